@@ -1,0 +1,21 @@
+//! What services return and everybody else speaks. Pure: no I/O, no clock.
+//!
+//! Names follow the services' own words: shares and invites as plex.tv says,
+//! subscriptions and invoices as Stripe says, plays as Tautulli says.
+
+mod identity;
+mod look;
+mod play;
+mod reading;
+mod share;
+mod subscription;
+
+pub use identity::*;
+pub use look::*;
+pub use play::*;
+pub use reading::*;
+pub use share::*;
+pub use subscription::*;
+
+/// An instant in UTC.
+pub type Moment = chrono::DateTime<chrono::Utc>;
