@@ -1,3 +1,9 @@
+//! Usher: the door of a Plex server.
 
 pub mod clock;
+pub mod config;
 pub mod facts;
+pub mod ledger;
+pub mod member;
+pub mod secret;
+pub mod tier;

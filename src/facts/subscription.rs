@@ -1,1 +1,246 @@
-//! (being written)
+//! Subscriptions, customers and invoices, in Stripe's words and spelling.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{CustomerId, Email, EventId, InvoiceId, Moment, PriceId, ProductId, StripeAccountId, SubscriptionId};
+
+/// A subscription's status, every one that Stripe documents.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Status {
+    /// First payment failed or needs action; 23 h to pay.
+    Incomplete,
+    /// Those 23 h passed; terminal.
+    IncompleteExpired,
+    /// In its trial.
+    Trialing,
+    /// Paid.
+    Active,
+    /// The latest payment failed and is being retried.
+    PastDue,
+    /// Retries used up; the account is set to keep it.
+    Unpaid,
+    /// The trial ended without a payment method.
+    Paused,
+    /// Terminal.
+    Canceled,
+    /// A word that Stripe didn't have when this was written: holds, and is told.
+    Unknown(String),
+}
+
+impl From<String> for Status {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "incomplete" => Self::Incomplete,
+            "incomplete_expired" => Self::IncompleteExpired,
+            "trialing" => Self::Trialing,
+            "active" => Self::Active,
+            "past_due" => Self::PastDue,
+            "unpaid" => Self::Unpaid,
+            "paused" => Self::Paused,
+            "canceled" => Self::Canceled,
+            _ => Self::Unknown(word),
+        }
+    }
+}
+
+impl From<Status> for String {
+    fn from(status: Status) -> Self {
+        status.word().to_owned()
+    }
+}
+
+impl Status {
+    /// Stripe's word.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::IncompleteExpired => "incomplete_expired",
+            Self::Trialing => "trialing",
+            Self::Active => "active",
+            Self::PastDue => "past_due",
+            Self::Unpaid => "unpaid",
+            Self::Paused => "paused",
+            Self::Canceled => "canceled",
+            Self::Unknown(word) => word,
+        }
+    }
+
+    /// Counted as *running* in the continuity population: it grants, or may
+    /// still grant, access.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(self, Self::Trialing | Self::Active | Self::PastDue | Self::Unpaid)
+    }
+
+    /// Stripe would still take money for it by itself.
+    #[must_use]
+    pub fn is_charging(&self) -> bool {
+        matches!(self, Self::Trialing | Self::Active | Self::PastDue)
+    }
+}
+
+/// One price in a subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Which price.
+    pub price: PriceId,
+    /// The price's product, when the answer named it.
+    pub product: Option<ProductId>,
+    /// The period's end: on the item since basil, on the subscription before.
+    pub period_end: Option<Moment>,
+}
+
+/// A subscription as Stripe told it last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// `sub_…`
+    pub id: SubscriptionId,
+    /// Whose.
+    pub customer: CustomerId,
+    /// How it stands.
+    pub status: Status,
+    /// When it was created.
+    pub created: Moment,
+    /// What it is for.
+    pub items: Vec<Item>,
+    /// A set end.
+    pub cancel_at: Option<Moment>,
+    /// Ends with the running period.
+    pub cancel_at_period_end: bool,
+    /// When the cancellation was *requested*.
+    pub canceled_at: Option<Moment>,
+    /// When it really ended.
+    pub ended_at: Option<Moment>,
+    /// `cancellation_details.reason` is `payment_failed`.
+    pub ended_by_failed_payment: bool,
+    /// When the trial ends or ended.
+    pub trial_end: Option<Moment>,
+    /// Collection is paused; the status stays `active`.
+    pub collection_paused: bool,
+    /// Open invoices, oldest first, for the statuses that need them
+    /// (`past_due`, `unpaid`); `None` where they weren't read.
+    pub open_invoices: Option<Vec<Invoice>>,
+}
+
+impl Subscription {
+    /// When it is set to end, if it is: `cancel_at`, else the period's end
+    /// when `cancel_at_period_end`. Flexible billing sets only the former.
+    #[must_use]
+    pub fn scheduled_end(&self) -> Option<Moment> {
+        self.cancel_at.or_else(|| if self.cancel_at_period_end { self.period_end() } else { None })
+    }
+
+    /// The end of the paid period: the earliest over its items.
+    #[must_use]
+    pub fn period_end(&self) -> Option<Moment> {
+        self.items.iter().filter_map(|item| item.period_end).min()
+    }
+}
+
+/// An open invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invoice {
+    /// `in_…`
+    pub id: InvoiceId,
+    /// When it was finalised, else created.
+    pub opened_at: Moment,
+    /// For invoices that are sent rather than charged.
+    pub due_at: Option<Moment>,
+    /// The next automatic attempt; `None` when there will be none.
+    pub next_attempt_at: Option<Moment>,
+    /// Stripe's page where it can be paid.
+    pub hosted_url: Option<String>,
+    /// In minor units of `currency`.
+    pub amount_due: i64,
+    /// Lower-case ISO code.
+    pub currency: String,
+}
+
+/// A customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    /// `cus_…`
+    pub id: CustomerId,
+    /// Their address at Stripe, when there is one.
+    pub email: Option<Email>,
+    /// A label.
+    pub name: Option<String>,
+    /// Deleted at Stripe (which cancels their subscriptions).
+    pub deleted: bool,
+}
+
+/// Prices and products, as far as they say which prices are ours (RULES R1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Catalogue {
+    /// Every recurring price and its product.
+    pub prices: BTreeMap<PriceId, ProductId>,
+    /// Each product's name and metadata.
+    pub products: BTreeMap<ProductId, Product>,
+}
+
+/// A product.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Product {
+    /// Its name.
+    pub name: String,
+    /// Still sold.
+    pub active: bool,
+    /// `usher_…` keys mark it as ours.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A whole reading of Stripe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Billing {
+    /// `acct_…`; `None` when the key may not read it (never a mismatch).
+    pub account: Option<StripeAccountId>,
+    /// From the key's prefix.
+    pub key_livemode: bool,
+    /// Whether every object said the same mode as the key.
+    pub livemode_fits: bool,
+    /// Prices and products; `None` when the key may not read them.
+    pub catalogue: Option<Catalogue>,
+    /// All of them, in every status.
+    pub subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    /// Their customers.
+    pub customers: BTreeMap<CustomerId, Customer>,
+    /// Subscriptions that the book knew as running and that this listing no
+    /// longer shows as running, each fetched singly: Stripe's own statement
+    /// of an end, or that the listing was wrong.
+    pub stated: BTreeMap<SubscriptionId, Stated>,
+    /// Moments that no listing shows, since the cursor.
+    pub moments: Vec<MoneyMoment>,
+    /// The newest event seen: the next cursor.
+    pub cursor: Option<EventId>,
+}
+
+/// What Stripe said of one subscription that had gone from the listing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stated {
+    /// It stands as given.
+    Is(Box<Subscription>),
+    /// Stripe doesn't know it (404): not an end, unknown.
+    NotFound,
+}
+
+/// A refund or dispute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoneyMoment {
+    /// The event.
+    pub event: EventId,
+    /// When.
+    pub at: Moment,
+    /// The event's type, e.g. `charge.refunded`.
+    pub kind: String,
+    /// Whose, when known.
+    pub customer: Option<CustomerId>,
+    /// The refund, dispute or charge it speaks of.
+    pub object: String,
+}
+
+/// Which customers are known to exist at all.
+pub type CustomerIds = BTreeSet<CustomerId>;

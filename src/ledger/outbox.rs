@@ -1,0 +1,283 @@
+//! Notices: messages owed, each at most once.
+//!
+//! A notice's key is (subject, kind, occasion, audience), so the same one
+//! can't be owed twice (RULES R10). Its facts and `Message-ID` are fixed at the
+//! first sending; a repeat is the same letter, byte for byte.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{CustomerId, Email, Moment, PlexId};
+use crate::member::MemberId;
+
+/// `subject/kind/occasion/audience`, as text so that it can be a map's key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NoticeKey(pub String);
+
+/// For whom a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Audience {
+    /// The member, by mail.
+    Member,
+    /// The operator, by mail and on Discord.
+    Operator,
+}
+
+/// The ways out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// SMTP.
+    Mail,
+    /// The operator's webhook.
+    Discord,
+}
+
+impl Channel {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Mail, Self::Discord];
+}
+
+/// Who the letter speaks of, as the operator knows them. Labels only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// `m-…`; stands in logs.
+    pub member: MemberId,
+    /// Username, else title, else the address's local part.
+    pub name: String,
+    /// The address, shown to the operator only.
+    pub email: Option<Email>,
+    /// The account.
+    pub plex: Option<PlexId>,
+}
+
+/// What a letter says: its kind and its facts. Rendering is `letters/`.
+/// All days are whole local days in `TZ`, as promised.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Letter {
+    // To members.
+    /// An invite is on its way from Plex.
+    Invited { tier: Option<String>, libraries: Vec<String>, downloads: bool, address: Email },
+    /// They are in.
+    Welcome { libraries: Vec<String>, downloads: bool },
+    /// Idle: watch before the end of `until`, or lose access.
+    InactivityWarning {
+        idle_days: i64,
+        last_play: Option<NaiveDate>,
+        never_watched: bool,
+        until: NaiveDate,
+        downloads: bool,
+    },
+    /// Removed for inactivity.
+    RemovedInactive { idle_days: i64, warned_on: Option<NaiveDate>, was_promised: Option<NaiveDate> },
+    /// A payment failed; `access_until` is the last day of grace at the earliest.
+    PaymentFailed {
+        amount: Option<String>,
+        pay_url: Option<String>,
+        access_until: Option<NaiveDate>,
+        next_attempt: Option<NaiveDate>,
+    },
+    /// Access ends with the paid period.
+    AccessEnding { on: NaiveDate, days_left: i64 },
+    /// Access ended because paying ended.
+    AccessEnded { because: EndedBecause },
+
+    // To the operator.
+    /// Somebody has access now.
+    Joined { who: Person, how: String, libraries: Vec<String> },
+    /// Somebody's access went away without us, or they left.
+    Departed { who: Person, how: String },
+    /// A member was warned (the outcome of that letter is told).
+    Warned { who: Person, idle_days: i64, until: Option<NaiveDate>, told: MemberTold },
+    /// A member was removed, verified by reading Plex back.
+    Removed { who: Person, why: String, checked: Vec<String>, told: MemberTold, undo: String },
+    /// A payment failed.
+    PaymentTrouble { who: Person, detail: String },
+    /// Something waits for the operator.
+    Held { title: String, reason: String, people: Vec<String>, how_to_approve: Vec<String> },
+    /// A source has not been readable for a while. Nobody is harmed by it.
+    SourceDown { source: String, since: Moment, why: String, what_to_do: String },
+    /// It is back.
+    SourceRecovered { source: String, since: Moment, down_for: String },
+    /// Something needs the operator's eyes: what, why, and what to do.
+    Attention { title: String, detail: String, what_to_do: String },
+    /// Dry run: what would have been done.
+    WouldHave { who: Person, what: String, why: String },
+}
+
+/// Why paid access ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBecause {
+    /// They canceled, and the paid time is over.
+    Canceled,
+    /// Payment failed for good.
+    PaymentFailed,
+    /// The trial ended without a payment method.
+    TrialEnded,
+    /// The operator ended it.
+    Operator,
+}
+
+/// What became of the member's own letter, for the operator's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberTold {
+    /// The mail server accepted it.
+    Accepted,
+    /// It is on its way.
+    Queued,
+    /// There is no way to reach them.
+    NoChannel,
+    /// Dry run: it was not sent.
+    DryRun,
+}
+
+impl Letter {
+    /// The kind's word, as in keys, logs, template names and `preview`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Invited { .. } => "invited",
+            Self::Welcome { .. } => "welcome",
+            Self::InactivityWarning { .. } => "inactivity_warning",
+            Self::RemovedInactive { .. } => "removed_inactive",
+            Self::PaymentFailed { .. } => "payment_failed",
+            Self::AccessEnding { .. } => "access_ending",
+            Self::AccessEnded { .. } => "access_ended",
+            Self::Joined { .. } => "joined",
+            Self::Departed { .. } => "departed",
+            Self::Warned { .. } => "warned",
+            Self::Removed { .. } => "removed",
+            Self::PaymentTrouble { .. } => "payment_trouble",
+            Self::Held { .. } => "held",
+            Self::SourceDown { .. } => "source_down",
+            Self::SourceRecovered { .. } => "source_recovered",
+            Self::Attention { .. } => "attention",
+            Self::WouldHave { .. } => "would_have",
+        }
+    }
+}
+
+/// A message owed, until it is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Also under which it stands in the outbox.
+    pub key: NoticeKey,
+    /// The member it is about, if any.
+    pub member: Option<MemberId>,
+    /// For whom.
+    pub audience: Audience,
+    /// Where a member's mail goes; the operator's addresses are configuration.
+    pub to: Option<Email>,
+    /// Money letters go only to that customer's own Stripe address.
+    pub customer: Option<CustomerId>,
+    /// What it says. Fixed once `message_id` is set.
+    pub letter: Letter,
+    /// When it came to be owed.
+    pub created: Moment,
+    /// After this it isn't worth sending any more.
+    pub stale_after: Moment,
+    /// Set at the first sending and never changed.
+    pub first_sending: Option<FirstSending>,
+    /// One per channel.
+    pub deliveries: BTreeMap<Channel, Delivery>,
+}
+
+/// What makes a repeat the same letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstSending {
+    /// Without angle brackets: `left@domain-of-From`.
+    pub message_id: String,
+    /// The letter's `Date`.
+    pub date: Moment,
+}
+
+/// How one channel stands with a notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Delivery {
+    /// To be tried at `not_before`; `tries` so far failed.
+    Due { not_before: Moment, tries: u32, last_error: Option<String> },
+    /// Written down before it is sent. Found after a restart: sent again,
+    /// same Message-ID, and counted.
+    Sending { since: Moment, tries: u32 },
+    /// The channel accepted it.
+    Accepted { at: Moment },
+    /// Dry run: thought of as accepted.
+    Imagined { at: Moment },
+    /// There is no way to reach them.
+    NoChannel,
+    /// Refused for good.
+    Refused { at: Moment, why: String },
+    /// No longer worth sending.
+    Cancelled { at: Moment, why: String },
+}
+
+impl Delivery {
+    /// Nothing more will happen to it.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        !matches!(self, Self::Due { .. } | Self::Sending { .. })
+    }
+
+    /// When the channel took it (in dry run: would have).
+    #[must_use]
+    pub fn accepted_at(&self) -> Option<Moment> {
+        match self {
+            Self::Accepted { at } | Self::Imagined { at } => Some(*at),
+            _ => None,
+        }
+    }
+}
+
+/// One notice handed to a channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dispatch {
+    /// Which notice.
+    pub key: NoticeKey,
+    /// For whom.
+    pub audience: Audience,
+    /// Where to, for mail to a member.
+    pub to: Option<Email>,
+    /// What it says.
+    pub letter: Letter,
+    /// Fixed before this was handed out.
+    pub first: FirstSending,
+    /// Shown on the operator's messages.
+    pub dry_run: bool,
+}
+
+/// What a channel reported of one dispatch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// Which notice.
+    pub key: NoticeKey,
+    /// Which channel.
+    pub channel: Channel,
+    /// What became of it.
+    pub outcome: DeliveryOutcome,
+}
+
+/// What became of one try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    /// Accepted by the channel.
+    Accepted,
+    /// Certainly not delivered; worth trying later. `after_secs` when the
+    /// other side said how long to wait.
+    Later { why: String, after_secs: Option<u64> },
+    /// Perhaps delivered (the answer to the final dot was lost): try again
+    /// with the same Message-ID, counted.
+    Unknown { why: String },
+    /// The whole channel is unusable (login refused, quota, webhook deleted):
+    /// nothing counts against this recipient. `for_secs` until the next try.
+    ChannelDown { why: String, for_secs: u64 },
+    /// Refused for good. `bad_address` when the address itself is dead.
+    Never { why: String, bad_address: bool },
+}
