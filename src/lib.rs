@@ -2,8 +2,10 @@
 
 pub mod clock;
 pub mod config;
+pub mod engine;
 pub mod facts;
 pub mod ledger;
 pub mod member;
+pub mod reports;
 pub mod secret;
 pub mod tier;
