@@ -6,6 +6,7 @@ pub mod engine;
 pub mod facts;
 pub mod ledger;
 pub mod member;
+pub mod policy;
 pub mod reports;
 pub mod secret;
 pub mod tier;
