@@ -12,5 +12,6 @@
 
 pub mod base;
 pub mod faults;
+pub mod plex;
 pub mod time;
 pub mod wire;
