@@ -13,5 +13,6 @@
 pub mod base;
 pub mod faults;
 pub mod plex;
+pub mod tautulli;
 pub mod time;
 pub mod wire;
