@@ -1,6 +1,6 @@
 //! The tables, which all share the manners of one (`datatables.py`).
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
@@ -92,13 +92,17 @@ impl State {
         }
         let wanted = parameters.get("user_id");
         let search = parameters.get("search").unwrap_or_default().to_lowercase();
+        let mut plays_of: BTreeMap<u64, Vec<&Play>> = BTreeMap::new();
+        for play in &self.history {
+            plays_of.entry(play.user).or_default().push(play);
+        }
         let rows = self
             .users
             .values()
             .filter(|user| !user.deleted && user.username.to_lowercase().contains(&search))
             .filter(|user| wanted.is_none_or(|id| id == user.id.to_string()))
             .map(|user| {
-                let plays: Vec<&Play> = self.history.iter().filter(|play| play.user == user.id).collect();
+                let plays = plays_of.get(&user.id).map_or(&[][..], Vec::as_slice);
                 let last = plays.iter().max_by_key(|play| play.started);
                 let seconds: i64 = plays.iter().map(|play| (play.stopped - play.started).num_seconds()).sum();
                 json!({
@@ -215,20 +219,16 @@ impl State {
 
     /// The rows of history: continued plays together, or each alone.
     fn groups(&self, grouped: bool) -> Vec<Vec<&Play>> {
-        let mut groups: Vec<Vec<&Play>> = Vec::new();
+        let mut groups: BTreeMap<u64, Vec<&Play>> = BTreeMap::new();
         for play in &self.history {
-            let same = |group: &&mut Vec<&Play>| {
-                grouped
-                    && group
-                        .first()
-                        .is_some_and(|first| first.reference_id == play.reference_id)
+            let group = if grouped {
+                play.reference_id
+            } else {
+                play.row_id
             };
-            match groups.iter_mut().rev().find(same) {
-                Some(group) => group.push(play),
-                None => groups.push(vec![play]),
-            }
+            groups.entry(group).or_default().push(play);
         }
-        groups
+        groups.into_values().collect()
     }
 
     fn history_row(&self, first: &Play, plays: &[&Play], name: &str) -> Value {
