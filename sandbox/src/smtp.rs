@@ -9,6 +9,7 @@
 
 mod dialogue;
 mod letter;
+mod quick;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

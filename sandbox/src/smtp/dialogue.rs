@@ -1,15 +1,14 @@
 //! One connection of the SMTP stand-in, from greeting to QUIT.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::letter::{base64, decode_words, faults_of_form};
+use super::quick::Quick;
 use super::{Fault, Mode, Received, Shared};
 use crate::tls;
 
@@ -20,47 +19,6 @@ const LINE_BYTES_MAX: usize = 12_288;
 
 trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
-
-/// A socket that acknowledges what it has read at once, whatever lies above.
-struct Quick(TcpStream);
-
-impl Quick {
-    #[cfg(target_os = "linux")]
-    fn acknowledge(&self) {
-        // The flag isn't permanent; a failure only makes virtual time slower.
-        let _ = socket2::SockRef::from(&self.0).set_tcp_quickack(true);
-    }
-    #[cfg(not(target_os = "linux"))]
-    fn acknowledge(&self) {}
-}
-
-impl AsyncRead for Quick {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let done = Pin::new(&mut self.0).poll_read(cx, buf);
-        self.acknowledge();
-        done
-    }
-}
-
-impl AsyncWrite for Quick {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
 
 /// Why a connection ends.
 enum End {

@@ -165,7 +165,8 @@ pub fn decode_words(value: &str) -> String {
     let mut after_word = false;
     for token in value.split(' ').filter(|t| !t.is_empty()) {
         let word = decode_word(token);
-        if !out.is_empty() && !(after_word && word.is_some()) {
+        let joins = after_word && word.is_some();
+        if !out.is_empty() && !joins {
             out.push(' ');
         }
         after_word = word.is_some();

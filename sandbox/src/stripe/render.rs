@@ -45,11 +45,7 @@ pub(super) fn object(account: &Account, shape: Shape, id: &str) -> Option<Value>
             .iter()
             .find(|o| o.payment_intent == id)
             .map(|o| payment_intent(account, shape, o)),
-        "re" => account
-            .refunds
-            .iter()
-            .find(|o| o.id == id)
-            .map(|o| refund(o)),
+        "re" => account.refunds.iter().find(|o| o.id == id).map(refund),
         "dp" => account
             .disputes
             .iter()
@@ -352,10 +348,10 @@ pub(super) fn expand(account: &Account, value: &mut Value, path: &str) -> Result
 }
 
 fn walk(account: &Account, value: &mut Value, levels: &[&str], path: &str) -> Result<(), Fail> {
-    if let Value::String(id) = value {
-        if let Some(full) = object(account, account.shape, id) {
-            *value = full;
-        }
+    if let Value::String(id) = value
+        && let Some(full) = object(account, account.shape, id)
+    {
+        *value = full;
     }
     let Some((level, rest)) = levels.split_first() else {
         return Ok(());

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::{
     account::Account,
+    lists::claims,
     query::{Fail, Paging, Query},
-    records::{Charge, Claim, Status},
+    records::{Claim, Status},
     render, writes,
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 
 /// Events can be read for 30 days.
 const EVENTS_KEPT_S: i64 = 30 * 86_400;
-const CREATED: [&str; 5] = [
+pub(super) const CREATED: [&str; 5] = [
     "created",
     "created[gt]",
     "created[gte]",
@@ -126,7 +127,7 @@ impl Account {
             query.fingerprint()
         );
         let has_key = request.method == "POST" && !key.is_empty();
-        if let Some((earlier, _, value)) = self.idempotent.get(&key).filter(|_| has_key) {
+        if let Some((earlier, value)) = self.idempotent.get(&key).filter(|_| has_key) {
             if *earlier == print {
                 return Ok((value.clone(), true));
             }
@@ -135,7 +136,7 @@ impl Account {
         }
         let value = writes::write(self, request, &query, at)?;
         if has_key {
-            self.idempotent.insert(key, (print, 200, value.clone()));
+            self.idempotent.insert(key, (print, value.clone()));
         }
         Ok((value, false))
     }
@@ -420,90 +421,4 @@ impl Account {
             |event| event.body.clone(),
         )
     }
-
-    fn charges(&self, query: &Query, paging: &mut Paging<'_>) -> Result<Value, Fail> {
-        query.only_list(&[&["customer", "payment_intent"][..], &CREATED].concat())?;
-        query.page(
-            paging,
-            "/v1/charges",
-            &self.charges,
-            |charge: &Charge| charge.id.clone(),
-            |charge| {
-                Ok(query
-                    .filled("customer")
-                    .is_none_or(|id| charge.customer == id)
-                    && query
-                        .filled("payment_intent")
-                        .is_none_or(|id| charge.payment_intent == id)
-                    && query.in_range("created", charge.created)?)
-            },
-            |charge| self.rendered(&charge.id),
-        )
-    }
-
-    fn invoice_payments(&self, query: &Query, paging: &mut Paging<'_>) -> Result<Value, Fail> {
-        query.only_list(&[
-            "invoice",
-            "status",
-            "payment[type]",
-            "payment[payment_intent]",
-        ])?;
-        query.page(
-            paging,
-            "/v1/invoice_payments",
-            &self.charges,
-            |charge| format!("inpay_{}", charge.id),
-            |charge| {
-                Ok(query
-                    .filled("invoice")
-                    .is_none_or(|id| charge.invoice == id)
-                    && query
-                        .filled("payment[payment_intent]")
-                        .is_none_or(|id| charge.payment_intent == id))
-            },
-            |charge| render::invoice_payment(self, charge),
-        )
-    }
-
-    fn webhook_endpoints(&self, query: &Query, paging: &mut Paging<'_>) -> Result<Value, Fail> {
-        query.only_list(&[])?;
-        let endpoints: Vec<_> = self.hooks.endpoint().into_iter().collect();
-        query.page(
-            paging,
-            "/v1/webhook_endpoints",
-            &endpoints,
-            |_| "we_S000001".to_owned(),
-            |_| Ok(true),
-            |endpoint| {
-                let kinds = if endpoint.kinds.is_empty() { vec!["*".to_owned()] } else { endpoint.kinds.clone() };
-                json!({"id": "we_S000001", "object": "webhook_endpoint", "url": endpoint.url, "enabled_events": kinds,
-                    "api_version": render::version(self.event_shape), "status": "enabled",
-                    "livemode": self.is_live(), "metadata": {}, "description": null, "created": 0})
-            },
-        )
-    }
-}
-
-fn claims(
-    query: &Query,
-    paging: &mut Paging<'_>,
-    url: &str,
-    claims: &[Claim],
-    show: &dyn Fn(&Claim) -> Value,
-) -> Result<Value, Fail> {
-    query.only_list(&[&["charge", "payment_intent"][..], &CREATED].concat())?;
-    query.page(
-        paging,
-        url,
-        claims,
-        |claim| claim.id.clone(),
-        |claim| {
-            Ok(query.filled("charge").is_none_or(|id| claim.charge == id)
-                && query
-                    .filled("payment_intent")
-                    .is_none_or(|id| claim.payment_intent == id)
-                && query.in_range("created", claim.created)?)
-        },
-        show,
-    )
 }

@@ -57,7 +57,7 @@ async fn ids(stripe: &Stripe, path: &str) -> Vec<String> {
 #[test]
 fn signatures_fit_the_vectors() {
     let b1: &[u8] = br#"{"id":"evt_A1","object":"event","type":"invoice.paid"}"#;
-    let b2 = "{\n  \"id\": \"evt_A2\",\n  \"name\": \"Zo\u{eb} \u{2013} \u{2715}\"\n}".as_bytes();
+    let b2 = "{\n  \"id\": \"evt_A2\",\n  \"name\": \"Zo\u{eb} \u{2013} \u{2615}\"\n}".as_bytes();
     let b3 = [b1, b"\n"].concat();
     let (s1, s2, t) = (
         "whsec_FactSheetAlpha0001",
@@ -377,12 +377,9 @@ async fn a_failing_card_is_retried_and_then_given_up() {
         stripe.object(&sub)["cancellation_details"]["reason"],
         "payment_failed"
     );
-    let canceled = get(
-        &stripe,
-        &format!("/v1/events?types[]=customer.subscription.deleted"),
-    )
-    .await
-    .json();
+    let canceled = get(&stripe, "/v1/events?types[]=customer.subscription.deleted")
+        .await
+        .json();
     assert_eq!(canceled["data"][0]["data"]["object"]["id"], sub);
 }
 

@@ -44,10 +44,10 @@ fn cancel(account: &mut Account, query: &Query, id: &str, at: i64) -> Result<Val
         .sub(id)
         .filter(|sub| !sub.status.is_terminal())
         .ok_or_else(|| Fail::missing("subscription", id))?;
-    if let Some(comment) = query.filled("cancellation_details[comment]") {
-        if let Some(sub) = account.subs.iter_mut().find(|sub| sub.id == id) {
-            sub.comment = Some(comment.to_owned());
-        }
+    if let Some(comment) = query.filled("cancellation_details[comment]")
+        && let Some(sub) = account.subs.iter_mut().find(|sub| sub.id == id)
+    {
+        sub.comment = Some(comment.to_owned());
     }
     account.end(at, id, "cancellation_requested");
     query.expand(account, account.rendered(id))
