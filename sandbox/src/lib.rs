@@ -7,14 +7,17 @@
 //! apart, so a test can demand that there was none. What it never does: read
 //! the machine's time, sleep in real time, start a thread, leave 127.0.0.1.
 //!
-//! Reading order: [`time`], [`wire`], [`faults`], [`base`], then one module
+//! Reading order: [`time`], [`wire`], [`http`], [`faults`], [`base`], then one module
 //! for each service.
 
 pub mod base;
 pub mod discord;
 pub mod faults;
+pub mod http;
+pub mod plex;
 pub mod smtp;
 pub mod stripe;
+pub mod tautulli;
 pub mod time;
 pub mod tls;
 pub mod wire;
