@@ -11,9 +11,13 @@
 //! for each service.
 
 pub mod base;
+pub mod discord;
 pub mod faults;
 pub mod http;
 pub mod plex;
+pub mod smtp;
+pub mod stripe;
 pub mod tautulli;
 pub mod time;
+pub mod tls;
 pub mod wire;
