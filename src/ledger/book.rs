@@ -258,7 +258,8 @@ impl Book {
     /// Forgets what can no longer matter.
     pub fn prune(&mut self, now: Moment) {
         let kept = now - TimeDelta::days(NOTICES_KEPT_DAYS);
-        self.outbox.retain(|_, notice| notice.created >= kept || !notice.deliveries.values().all(super::Delivery::is_done));
+        self.outbox
+            .retain(|_, notice| notice.created >= kept || !notice.deliveries.values().all(super::Delivery::is_done));
         self.removals.retain(|removal| now - removal.at < TimeDelta::days(2));
         self.explained.retain(|explained| now - explained.at < TimeDelta::days(EXPLAINED_KEPT_DAYS));
         self.blind.forget_before(now - TimeDelta::days(BLIND_KEPT_DAYS));
@@ -272,7 +273,9 @@ impl Book {
     #[must_use]
     pub fn differs_from(&self, other: &Self) -> bool {
         // Everything but `marks` and `committed`, which the commit itself sets.
-        let Self { begun, committed: _, identities, adopted, members, merged, intents, holds, outbox, removals, .. } = self;
+        let Self {
+            begun, committed: _, identities, adopted, members, merged, intents, holds, outbox, removals, ..
+        } = self;
         *begun != other.begun
             || *identities != other.identities
             || *adopted != other.adopted

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{NoticeKey, Person};
-use crate::facts::{CustomerId, Email, InvoiceId, Moment, PlexId, SectionId, Share, ShareId, Subscription, SubscriptionId};
+use crate::facts::{
+    CustomerId, Email, InvoiceId, Moment, PlexId, SectionId, Share, ShareId, Subscription, SubscriptionId,
+};
 use crate::member::MemberId;
 
 /// A person who has, had or is due access.
@@ -311,7 +313,10 @@ impl Member {
     #[must_use]
     pub fn access_email(&self) -> Option<&Email> {
         let invited = || self.share.as_ref().and_then(|share| share.row.email.as_ref());
-        self.email.as_ref().or_else(invited).or_else(|| self.customers.values().find_map(|payer| payer.mail_to.as_ref()))
+        self.email
+            .as_ref()
+            .or_else(invited)
+            .or_else(|| self.customers.values().find_map(|payer| payer.mail_to.as_ref()))
     }
 
     /// As the operator knows them.

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{
-    Audience, Book, Channel, Delivered, Delivery, DeliveryOutcome, Dispatch, FirstSending, Letter, Member, Notice, NoticeKey,
+    Audience, Book, Channel, Delivered, Delivery, DeliveryOutcome, Dispatch, FirstSending, Letter, Member, Notice,
+    NoticeKey,
 };
 use crate::backoff;
 use crate::facts::{CustomerId, Email, Moment};
@@ -63,7 +64,15 @@ impl Owed {
     #[must_use]
     pub fn to_operator(member: Option<&MemberId>, occasion: impl Into<String>, letter: Letter) -> Self {
         let shelf = TimeDelta::days(7);
-        Self { member: member.cloned(), audience: Audience::Operator, occasion: occasion.into(), to: None, customer: None, letter, shelf }
+        Self {
+            member: member.cloned(),
+            audience: Audience::Operator,
+            occasion: occasion.into(),
+            to: None,
+            customer: None,
+            letter,
+            shelf,
+        }
     }
 
     /// The key under which it is owed at most once.
@@ -138,7 +147,14 @@ impl Book {
     /// each and fixes what makes a repeat the same letter. The caller commits
     /// before it hands them out. `restarted`: those found `sending` after a
     /// restart go again, and are counted.
-    pub fn hand_out(&mut self, channel: Channel, max: usize, domain: &str, dry_run: bool, now: Moment) -> Vec<Dispatch> {
+    pub fn hand_out(
+        &mut self,
+        channel: Channel,
+        max: usize,
+        domain: &str,
+        dry_run: bool,
+        now: Moment,
+    ) -> Vec<Dispatch> {
         let mut batch = Vec::new();
         let mut next_letter = self.next_letter;
         for notice in self.outbox.values_mut() {
@@ -221,7 +237,9 @@ impl Book {
             DeliveryOutcome::Never { why, .. } => Delivery::Refused { at: now, why: why.clone() },
         };
         let (member, audience) = (notice.member.clone(), notice.audience);
-        if let (Audience::Member, Some(member), DeliveryOutcome::Never { bad_address: true, .. }) = (audience, &member, outcome) {
+        if let (Audience::Member, Some(member), DeliveryOutcome::Never { bad_address: true, .. }) =
+            (audience, &member, outcome)
+        {
             if let Some(member) = self.members.get_mut(member) {
                 member.bounces.insert(now.date_naive());
             }
@@ -235,7 +253,9 @@ impl Book {
         self.outbox
             .values()
             .filter(|notice| now - notice.created > TimeDelta::days(TROUBLE_AFTER_DAYS))
-            .filter(|notice| notice.deliveries.values().any(|delivery| matches!(delivery, Delivery::Due { tries, .. } if *tries > 0)))
+            .filter(|notice| {
+                notice.deliveries.values().any(|delivery| matches!(delivery, Delivery::Due { tries, .. } if *tries > 0))
+            })
             .collect()
     }
 

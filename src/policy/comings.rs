@@ -15,9 +15,7 @@ use super::{
     who,
 };
 use crate::facts::{Friends, Moment, Share, ShareLook, ShareState, Source, Whole};
-use crate::ledger::{
-    Act, Book, Gone, Grant, GrantKind, IntentState, Letter, Owed, Population, ShareRecord, Undo,
-};
+use crate::ledger::{Act, Book, Gone, Grant, GrantKind, IntentState, Letter, Owed, Population, ShareRecord, Undo};
 use crate::member::MemberId;
 
 /// Absent for so long, over at least two whole readings: departed.
@@ -106,10 +104,9 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, row: &Share, adopting: b
 
 /// Whose row this is: by the share's own id, by account, by invited address.
 fn whose(book: &Book, row: &Share) -> Option<MemberId> {
-    let by_share = book
-        .members
-        .values()
-        .find(|member| member.made.contains(&row.id) || member.share.as_ref().is_some_and(|share| share.row.id == row.id));
+    let by_share = book.members.values().find(|member| {
+        member.made.contains(&row.id) || member.share.as_ref().is_some_and(|share| share.row.id == row.id)
+    });
     let by_account = || row.account.and_then(|account| book.by_account(account));
     // A row that appears after our attempt with a lost answer is ours; and a
     // pending row under a payer's own address is that payer's.
@@ -117,7 +114,8 @@ fn whose(book: &Book, row: &Share) -> Option<MemberId> {
         let email = row.email.as_ref()?;
         book.members.values().find(|member| {
             let free = member.share.is_none() && member.plex.is_none();
-            free && member.customers.values().any(|payer| payer.email.as_ref() == Some(email)) && (!row.is_accepted() || invite_is_out(book, &member.id))
+            free && member.customers.values().any(|payer| payer.email.as_ref() == Some(email))
+                && (!row.is_accepted() || invite_is_out(book, &member.id))
         })
     };
     by_share.or_else(by_account).or_else(by_address).map(|member| member.id.clone())
@@ -126,7 +124,8 @@ fn whose(book: &Book, row: &Share) -> Option<MemberId> {
 /// An invite of ours was tried and not yet read back.
 fn invite_is_out(book: &Book, member: &MemberId) -> bool {
     book.intents.values().any(|intent| {
-        intent.member == *member && matches!((&intent.act, &intent.state), (Act::Invite { .. }, IntentState::Attempted { .. }))
+        intent.member == *member
+            && matches!((&intent.act, &intent.state), (Act::Invite { .. }, IntentState::Attempted { .. }))
     })
 }
 
@@ -146,7 +145,13 @@ fn explain_new_row(now: Moment, book: &mut Book, id: &MemberId, row: &Share, ado
         return;
     }
     if member.grant(GrantKind::ByHand, now).is_none() {
-        member.grants.push(Grant { kind: GrantKind::ByHand, since: now, until: None, libraries: None, downloads: None });
+        member.grants.push(Grant {
+            kind: GrantKind::ByHand,
+            since: now,
+            until: None,
+            libraries: None,
+            downloads: None,
+        });
     }
     member.note(now, if adopting { "was here before Usher" } else { "was shared with by hand" });
 }
@@ -202,7 +207,14 @@ fn how_they_came(member: &crate::ledger::Member, back: bool, now: Moment) -> Str
 }
 
 /// People whom the listing lacks.
-fn note_absences(now: Moment, rules: &Rules, world: &World, book: &mut Book, present: &BTreeSet<MemberId>, begun: Moment) {
+fn note_absences(
+    now: Moment,
+    rules: &Rules,
+    world: &World,
+    book: &mut Book,
+    present: &BTreeSet<MemberId>,
+    begun: Moment,
+) {
     let absent: Vec<MemberId> = book
         .members
         .values()
@@ -225,7 +237,9 @@ fn note_absences(now: Moment, rules: &Rules, world: &World, book: &mut Book, pre
 /// Our own removal shows its effect. True when it was ours.
 fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment) -> bool {
     let ours = book.intents.values().find_map(|intent| match (&intent.act, &intent.state) {
-        (Act::End { .. }, IntentState::Attempted { at }) if intent.member == *id && begun >= *at => Some(intent.because.clone()),
+        (Act::End { .. }, IntentState::Attempted { at }) if intent.member == *id && begun >= *at => {
+            Some(intent.because.clone())
+        }
         _ => None,
     });
     let (Some(why), Some(member)) = (ours, book.members.get_mut(id)) else { return false };
@@ -255,7 +269,11 @@ fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     let Some(share) = member.share.take() else { return };
     let accepted = share.row.is_accepted();
     let standing = standing_subscriptions(member);
-    let why = if accepted { "the share went away in Plex, without Usher" } else { "the invite went away in Plex, without Usher" };
+    let why = if accepted {
+        "the share went away in Plex, without Usher"
+    } else {
+        "the invite went away in Plex, without Usher"
+    };
     member.undo = Some(Undo { at: now, share: share.row.clone(), grants: member.grants.clone() });
     member.grants.retain(|grant| grant.kind != GrantKind::ByHand);
     let pays = !standing.is_empty();

@@ -10,7 +10,9 @@ use super::{
     Rules,
     paying::{self, Match},
 };
-use crate::facts::{Billing, Catalogue, Customer, CustomerId, CustomerLook, Moment, Source, Stated, Subscription, Whole};
+use crate::facts::{
+    Billing, Catalogue, Customer, CustomerId, CustomerLook, Moment, Source, Stated, Subscription, Whole,
+};
 use crate::ledger::{Billed, Book, Letter, Owed, Payer, Population};
 use crate::member::MemberId;
 
@@ -77,7 +79,9 @@ pub fn fold_look(now: Moment, rules: &Rules, book: &mut Book, catalogue: Option<
 }
 
 fn is_running_in_book(book: &Book, id: &crate::facts::SubscriptionId) -> bool {
-    book.members.values().any(|member| member.subscriptions.get(id).is_some_and(|billed| billed.now.status.is_running()))
+    book.members
+        .values()
+        .any(|member| member.subscriptions.get(id).is_some_and(|billed| billed.now.status.is_running()))
 }
 
 /// One subscription. False when it is none of ours.
@@ -106,13 +110,17 @@ fn see_subscription(
     let was = member.subscriptions.get(&sub.id).cloned();
     let mut fresh = sub.clone();
     // An answer without the invoices doesn't make known ones unknown.
-    if fresh.open_invoices.is_none() && matches!(fresh.status, crate::facts::Status::PastDue | crate::facts::Status::Unpaid) {
+    if fresh.open_invoices.is_none()
+        && matches!(fresh.status, crate::facts::Status::PastDue | crate::facts::Status::Unpaid)
+    {
         fresh.open_invoices = was.as_ref().and_then(|billed| billed.now.open_invoices.clone());
     }
-    let paused_since = sub.collection_paused.then(|| was.as_ref().and_then(|billed| billed.paused_since).unwrap_or(now));
+    let paused_since =
+        sub.collection_paused.then(|| was.as_ref().and_then(|billed| billed.paused_since).unwrap_or(now));
     // What a price bought last is kept when its status is terminal: an ended
     // subscription must still be known as ours.
-    let tier = tier.or_else(|| was.as_ref().filter(|_| !sub.status.is_running()).and_then(|billed| billed.tier.clone()));
+    let tier =
+        tier.or_else(|| was.as_ref().filter(|_| !sub.status.is_running()).and_then(|billed| billed.tier.clone()));
     let billed = Billed {
         now: fresh,
         first_seen: was.as_ref().map_or(now, |billed| billed.first_seen),
@@ -196,7 +204,10 @@ fn mark_vanished(now: Moment, rules: &Rules, book: &mut Book, id: &crate::facts:
     let (who, member_id) = (member.person(), member.id.clone());
     let letter = Letter::Attention {
         title: format!("Stripe no longer knows {id}"),
-        detail: format!("It belonged to {}. Usher takes this for neither an end nor a payment, and changes nothing.", who.name),
+        detail: format!(
+            "It belonged to {}. Usher takes this for neither an end nor a payment, and changes nothing.",
+            who.name
+        ),
         what_to_do: "Look at the customer in Stripe's dashboard. Is STRIPE_SECRET_KEY the right account's?".into(),
     };
     book.owe(Owed::to_operator(Some(&member_id), format!("vanished-{id}"), letter), rules.ways, now);
@@ -232,7 +243,10 @@ fn tell_moments(now: Moment, rules: &Rules, book: &mut Book, billing: &Billing) 
         let (id, name) = (member.id.clone(), member.name());
         let letter = Letter::Attention {
             title: format!("{}: {name}", moment.kind.replace(['.', '_'], " ")),
-            detail: format!("Stripe reports {} ({}) for {name} ({id}). Access is not changed by it.", moment.kind, moment.object),
+            detail: format!(
+                "Stripe reports {} ({}) for {name} ({id}). Access is not changed by it.",
+                moment.kind, moment.object
+            ),
             what_to_do: format!("Look at it in Stripe's dashboard. `usher why {id}` shows how they stand."),
         };
         book.note(&id, moment.at, format!("{} ({})", moment.kind, moment.object));

@@ -4,7 +4,10 @@
 
 use chrono::TimeDelta;
 
-use super::{Scene, reasons::{ReasonKind, Standing}};
+use super::{
+    Scene,
+    reasons::{ReasonKind, Standing},
+};
 use crate::facts::{Activity, Moment, Whole};
 use crate::ledger::{Book, GrantKind, Member, Population};
 
@@ -50,9 +53,7 @@ fn exempt(member: &Member, standing: &Standing) -> Option<&'static str> {
     if standing.blocked || !standing.unknown.is_empty() {
         return Some("not decided by watching");
     }
-    let pruned = |kind| {
-        matches!(kind, ReasonKind::Granted(GrantKind::ByHand | GrantKind::Complimentary))
-    };
+    let pruned = |kind| matches!(kind, ReasonKind::Granted(GrantKind::ByHand | GrantKind::Complimentary));
     if standing.reasons.is_empty() || !standing.reasons.iter().all(|reason| pruned(reason.kind)) {
         return Some("has a reason that watching doesn't end");
     }

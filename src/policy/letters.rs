@@ -11,7 +11,8 @@ use super::{
 };
 use crate::facts::{Invoice, Moment, Status};
 use crate::ledger::{
-    Audience, Book, Channel, Delivery, EndedBecause, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed, UnpaidSpell,
+    Audience, Book, Channel, Delivery, EndedBecause, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed,
+    UnpaidSpell,
 };
 use crate::member::MemberId;
 
@@ -200,7 +201,11 @@ fn open_unpaid_spell(now: Moment, rules: &Rules, book: &mut Book, member: &Membe
         shelf: MONEY_SHELF,
     };
     let notice = book.owe(owed, rules.ways, now);
-    let detail = format!("{} is {}; they were written to, and keep access while it is sorted out", billed.now.id, billed.now.status.word());
+    let detail = format!(
+        "{} is {}; they were written to, and keep access while it is sorted out",
+        billed.now.id,
+        billed.now.status.word()
+    );
     let trouble = Letter::PaymentTrouble { who: member.person(), detail };
     book.owe(Owed::to_operator(Some(&member.id), &occasion, trouble), rules.ways, now);
     if let Some(known) = book.members.get_mut(&member.id) {
@@ -253,14 +258,23 @@ fn owe_access_ending(now: Moment, rules: &Rules, world: &World, book: &mut Book,
 }
 
 /// Letters about an ending that was read back.
-pub fn owe_removed(now: Moment, rules: &Rules, book: &mut Book, member: &Member, cause: &crate::ledger::EndCause, why: &str) {
+pub fn owe_removed(
+    now: Moment,
+    rules: &Rules,
+    book: &mut Book,
+    member: &Member,
+    cause: &crate::ledger::EndCause,
+    why: &str,
+) {
     use crate::ledger::EndCause;
     let day = |at: Option<Moment>| at.map(|at| rules.day_of(at));
     let (occasion, letter) = match cause {
         EndCause::Lapsed { subscription, because, .. } => {
             (format!("ended-{subscription}"), Letter::AccessEnded { because: *because })
         }
-        EndCause::Revoked => (format!("revoked-{}", now.timestamp()), Letter::AccessEnded { because: EndedBecause::Operator }),
+        EndCause::Revoked => {
+            (format!("revoked-{}", now.timestamp()), Letter::AccessEnded { because: EndedBecause::Operator })
+        }
         EndCause::Idle { spell, days, warned, promised_end } => (
             format!("idle-{}", spell.timestamp()),
             Letter::RemovedInactive {
@@ -278,9 +292,13 @@ pub fn owe_removed(now: Moment, rules: &Rules, book: &mut Book, member: &Member,
         Some(_) => MemberTold::Queued,
     };
     let checked = member.undo.as_ref().map_or_else(Vec::new, |undo| {
-        undo.grants.iter().map(|grant| format!("{} since {}", reasons::words(grant.kind), grant.since.date_naive())).collect()
+        undo.grants
+            .iter()
+            .map(|grant| format!("{} since {}", reasons::words(grant.kind), grant.since.date_naive()))
+            .collect()
     });
-    let undo = format!("They can be invited again in Plex at any time; what they had is kept in the book ({}).", member.id);
+    let undo =
+        format!("They can be invited again in Plex at any time; what they had is kept in the book ({}).", member.id);
     let letter = Letter::Removed { who: member.person(), why: why.to_owned(), checked, told, undo };
     book.owe(Owed::to_operator(Some(&member.id), &occasion, letter), rules.ways, now);
 }

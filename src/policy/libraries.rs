@@ -75,11 +75,16 @@ pub fn resolve(libraries: &Libraries, tier: &Tier) -> Result<SectionSet, String>
         Wanted::Everything { except } => {
             let except =
                 except.iter().map(|title| find(libraries, &tier.name, title)).collect::<Result<BTreeSet<_>, _>>()?;
-            let all = libraries.everything.get(&tier.name).cloned().unwrap_or_else(|| libraries.known.keys().copied().collect());
+            let all = libraries
+                .everything
+                .get(&tier.name)
+                .cloned()
+                .unwrap_or_else(|| libraries.known.keys().copied().collect());
             all.into_iter().filter(|id| libraries.known.contains_key(id) && !except.contains(id)).collect()
         }
     };
-    SectionSet::new(ids).ok_or_else(|| format!("tier {:?} comes to no library at all; plex.tv would read that as ALL", tier.name))
+    SectionSet::new(ids)
+        .ok_or_else(|| format!("tier {:?} comes to no library at all; plex.tv would read that as ALL", tier.name))
 }
 
 fn find(libraries: &Libraries, tier: &str, wanted: &str) -> Result<SectionId, String> {
@@ -101,11 +106,18 @@ fn find(libraries: &Libraries, tier: &str, wanted: &str) -> Result<SectionId, St
         [one] => Ok(one.id),
         [] => {
             let known: Vec<&str> = libraries.known.values().map(|section| section.title.as_str()).collect();
-            Err(format!("tier {tier:?} names library {wanted:?}, which the server doesn't have (it has: {})", known.join(", ")))
+            Err(format!(
+                "tier {tier:?} names library {wanted:?}, which the server doesn't have (it has: {})",
+                known.join(", ")
+            ))
         }
         several => {
             let ids: Vec<String> = several.iter().map(|section| format!("#{}", section.id)).collect();
-            Err(format!("tier {tier:?} names library {wanted:?}, which stands {} times; write one of {}", several.len(), ids.join(", ")))
+            Err(format!(
+                "tier {tier:?} names library {wanted:?}, which stands {} times; write one of {}",
+                several.len(),
+                ids.join(", ")
+            ))
         }
     }
 }
@@ -203,7 +215,11 @@ mod tests {
         let mut book = book(&[(1, "Movies")]);
         let tiers = [tier(Wanted::Everything { except: vec![] })];
         take_up(&mut book, &tiers);
-        fold_sections(Moment::UNIX_EPOCH, &mut book, &[section(1, "Movies"), section(9, "Home videos")].into_iter().collect());
+        fold_sections(
+            Moment::UNIX_EPOCH,
+            &mut book,
+            &[section(1, "Movies"), section(9, "Home videos")].into_iter().collect(),
+        );
         assert_eq!(resolve(&book.libraries, &tiers[0]).unwrap().ids().len(), 1);
     }
 

@@ -7,7 +7,10 @@
 
 pub mod brake;
 pub mod comings;
+pub mod confirm;
+pub mod continuity;
 pub mod customers;
+pub mod decide;
 pub mod inactivity;
 pub mod letters;
 pub mod libraries;
@@ -16,6 +19,7 @@ pub mod plan;
 pub mod reasons;
 mod rules;
 pub mod sharing;
+pub mod standing_reports;
 pub mod who;
 mod world;
 

@@ -75,11 +75,21 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
             Some(ended) => over(now, rules, member, billed, ended, EndedBecause::TrialEnded, true),
         },
         Status::Incomplete => Stands::NotYet,
-        Status::Unknown(word) => Stands::Unknown(format!("Stripe says {} is {word:?}, a status that Usher doesn't know", sub.id)),
+        Status::Unknown(word) => {
+            Stands::Unknown(format!("Stripe says {} is {word:?}, a status that Usher doesn't know", sub.id))
+        }
     }
 }
 
-fn over(now: Moment, rules: &Rules, member: &Member, billed: &Billed, ended: Moment, because: EndedBecause, stated: bool) -> Stands {
+fn over(
+    now: Moment,
+    rules: &Rules,
+    member: &Member,
+    billed: &Billed,
+    ended: Moment,
+    because: EndedBecause,
+    stated: bool,
+) -> Stands {
     let due = ended + rules.settle;
     if now < due {
         return Stands::Grace { until: Some(due), why: format!("{} ended; settling", billed.now.id) };
@@ -103,7 +113,10 @@ fn unpaid(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> Stand
     let until = oldest + TimeDelta::days(rules.payment_grace_days);
     let attempt = invoices.iter().filter_map(|invoice| invoice.next_attempt_at).max();
     if now < until {
-        return Stands::Grace { until: Some(until), why: format!("{} is {word} since {}", sub.id, oldest.date_naive()) };
+        return Stands::Grace {
+            until: Some(until),
+            why: format!("{} is {word} since {}", sub.id, oldest.date_naive()),
+        };
     }
     if let Some(attempt) = attempt {
         return Stands::Grace {

@@ -143,7 +143,8 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
                 EndedBecause::Operator => "was ended by you",
             };
             let due = ended.map_or(*at, |ended| ended.due);
-            let words = format!("{subscription} {why} (ended {}); no other reason stands", at.format("%Y-%m-%d %H:%M UTC"));
+            let words =
+                format!("{subscription} {why} (ended {}); no other reason stands", at.format("%Y-%m-%d %H:%M UTC"));
             (subscription.0.clone(), words, due, ended.is_some_and(|ended| ended.stated))
         }
         EndCause::Revoked => ("revoked".into(), "you revoked it".into(), member.blocked.unwrap_or(scene.now), false),
@@ -157,7 +158,11 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
         key: ActKey::new("end", &member.id, &format!("{}-{occasion}", share.row.id)),
         member: member.id.clone(),
         class: if accepted { Class::Removal { stated } } else { Class::CancelInvite },
-        what: if accepted { format!("remove {}", member.name()) } else { format!("take back the invite of {}", member.name()) },
+        what: if accepted {
+            format!("remove {}", member.name())
+        } else {
+            format!("take back the invite of {}", member.name())
+        },
         because,
         rests_on,
         due,
@@ -174,7 +179,11 @@ fn idle(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan)
         return;
     }
     let checked: Vec<&str> = standing.reasons.iter().map(|reason| reason.what.as_str()).collect();
-    let because = format!("idle for {days} days of observed time since {}; only reason: {}", since.date_naive(), checked.join(", "));
+    let because = format!(
+        "idle for {days} days of observed time since {}; only reason: {}",
+        since.date_naive(),
+        checked.join(", ")
+    );
     let mut rests_on = BTreeSet::from([Source::Plex, Source::Tautulli]);
     if scene.rules.configured.contains(&Source::Stripe) {
         rests_on.insert(Source::Stripe);
@@ -288,4 +297,3 @@ pub fn unmatched(member: &Member) -> Option<String> {
         _ => None,
     }
 }
-

@@ -51,7 +51,10 @@ fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
             Err(why) => {
                 if !scene.book.libraries.known.is_empty() {
                     let title = format!("Tier {name:?} can't be shared");
-                    plan.problems.push(problem(title, &format!("{why}. Until it is mended, nobody is invited to it or changed.")));
+                    plan.problems.push(problem(
+                        title,
+                        &format!("{why}. Until it is mended, nobody is invited to it or changed."),
+                    ));
                 }
                 return None;
             }
@@ -100,7 +103,10 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     let subs: Vec<&str> = standing_subs.iter().map(|id| id.as_str()).collect();
     let billed = || member.subscriptions.values().filter(|billed| standing_subs.contains(&billed.now.id));
     let fresh = billed().any(|billed| scene.now - billed.now.created < FRESH_PAYMENT);
-    let adoption = member.plex.is_none() && member.made.is_empty() && !standing_subs.is_empty() && billed().all(|billed| billed.adopted);
+    let adoption = member.plex.is_none()
+        && member.made.is_empty()
+        && !standing_subs.is_empty()
+        && billed().all(|billed| billed.adopted);
     let occasion = if subs.is_empty() { "grant".to_owned() } else { subs.join("+") };
     let titles = libraries::titles(&scene.book.libraries, sections.ids()).join(", ");
     let why: Vec<&str> = calling.iter().map(|reason| reason.what.as_str()).collect();

@@ -16,7 +16,9 @@ pub fn bind_vips(book: &mut Book, entries: &[String]) -> Vec<(String, MemberId)>
         let hits: Vec<(MemberId, PlexId)> = book
             .members
             .values()
-            .filter_map(|member| member.plex.filter(|account| is_vip(member, *account, entry)).map(|id| (member.id.clone(), id)))
+            .filter_map(|member| {
+                member.plex.filter(|account| is_vip(member, *account, entry)).map(|id| (member.id.clone(), id))
+            })
             .collect();
         for (member, account) in hits {
             let bound = *book.vips.entry(entry.clone()).or_insert(account);
@@ -64,7 +66,11 @@ fn next_link(book: &Book) -> Option<(MemberId, MemberId)> {
                 let share = member.share.as_ref().filter(|share| share.row.is_accepted());
                 let before = share.is_some_and(|share| share.first_seen <= *adopted)
                     || member.joined().is_some_and(|joined| joined <= customer.since);
-                member.plex.is_some() && member.email.as_ref() == Some(email) && share.is_some() && before && member.blocked.is_none()
+                member.plex.is_some()
+                    && member.email.as_ref() == Some(email)
+                    && share.is_some()
+                    && before
+                    && member.blocked.is_none()
             };
             let mut hits = book.members.values().filter(stood);
             if let (Some(hit), None) = (hits.next(), hits.next()) {
@@ -208,7 +214,8 @@ pub fn find<'a>(book: &'a Book, who: &str) -> Result<&'a Member, String> {
             || member.customers.keys().any(|customer| customer.0.to_lowercase() == wanted)
             || member.subscriptions.keys().any(|subscription| subscription.0.to_lowercase() == wanted)
             || member.customers.values().any(|payer| {
-                is(payer.email.as_ref().map(|email| email.as_str())) || is(payer.mail_to.as_ref().map(|email| email.as_str()))
+                is(payer.email.as_ref().map(|email| email.as_str()))
+                    || is(payer.mail_to.as_ref().map(|email| email.as_str()))
             })
     };
     let hits: Vec<&Member> = book.members.values().filter(matches).collect();
@@ -216,7 +223,8 @@ pub fn find<'a>(book: &'a Book, who: &str) -> Result<&'a Member, String> {
         [one] => Ok(one),
         [] => Err(format!("nobody in the book is {who:?}; `usher members` lists everybody")),
         several => {
-            let names: Vec<String> = several.iter().map(|member| format!("{} ({})", member.id, member.name())).collect();
+            let names: Vec<String> =
+                several.iter().map(|member| format!("{} ({})", member.id, member.name())).collect();
             Err(format!("{who:?} could be {}; use the member id", names.join(" or ")))
         }
     }
@@ -225,7 +233,8 @@ pub fn find<'a>(book: &'a Book, who: &str) -> Result<&'a Member, String> {
 /// Titles of what a member's share opens, for letters.
 #[must_use]
 pub fn open_to(book: &Book, member: &Member) -> Vec<String> {
-    member.share.as_ref().map_or_else(Vec::new, |share| {
-        libraries::titles(&book.libraries, &share.row.libraries(&book.libraries.known))
-    })
+    member
+        .share
+        .as_ref()
+        .map_or_else(Vec::new, |share| libraries::titles(&book.libraries, &share.row.libraries(&book.libraries.known)))
 }
