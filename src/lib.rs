@@ -8,4 +8,5 @@ pub mod ledger;
 pub mod member;
 pub mod reports;
 pub mod secret;
+pub mod services;
 pub mod tier;
