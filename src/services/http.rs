@@ -61,7 +61,8 @@ impl Call {
     pub fn new(service: &'static str, method: Method, base: &str, path: &str) -> Self {
         let url = Url::parse(&format!("{}{path}", base.trim_end_matches('/'))).map_err(|_| "its address is not a URL");
         let (headers, limit) = (Vec::new(), Duration::from_secs(30));
-        Self { service, method, url, shown: path.to_owned(), headers, body: None, limit, reach: Reach::Public }
+        let shown = path.split('?').next().unwrap_or_default().to_owned();
+        Self { service, method, url, shown, headers, body: None, limit, reach: Reach::Public }
     }
 
     /// What errors show instead of the path.

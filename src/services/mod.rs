@@ -7,5 +7,7 @@
 
 pub mod failure;
 pub mod http;
+mod loose;
 pub mod pacer;
+pub mod plex;
 pub mod tls;
