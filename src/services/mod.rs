@@ -10,4 +10,7 @@ pub mod http;
 mod loose;
 pub mod pacer;
 pub mod plex;
+mod skew;
+pub mod stripe;
+pub mod tautulli;
 pub mod tls;

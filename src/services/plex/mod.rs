@@ -20,10 +20,7 @@ pub use self::{
 };
 pub use super::pacer::Lane;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -32,6 +29,7 @@ use super::{
     failure::Failure,
     http::{Call, Http, Reply},
     pacer::Pacer,
+    skew::Skew,
 };
 use crate::{facts::FailureKind, secret::Secret};
 
@@ -52,7 +50,7 @@ pub struct Plex {
     token: Secret,
     client_id: String,
     pacer: Pacer,
-    skew: Arc<Mutex<Option<i64>>>,
+    skew: Skew,
 }
 
 impl Plex {
@@ -64,13 +62,13 @@ impl Plex {
         let site = base.clone().unwrap_or_else(|| SITE.to_owned());
         let clients = base.unwrap_or_else(|| CLIENTS.to_owned());
         let pacer = Pacer::new(Duration::from_secs(WRITE_GAP_SECS));
-        Self { http, site, clients, token, client_id, pacer, skew: Arc::default() }
+        Self { http, site, clients, token, client_id, pacer, skew: Skew::default() }
     }
 
     /// plex.tv's clock minus ours at its latest answer, in seconds.
     #[must_use]
     pub fn skew_secs(&self) -> Option<i64> {
-        *self.skew.lock().unwrap_or_else(PoisonError::into_inner)
+        self.skew.secs()
     }
 
     fn call(&self, method: Method, base: &str, path: &str, accept: &str) -> Call {
@@ -86,7 +84,7 @@ impl Plex {
     async fn get(&self, lane: Lane, call: Call) -> Result<Reply, Failure> {
         let _turn = self.pacer.read(lane).await;
         let reply = self.http.send(call).await?;
-        self.note(&reply);
+        self.skew.note(&reply);
         accept(reply)
     }
 
@@ -96,12 +94,8 @@ impl Plex {
         let reply = self.http.send(call).await;
         turn.wrote();
         let reply = reply?;
-        self.note(&reply);
+        self.skew.note(&reply);
         Ok(reply)
-    }
-
-    fn note(&self, reply: &Reply) {
-        *self.skew.lock().unwrap_or_else(PoisonError::into_inner) = reply.skew_secs;
     }
 
     /// v2: JSON.
