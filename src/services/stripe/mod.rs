@@ -137,50 +137,38 @@ impl Stripe {
 
     /// All rows of a list, every page of it, newest first.
     async fn list(&self, path: &str, query: &Query<'_>) -> Result<Vec<Value>, Failure> {
-        self.pages(path, query, "starting_after", |rows| rows.last()).await
-    }
-
-    /// All rows newer than `cursor`, page by page away from it; unordered.
-    async fn list_since(&self, path: &str, cursor: &str) -> Result<Vec<Value>, Failure> {
-        let first = self.page(path, &vec![("ending_before", cursor)]).await?;
-        let Some(newest) = first.0.first().and_then(|row| text(&row["id"])).filter(|_| first.1) else {
-            return Ok(first.0);
-        };
-        let query = vec![("ending_before", newest.as_str())];
-        let mut rest = self.pages(path, &query, "ending_before", |rows| rows.first()).await?;
-        rest.extend(first.0);
-        distinct(path, rest)
-    }
-
-    async fn pages(
-        &self,
-        path: &str,
-        query: &Query<'_>,
-        turn: &str,
-        edge: impl Fn(&[Value]) -> Option<&Value>,
-    ) -> Result<Vec<Value>, Failure> {
-        let mut all = Vec::new();
+        let mut all: Vec<Value> = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let mut query = query.clone();
-            if let Some(after) = &after {
-                query.retain(|(name, _)| *name != turn);
-                query.push((turn, after));
-            }
+            query.extend(after.as_deref().map(|after| ("starting_after", after)));
             let (rows, has_more) = self.page(path, &query).await?;
-            let next = edge(&rows).and_then(|row| text(&row["id"]));
+            let next = further(path, rows.last(), has_more, after)?;
             all.extend(rows);
-            if !has_more {
-                return distinct(path, all);
+            match next {
+                Some(next) => after = Some(next),
+                None => return distinct(path, all),
             }
-            if next.is_none() || next == after {
-                return Err(Failure::partial(format!(
-                    "Stripe GET {path}: an empty or repeated page says there are more"
-                )));
-            }
-            after = next;
         }
-        Err(Failure::partial(format!("Stripe GET {path}: no end after {PAGES_MAX} pages")))
+        Err(endless(path))
+    }
+
+    /// All rows newer than `cursor`, newest first. Stripe gives those next to
+    /// the cursor first.
+    async fn list_since(&self, path: &str, cursor: &str) -> Result<Vec<Value>, Failure> {
+        let mut all: Vec<Value> = Vec::new();
+        let mut before = cursor.to_owned();
+        for _ in 0..PAGES_MAX {
+            let (mut rows, has_more) = self.page(path, &vec![("ending_before", &before)]).await?;
+            let next = further(path, rows.first(), has_more, Some(before))?;
+            rows.append(&mut all);
+            all = rows;
+            match next {
+                Some(next) => before = next,
+                None => return distinct(path, all),
+            }
+        }
+        Err(endless(path))
     }
 
     async fn page(&self, path: &str, query: &Query<'_>) -> Result<(Vec<Value>, bool), Failure> {
@@ -194,6 +182,20 @@ impl Stripe {
             _ => Err(Failure::nonsense(format!("{}: the answer isn't a list", reply.what))),
         }
     }
+}
+
+/// The row to go on from; `None` after the last page.
+fn further(path: &str, edge: Option<&Value>, has_more: bool, from: Option<String>) -> Result<Option<String>, Failure> {
+    if !has_more {
+        return Ok(None);
+    }
+    let next = edge.and_then(|row| text(&row["id"])).filter(|next| Some(next) != from.as_ref());
+    let why = || format!("Stripe GET {path}: an empty or repeated page says there are more");
+    next.map(Some).ok_or_else(|| Failure::partial(why()))
+}
+
+fn endless(path: &str) -> Failure {
+    Failure::partial(format!("Stripe GET {path}: no end after {PAGES_MAX} pages"))
 }
 
 /// A row seen twice means that another was left out.
