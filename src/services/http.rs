@@ -297,12 +297,12 @@ fn headers(what: &str, list: Vec<(&'static str, String)>) -> Result<HeaderMap, F
     let mut headers = HeaderMap::new();
     headers.insert("user-agent", HeaderValue::from_static(USER_AGENT));
     for (name, value) in list {
-        let mut value = HeaderValue::from_str(&value).map_err(|_| {
+        let (Ok(header), Ok(mut value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) else {
             let why = format!("{what}: the value for {name} holds characters that no header may hold");
-            Failure::not_done(FailureKind::Unauthorized, why)
-        })?;
+            return Err(Failure::not_done(FailureKind::Unauthorized, why));
+        };
         value.set_sensitive(name != "user-agent");
-        headers.insert(HeaderName::from_static(name), value);
+        headers.insert(header, value);
     }
     Ok(headers)
 }

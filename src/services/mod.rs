@@ -10,6 +10,8 @@ pub mod http;
 mod loose;
 pub mod pacer;
 pub mod plex;
+#[cfg(test)]
+mod script;
 mod skew;
 pub mod stripe;
 pub mod tautulli;
