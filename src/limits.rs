@@ -171,10 +171,8 @@ const _: () = assert!(MAILBOX_CAPACITY > CONNECTIONS_MAX, "an outcome must find 
 const _: () = assert!(CONNECTIONS_MAX < 1000, "sockets, the book and the log share 1024 open files");
 const _: () = assert!(HEAD_BYTES_MAX < BODY_BYTES_MAX);
 const _: () = assert!(CONNECTIONS_MAX * (HEAD_BYTES_MAX + BODY_BYTES_MAX) <= 160 * MIB, "a flood must fit in memory");
-const _: () = assert!(
-    HEAD_OR_IDLE_TIMEOUT.as_secs() + BODY_TIMEOUT.as_secs() <= 10,
-    "Stripe gives up on an endpoint after 10 s"
-);
+const _: () =
+    assert!(HEAD_OR_IDLE_TIMEOUT.as_secs() + BODY_TIMEOUT.as_secs() <= 10, "Stripe gives up on an endpoint after 10 s");
 const _: () = assert!(ERROR_ANSWER_BYTES_MAX < ANSWER_BYTES_MAX);
 const _: () = assert!(STRANGER_POSTS_PER_MINUTE < STRANGER_POSTS_PER_HOUR);
 const _: () = assert!(STRANGER_POSTS_PER_HOUR < STRANGERS_POSTS_PER_HOUR, "one address isn't everybody");

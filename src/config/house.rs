@@ -198,8 +198,9 @@ pub(super) fn free_codes(text: &str) -> Parsed<Vec<FreeCode>> {
 }
 
 fn free_code(entry: &str) -> Parsed<FreeCode> {
-    let wrong =
-        |why: &str| Complaint::new(format!("a code has {why}"), "write code:uses:until:days, such as film:10:2027-01-31:30");
+    let wrong = |why: &str| {
+        Complaint::new(format!("a code has {why}"), "write code:uses:until:days, such as film:10:2027-01-31:30")
+    };
     let mut parts = entry.split(':').map(|part| Some(part.trim()).filter(|part| !part.is_empty()));
     let code = parts.next().flatten().ok_or_else(|| wrong("no text"))?;
     if code.chars().any(|c| c.is_whitespace() || c.is_control()) {

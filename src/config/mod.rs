@@ -142,7 +142,8 @@ impl Config {
     fn note_gaps(mut self) -> Self {
         if self.stripe.as_ref().is_some_and(|stripe| stripe.webhook_secrets.is_empty()) {
             self.notes.push(
-                "STRIPE_WEBHOOK_SECRET is not set: the door refuses webhooks, and payments are seen by polling only".into(),
+                "STRIPE_WEBHOOK_SECRET is not set: the door refuses webhooks, and payments are seen by polling only"
+                    .into(),
             );
         }
         if self.live.is_some() && self.smtp.is_none() {

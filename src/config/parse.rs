@@ -89,7 +89,11 @@ pub(super) fn number(range: RangeInclusive<u32>, unit: &'static str) -> impl Fn(
         let fix = || format!("set a whole number of {unit} from {} to {}", range.start(), range.end());
         let number: u32 =
             text.parse().map_err(|_| Complaint::new(format!("{text:?} is not a whole number of {unit}"), fix()))?;
-        if range.contains(&number) { Ok(number) } else { Err(Complaint::new(format!("{number} is out of range"), fix())) }
+        if range.contains(&number) {
+            Ok(number)
+        } else {
+            Err(Complaint::new(format!("{number} is out of range"), fix()))
+        }
     }
 }
 
@@ -103,10 +107,9 @@ pub(super) fn number_or(
         if text.eq_ignore_ascii_case(word) {
             return Ok(None);
         }
-        number(range.clone(), unit)(text).map(Some).map_err(|complaint| Complaint {
-            fix: format!("{}, or \"{word}\"", complaint.fix),
-            ..complaint
-        })
+        number(range.clone(), unit)(text)
+            .map(Some)
+            .map_err(|complaint| Complaint { fix: format!("{}, or \"{word}\"", complaint.fix), ..complaint })
     }
 }
 
@@ -143,7 +146,8 @@ pub(super) fn mailbox(text: &str) -> Parsed<(Option<String>, Email)> {
 /// An http(s) address without its trailing slash; a path may stand.
 pub(super) fn url(text: &str) -> Parsed<String> {
     let fix = "write it like http://host:8181 or https://host/path";
-    let url = reqwest::Url::parse(text).map_err(|error| Complaint::new(format!("is not a web address ({error})"), fix))?;
+    let url =
+        reqwest::Url::parse(text).map_err(|error| Complaint::new(format!("is not a web address ({error})"), fix))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Complaint::new(format!("begins with {}:, not http: or https:", url.scheme()), fix));
     }
@@ -201,8 +205,9 @@ pub(super) fn networks(text: &str) -> Parsed<Vec<Network>> {
 }
 
 fn network(text: &str) -> Parsed<Network> {
-    let wrong =
-        || Complaint::new(format!("{text:?} is no address or network"), "list them like 172.18.0.1, 10.0.0.0/8, fd00::/8");
+    let wrong = || {
+        Complaint::new(format!("{text:?} is no address or network"), "list them like 172.18.0.1, 10.0.0.0/8, fd00::/8")
+    };
     let (address, prefix) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let width = if address.is_ipv4() { 32 } else { 128 };

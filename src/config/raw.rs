@@ -129,12 +129,15 @@ fn value_of(name: &str, vars: &BTreeMap<String, String>) -> Result<Option<String
         (None, Some(path)) => match fs::read_to_string(path) {
             Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
             Ok(_) => {
-                let complaint = Complaint::new(format!("{path} is empty"), format!("write the value of {name} into it"));
+                let complaint =
+                    Complaint::new(format!("{path} is empty"), format!("write the value of {name} into it"));
                 return Err((by_file, complaint));
             }
             Err(error) => {
-                let complaint =
-                    Complaint::new(format!("{path} can't be read: {error}"), "check the path, the mount and its rights");
+                let complaint = Complaint::new(
+                    format!("{path} can't be read: {error}"),
+                    "check the path, the mount and its rights",
+                );
                 return Err((by_file, complaint));
             }
         },

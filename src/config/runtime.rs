@@ -84,7 +84,10 @@ pub(super) fn intervals(raw: &Raw, problems: &mut Problems, notes: &mut Vec<Stri
     let mut secs = |var: Var<'_>, default| {
         let secs = problems.read_or(var, default, parse::number(1..=86_400, "seconds"));
         if secs < INTERVAL_UNWISE_SECS {
-            notes.push(format!("{} is {secs}: below {INTERVAL_UNWISE_SECS} seconds the services may refuse us", var.name));
+            notes.push(format!(
+                "{} is {secs}: below {INTERVAL_UNWISE_SECS} seconds the services may refuse us",
+                var.name
+            ));
         }
         secs
     };
@@ -109,7 +112,8 @@ pub(super) fn door(raw: &Raw, problems: &mut Problems) -> DoorConfig {
         }
         listen.set_port(port);
     }
-    let overlap = listen.ip() == admin_listen.ip() || listen.ip().is_unspecified() || admin_listen.ip().is_unspecified();
+    let overlap =
+        listen.ip() == admin_listen.ip() || listen.ip().is_unspecified() || admin_listen.ip().is_unspecified();
     if overlap && listen.port() != 0 && listen.port() == admin_listen.port() {
         let problem = format!("{admin_listen} is taken by LISTEN ({listen})");
         problems.tell(raw.admin_listen(), problem, "give each its own port");

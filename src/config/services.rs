@@ -142,8 +142,9 @@ fn stripe_key(text: &str) -> Parsed<(Secret, bool)> {
 }
 
 fn webhook_secrets(text: &str) -> Parsed<Vec<Secret>> {
-    let wrong =
-        || Complaint::new("does not begin with whsec_", "copy the endpoint's signing secret; separate several by commas");
+    let wrong = || {
+        Complaint::new("does not begin with whsec_", "copy the endpoint's signing secret; separate several by commas")
+    };
     parse::list(text)
         .iter()
         .map(|secret| match secret.strip_prefix("whsec_") {
@@ -167,7 +168,8 @@ pub(super) fn tautulli(raw: &Raw, problems: &mut Problems) -> Option<Tautulli> {
         Ok(url.trim_end_matches("/api/v2").trim_end_matches('/').to_owned())
     });
     let key = problems.read(raw.tautulli_api_key(), token_like);
-    let forget_days = problems.read_or(raw.tautulli_forget_days(), Some(30), parse::number_or("never", 0..=3650, "days"));
+    let forget_days =
+        problems.read_or(raw.tautulli_forget_days(), Some(30), parse::number_or("never", 0..=3650, "days"));
     pair(raw.tautulli_url(), raw.tautulli_api_key(), problems);
     Some(Tautulli { url: url?, key: key?, forget_days })
 }
@@ -254,11 +256,5 @@ fn webhook(text: &str, elsewhere: bool) -> Parsed<Discord> {
         return Err(wrong("the id is no number"));
     }
     let thread_id = url.query_pairs().find(|(name, _)| name == "thread_id").map(|(_, id)| id.into_owned());
-    Ok(Discord {
-        webhook: Secret::new(text),
-        id: id.to_owned(),
-        token: Secret::new(token),
-        thread_id,
-        api_url: None,
-    })
+    Ok(Discord { webhook: Secret::new(text), id: id.to_owned(), token: Secret::new(token), thread_id, api_url: None })
 }

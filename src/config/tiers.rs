@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
+use super::Config;
 use super::house::{FreeCode, free_codes};
 use super::parse::{self, Complaint, ConfigProblem, Problems};
 use super::raw::Raw;
-use super::Config;
 use crate::tier::{Tier, Wanted, parse_tiers};
 
 /// Where it is written what a price buys.
@@ -119,9 +119,7 @@ impl Config {
 
     fn tiers_without_file(&self) -> Tiers {
         match &self.tiers.default_libraries {
-            Some(libraries) => {
-                Tiers::Default { libraries: libraries.clone(), downloads: self.tiers.default_downloads }
-            }
+            Some(libraries) => Tiers::Default { libraries: libraries.clone(), downloads: self.tiers.default_downloads },
             None => Tiers::FromProducts,
         }
     }

@@ -59,7 +59,12 @@ impl Backups {
 
     /// Keeps a copy of this document when the last one is old enough, checks
     /// it, and only then lets the surplus go.
-    pub(super) fn keep<B: DeserializeOwned>(&mut self, now: Moment, generation: Generation, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn keep<B: DeserializeOwned>(
+        &mut self,
+        now: Moment,
+        generation: Generation,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         if !self.is_due(now) {
             return Ok(());
         }

@@ -93,7 +93,11 @@ impl History {
     }
 
     /// The last `max` lines that are wanted, in the order in which they happened.
-    pub(super) fn select(&self, max: usize, wanted: impl Fn(&HistoryLine) -> bool) -> Result<Vec<HistoryLine>, StoreError> {
+    pub(super) fn select(
+        &self,
+        max: usize,
+        wanted: impl Fn(&HistoryLine) -> bool,
+    ) -> Result<Vec<HistoryLine>, StoreError> {
         let mut found = Vec::new();
         for path in self.youngest_first() {
             let missing = max.saturating_sub(found.len());

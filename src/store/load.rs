@@ -70,7 +70,9 @@ impl fmt::Display for Trust {
         const THEN: &str = "Usher only looks until `usher accept state`.";
         match self {
             Self::Sound => f.write_str("the book is sound"),
-            Self::FromPrev { why } => write!(f, "the last book couldn't be read ({why}); the one before it is used. {THEN}"),
+            Self::FromPrev { why } => {
+                write!(f, "the last book couldn't be read ({why}); the one before it is used. {THEN}")
+            }
             Self::FromBackup { name, why } => {
                 write!(f, "the book couldn't be read ({why}); the backup {name} is used. {THEN}")
             }

@@ -325,7 +325,12 @@ fn no_way_back(error: StoreError) -> StoreError {
 ///
 /// # Errors
 /// When a file exists and can't be read.
-pub fn read_history(dir: &Path, which: Which, member: Option<&str>, max: usize) -> Result<Vec<HistoryLine>, StoreError> {
+pub fn read_history(
+    dir: &Path,
+    which: Which,
+    member: Option<&str>,
+    max: usize,
+) -> Result<Vec<HistoryLine>, StoreError> {
     let of_interest = |line: &HistoryLine| member.is_none() || line.member.as_deref() == member;
     Files::new(dir, which).history().select(max, of_interest)
 }

@@ -224,7 +224,8 @@ fn a_missing_tail_of_the_history_is_normal_and_a_torn_line_is_skipped() {
     let (mut store, loaded) = folder.open();
     assert_eq!(loaded.trust, Trust::Sound);
     store.commit(&book(4), at(300), &line("change 4")).unwrap();
-    let told: Vec<_> = read_history(&folder.0, Which::Live, None, 10).unwrap().into_iter().map(|line| line.what).collect();
+    let told: Vec<_> =
+        read_history(&folder.0, Which::Live, None, 10).unwrap().into_iter().map(|line| line.what).collect();
     assert_eq!(told, ["change 1", "change 2", "change 4"]);
 }
 
@@ -564,7 +565,8 @@ fn the_history_is_rotated_by_size_and_read_across_its_files() {
         store.commit(&book(n), at(0), &line(&format!("change {n}"))).unwrap();
     }
     assert!(folder.path("history.jsonl.1").exists());
-    let told: Vec<_> = read_history(&folder.0, Which::Live, None, 4).unwrap().into_iter().map(|line| line.what).collect();
+    let told: Vec<_> =
+        read_history(&folder.0, Which::Live, None, 4).unwrap().into_iter().map(|line| line.what).collect();
     assert_eq!(told, ["change 3", "change 4", "change 5", "change 6"]);
     for n in 7..200 {
         store.commit(&book(n), at(0), &line(&format!("change {n}"))).unwrap();

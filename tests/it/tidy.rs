@@ -15,9 +15,24 @@ const PURE: [&str; 9] =
 
 /// Paths that no pure module names.
 const IMPURE: [&str; 18] = [
-    "tokio", "std::fs", "std::net", "std::env", "std::io", "std::thread", "std::time::SystemTime", "std::time::Instant",
-    "tracing", "reqwest", "hyper", "lettre", "crate::clock", "crate::store", "crate::services", "crate::engine",
-    "crate::config", "crate::letters",
+    "tokio",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::io",
+    "std::thread",
+    "std::time::SystemTime",
+    "std::time::Instant",
+    "tracing",
+    "reqwest",
+    "hyper",
+    "lettre",
+    "crate::clock",
+    "crate::store",
+    "crate::services",
+    "crate::engine",
+    "crate::config",
+    "crate::letters",
 ];
 
 /// Who may not name what. Only the exceptions after the `|` are let through.
@@ -29,9 +44,11 @@ const FORBIDDEN: [(&str, &[&str], &[&str]); 7] = [
     ),
     ("loops", &["ledger", "policy", "reports", "store", "door", "commands", "daemon"], &[]),
     ("engine", &["loops", "door", "commands", "daemon"], &[]),
-    ("door", &["ledger", "policy", "store", "loops", "commands", "daemon", "engine::pass", "engine::act", "services"], &[
-        "services::stripe",
-    ]),
+    (
+        "door",
+        &["ledger", "policy", "store", "loops", "commands", "daemon", "engine::pass", "engine::act", "services"],
+        &["services::stripe"],
+    ),
     ("commands", &["loops", "engine::pass", "engine::act"], &[]),
     ("store", &["ledger", "policy", "services", "engine", "loops", "door", "commands", "daemon", "letters"], &[]),
     ("letters", &["store", "services", "engine", "loops", "door", "commands", "daemon"], &[]),
@@ -149,7 +166,8 @@ fn problems(name: &str, text: &str) -> Vec<String> {
     let paths = paths_of(place, name.ends_with("/mod.rs"), &code);
     let mut problems = Vec::new();
     if within(place, &PURE) {
-        problems.extend(IMPURE.iter().filter(|path| names(&paths, path)).map(|path| format!("{name}: pure, names {path}")));
+        problems
+            .extend(IMPURE.iter().filter(|path| names(&paths, path)).map(|path| format!("{name}: pure, names {path}")));
         let texts = ["async fn", ".await"].into_iter().filter(|text| code.contains(text));
         problems.extend(texts.map(|text| format!("{name}: pure, has {text}")));
     }
@@ -224,7 +242,8 @@ fn paths_of(place: &str, is_folder: bool, code: &str) -> Vec<String> {
         });
         match use_at {
             Some(at) => {
-                let tree: String = piece[at + 4..].trim_end_matches(';').split_whitespace().collect::<Vec<_>>().join(" ");
+                let tree: String =
+                    piece[at + 4..].trim_end_matches(';').split_whitespace().collect::<Vec<_>>().join(" ");
                 spread("", &tree, &mut paths);
                 rest.push_str(&piece[..at]);
             }
