@@ -1,12 +1,16 @@
 //! Usher: the door of a Plex server.
 
+pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod facts;
 pub mod ledger;
+pub mod limits;
 pub mod member;
 pub mod reports;
 pub mod secret;
 pub mod services;
+pub mod store;
+pub mod telemetry;
 pub mod tier;

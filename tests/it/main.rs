@@ -1,0 +1,4 @@
+//! The quick half of the ladder (DESIGN §11): everything here together takes
+//! less than 30 seconds.
+
+mod tidy;
