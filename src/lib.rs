@@ -11,6 +11,7 @@ pub mod member;
 pub mod policy;
 pub mod reports;
 pub mod secret;
+pub mod services;
 pub mod store;
 pub mod telemetry;
 pub mod tier;
