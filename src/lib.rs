@@ -5,6 +5,7 @@ pub mod config;
 pub mod engine;
 pub mod facts;
 pub mod ledger;
+pub mod letters;
 pub mod member;
 pub mod reports;
 pub mod secret;
