@@ -9,4 +9,5 @@ pub mod letters;
 pub mod member;
 pub mod reports;
 pub mod secret;
+pub mod services;
 pub mod tier;
