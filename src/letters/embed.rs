@@ -107,6 +107,7 @@ fn markdown(pieces: &[Piece]) -> String {
 /// Makes `text` say what it says: no formatting, no mention, no link.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
     for c in text.chars() {
         match c {
             '\\' | '*' | '_' | '~' | '|' | '>' | '<' | '#' | '`' | '[' | ']' | '(' | ')' => {
@@ -114,10 +115,11 @@ pub(super) fn escape(text: &str) -> String {
                 out.push(c);
             }
             // Inert with `allowed_mentions: {parse: []}`; the mark keeps it
-            // from looking like a ping, too.
-            '@' => out.push_str("@\u{200b}"),
+            // from looking like a ping, too. An address stays as it is.
+            '@' if !before.is_alphanumeric() => out.push_str("@\u{200b}"),
             _ => out.push(c),
         }
+        before = c;
     }
     out.replace("://", ":\u{200b}//")
 }

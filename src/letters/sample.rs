@@ -112,7 +112,8 @@ fn to_operator(kind: &str) -> Option<Letter> {
         },
         "held" => Letter::Held {
             title: "3 removals".to_owned(),
-            reason: "One plan would remove 3 of 20 members, more than max(2, 10 %). All of them wait.".to_owned(),
+            reason: "One plan would remove 3 of 20 members, more than the 2 that may go in one. All of them wait."
+                .to_owned(),
             people: texts(&[
                 "ann (m-42): idle for 31 days",
                 "bob (m-7): idle for 30 days",

@@ -8,4 +8,5 @@
 pub mod failure;
 pub mod http;
 pub mod pacer;
+pub mod smtp;
 pub mod tls;
