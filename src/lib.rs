@@ -6,6 +6,7 @@ pub mod engine;
 pub mod facts;
 pub mod ledger;
 pub mod letters;
+pub mod loops;
 pub mod member;
 pub mod reports;
 pub mod secret;

@@ -29,7 +29,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-pub use embed::{Embed, Field};
+pub use embed::{Embed, Field, Footer};
 pub use sample::{KINDS, sample, sample_dispatch};
 
 use crate::ledger::{Audience, Dispatch};
