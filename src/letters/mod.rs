@@ -16,11 +16,9 @@ mod bulletin;
 mod embed;
 mod member;
 mod sample;
-#[cfg(test)]
-mod tests;
 mod words;
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 use minijinja::syntax::SyntaxConfig;
@@ -32,7 +30,9 @@ use serde_json::{Value, json};
 pub use embed::{Embed, Field, Footer};
 pub use sample::{KINDS, sample, sample_dispatch};
 
-use crate::ledger::{Audience, Dispatch};
+/// What is carried and what became of it: the courier and the channels know
+/// these, and nothing else of the book.
+pub use crate::ledger::{Audience, Channel, Delivered, DeliveryOutcome, Dispatch, FirstSending};
 
 /// How the cinema presents itself. No personal defaults (LESSONS G41).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,16 +101,22 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// Loads the built-in templates, and over them the files of the same
-    /// names in `templates_dir`. Each is tried on a sample letter, so that a
-    /// slip shows at the start.
+    /// Takes the built-in templates, and in their place those of `own` (file
+    /// name → source: what `TEMPLATES_DIR` holds). Each is tried on a sample
+    /// letter, so that a slip shows at the start.
     ///
     /// # Errors
-    /// The first template that doesn't do.
-    pub fn new(brand: Brand, templates_dir: Option<&Path>) -> Result<Self, RenderError> {
-        let mut renderer = Self { brand, built_in: environment(|_| None)?, own: None };
-        if let Some(dir) = templates_dir {
-            renderer.own = Some(environment(|name| std::fs::read_to_string(dir.join(name)).ok())?);
+    /// The first template that doesn't do, or one whose name isn't known.
+    pub fn new(brand: Brand, own: &BTreeMap<String, String>) -> Result<Self, RenderError> {
+        if let Some(name) = own.keys().find(|name| !template_names().any(|known| known == name.as_str())) {
+            return Err(RenderError {
+                template: name.clone(),
+                why: "no letter has a template of this name".to_owned(),
+            });
+        }
+        let mut renderer = Self { brand, built_in: environment(&BTreeMap::new())?, own: None };
+        if !own.is_empty() {
+            renderer.own = Some(environment(own)?);
             for dispatch in KINDS.iter().filter_map(|kind| sample_dispatch(kind)) {
                 renderer.mail_from(renderer.own.as_ref(), &dispatch, Tz::UTC)?;
             }
@@ -164,17 +170,22 @@ fn no_subject(template: String) -> RenderError {
     RenderError { template, why: "its first line isn't `Subject: …`".to_owned() }
 }
 
-/// An environment of the built-in templates, each replaced by what `instead`
-/// has under its name. Names end in `.html` or `.txt`: minijinja escapes the
+/// The file names that `TEMPLATES_DIR` may hold.
+pub fn template_names() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}
+
+/// An environment of the built-in templates, each replaced by what `own` has
+/// under its name. Names end in `.html` or `.txt`: minijinja escapes the
 /// former by itself.
-fn environment(instead: impl Fn(&str) -> Option<String>) -> Result<Environment<'static>, RenderError> {
+fn environment(own: &BTreeMap<String, String>) -> Result<Environment<'static>, RenderError> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.map_err(|e| RenderError { template: "base.html".to_owned(), why: e.to_string() })?);
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     for (name, source) in BUILT_IN {
-        let added = match instead(name) {
-            Some(own) => environment.add_template_owned(*name, own),
+        let added = match own.get(*name) {
+            Some(own) => environment.add_template_owned(*name, own.clone()),
             None => environment.add_template(name, source),
         };
         added.map_err(|e| RenderError { template: (*name).to_owned(), why: e.to_string() })?;
@@ -192,3 +203,6 @@ fn render(environment: &Environment<'_>, name: &str, context: &Value) -> Result<
 fn value(of: &impl Serialize) -> Value {
     serde_json::to_value(of).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

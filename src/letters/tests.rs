@@ -18,7 +18,7 @@ fn brand() -> Brand {
 }
 
 fn renderer() -> Renderer {
-    Renderer::new(brand(), None).unwrap()
+    Renderer::new(brand(), &BTreeMap::new()).unwrap()
 }
 
 /// Compares with the golden file, or writes it when `BLESS=1`.
@@ -67,7 +67,7 @@ fn visible(html: &str) -> String {
 
 #[test]
 fn text_and_html_say_the_same() {
-    let bare = Renderer::new(Brand { support_link: None, public_url: None, ..brand() }, None).unwrap();
+    let bare = Renderer::new(Brand { support_link: None, public_url: None, ..brand() }, &BTreeMap::new()).unwrap();
     let mut dispatches: Vec<_> = KINDS.iter().filter_map(|kind| sample_dispatch(kind)).collect();
     for because in [EndedBecause::PaymentFailed, EndedBecause::TrialEnded, EndedBecause::Operator] {
         dispatches.push(Dispatch { letter: Letter::AccessEnded { because }, ..sample_dispatch("welcome").unwrap() });
@@ -137,17 +137,35 @@ fn a_pay_link_that_is_none_makes_no_button() {
 
 #[test]
 fn the_operators_own_templates_take_the_place_of_ours() {
-    let dir = std::env::temp_dir().join(format!("usher-letters-{}", std::process::id()));
-    fs::create_dir_all(&dir).unwrap();
-    fs::write(dir.join("welcome.txt"), "Subject: Hi\n\nCome in.\n").unwrap();
-    let own = Renderer::new(brand(), Some(&dir)).unwrap();
-    let mail = own.mail(&sample_dispatch("welcome").unwrap(), Tz::UTC).unwrap();
+    let own =
+        |name: &str, source: &str| Renderer::new(brand(), &BTreeMap::from([(name.to_owned(), source.to_owned())]));
+    let renderer_of_theirs = own("welcome.txt", "Subject: Hi\n\nCome in.\n").unwrap();
+    let mail = renderer_of_theirs.mail(&sample_dispatch("welcome").unwrap(), Tz::UTC).unwrap();
     assert_eq!((mail.subject.as_str(), mail.text.as_str()), ("Hi", "Come in.\n"));
-    let joined = own.mail(&sample_dispatch("joined").unwrap(), Tz::UTC).unwrap();
+    let joined = renderer_of_theirs.mail(&sample_dispatch("joined").unwrap(), Tz::UTC).unwrap();
     assert_eq!(joined, renderer().mail(&sample_dispatch("joined").unwrap(), Tz::UTC).unwrap());
-    fs::write(dir.join("welcome.txt"), "Come in.\n").unwrap();
-    assert!(Renderer::new(brand(), Some(&dir)).err().unwrap().to_string().contains("welcome.txt"));
-    fs::remove_dir_all(&dir).unwrap();
+    for (name, source) in
+        [("welcome.txt", "Come in.\n"), ("welcome.html", "{{ letter."), ("wellcome.txt", "Subject: Hi\n")]
+    {
+        assert!(own(name, source).err().unwrap().to_string().contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_template_that_fails_on_a_letter_leaves_the_word_to_ours() {
+    // The sample has a last play; this letter has none.
+    let source = "Subject: {% if not letter.last_play %}{{ nothing.at.all }}{% endif %} Hi\nCome.\n";
+    let own =
+        Renderer::new(brand(), &BTreeMap::from([("inactivity_warning.txt".to_owned(), source.to_owned())])).unwrap();
+    let letter = Letter::InactivityWarning {
+        idle_days: 27,
+        last_play: None,
+        never_watched: true,
+        until: chrono::NaiveDate::from_ymd_opt(2026, 11, 24).unwrap(),
+        downloads: false,
+    };
+    let dispatch = Dispatch { letter, ..sample_dispatch("inactivity_warning").unwrap() };
+    assert_eq!(own.mail(&dispatch, Tz::UTC), renderer().mail(&dispatch, Tz::UTC));
 }
 
 #[test]

@@ -16,8 +16,7 @@ use tokio::time::sleep;
 
 use crate::config::Live;
 use crate::facts::Email;
-use crate::ledger::{Audience, Channel, Delivered, DeliveryOutcome, Dispatch};
-use crate::letters::{Embed, Renderer};
+use crate::letters::{Audience, Channel, Delivered, DeliveryOutcome, Dispatch, Embed, Renderer};
 use crate::services::discord::{self, Discord};
 use crate::services::smtp::{Recipient, Smtp};
 

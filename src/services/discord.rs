@@ -20,7 +20,7 @@ pub use limits::{fit, groups};
 use super::failure::{Certainty, Failure};
 use super::http::{Call, Http, Reply};
 use crate::facts::FailureKind;
-use crate::ledger::DeliveryOutcome::{self, Accepted, ChannelDown, Later, Never, Unknown};
+use crate::letters::DeliveryOutcome::{self, Accepted, ChannelDown, Later, Never, Unknown};
 use crate::letters::Embed;
 use crate::secret::Secret;
 

@@ -26,8 +26,7 @@ use tokio::time::timeout;
 use self::replies::{Failed, Step, verdict};
 use crate::config::Live;
 use crate::facts::Email;
-use crate::ledger::{DeliveryOutcome, FirstSending};
-use crate::letters::Mail;
+use crate::letters::{DeliveryOutcome, FirstSending, Mail};
 use crate::secret::Secret;
 
 /// TCP within this, or not at all.

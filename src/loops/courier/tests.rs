@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::clock::Clock;
@@ -10,7 +10,7 @@ use crate::services::tls;
 
 fn renderer() -> Arc<Renderer> {
     let brand = Brand { name: "Attic Cinema".into(), color: String::new(), support_link: None, public_url: None };
-    Arc::new(Renderer::new(brand, None).unwrap())
+    Arc::new(Renderer::new(brand, &BTreeMap::new()).unwrap())
 }
 
 /// A port of this machine at which nobody answers.

@@ -10,8 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::Mailbox;
 use crate::facts::Email;
-use crate::ledger::FirstSending;
-use crate::letters::Mail;
+use crate::letters::{FirstSending, Mail};
 
 /// The bytes of `mail`, the same ones each time.
 ///

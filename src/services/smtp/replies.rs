@@ -4,7 +4,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use crate::ledger::DeliveryOutcome::{self, ChannelDown, Later, Never, Unknown};
+use crate::letters::DeliveryOutcome::{self, ChannelDown, Later, Never, Unknown};
 
 /// A login that is refused: hammering locks the account.
 const LOGIN_SECS: u64 = 3600;
