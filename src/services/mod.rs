@@ -5,6 +5,7 @@
 //! retry (the next pass does), never follow a redirect, and never put a
 //! token, an address, a body or a query into a log line or an error.
 
+pub mod discord;
 pub mod failure;
 pub mod http;
 mod loose;
@@ -13,6 +14,7 @@ pub mod plex;
 #[cfg(test)]
 mod script;
 mod skew;
+pub mod smtp;
 pub mod stripe;
 pub mod tautulli;
 pub mod tls;

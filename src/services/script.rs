@@ -41,7 +41,8 @@ async fn connection(mut socket: TcpStream, answer: impl Fn(&str, &str) -> Answer
             continue;
         };
         let head = String::from_utf8_lossy(&read[..end]).into_owned();
-        let length = |line: &str| line.to_ascii_lowercase().strip_prefix("content-length: ").map(|n| n.parse().unwrap());
+        let length =
+            |line: &str| line.to_ascii_lowercase().strip_prefix("content-length: ").map(|n| n.parse().unwrap());
         let length: usize = head.lines().find_map(length).unwrap_or(0);
         while read.len() < end + 4 + length {
             socket.read_buf(&mut read).await.unwrap();
