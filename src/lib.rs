@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod door;
 pub mod engine;
 pub mod facts;
 pub mod ledger;
