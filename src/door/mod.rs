@@ -13,11 +13,11 @@ mod signature;
 mod webhook;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use admin::{ANSWER_TIMEOUT, AdminDoor, AdminTokens};
 pub use public::PublicDoor;
-pub use reply::{Asked, BodyRefused, Reply};
+pub use reply::{Asked, BodyRefused, Reply, query_value};
 pub use server::{Limits, serve};
 pub use signature::{FUTURE_SECS_MAX, Refusal, verify};
 pub use webhook::{Cause, Tally, WebhookSettings};

@@ -52,16 +52,16 @@ impl View for Glass {
 
 type Asks = mpsc::Receiver<(Ask, tokio::sync::oneshot::Sender<Answer>)>;
 
-struct House {
-    public: PublicDoor,
-    admin: AdminDoor,
+pub(crate) struct House {
+    pub(crate) public: PublicDoor,
+    pub(crate) admin: AdminDoor,
     hints: mpsc::Receiver<Hint>,
     asks: Asks,
     // Closing it would not hurt, but a view that changes is what it is for.
     _view: watch::Sender<Arc<dyn View>>,
 }
 
-fn house(healthy: bool, secrets: &[&str]) -> House {
+pub(crate) fn house(healthy: bool, secrets: &[&str]) -> House {
     let glass: Arc<dyn View> = Arc::new(Glass { healthy });
     let (asks, asks_in) = mpsc::channel(4);
     let (hints, hints_in) = mpsc::channel(2);
