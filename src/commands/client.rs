@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use crate::config::Whereabouts;
 use crate::door::ANSWER_TIMEOUT;
 use crate::reports::Page;
+use crate::secret::Secret;
 use crate::store;
 
 /// A little longer than the daemon takes at most, so that its own words arrive.
@@ -80,11 +81,10 @@ pub(super) async fn page(at: &Whereabouts, target: &str, body: Option<&str>) -> 
 
 /// From the environment, else from the state folder; `None` before the first
 /// start.
-fn token(at: &Whereabouts, changes: bool) -> Result<Option<String>, Trouble> {
-    let given =
-        if changes { &at.api_token } else { at.api_token_read.as_ref().map_or(&at.api_token, |_| &at.api_token_read) };
-    if let Some(given) = given {
-        return Ok(Some(given.expose().to_owned()));
+fn token(at: &Whereabouts, changes: bool) -> Result<Option<Secret>, Trouble> {
+    let given = if changes { None } else { at.api_token_read.as_ref() };
+    if let Some(given) = given.or(at.api_token.as_ref()) {
+        return Ok(Some(given.clone()));
     }
     let kept = store::existing_tokens(&at.state_dir).map_err(|error| Trouble::Refused(error.to_string()))?;
     Ok(kept.map(|tokens| if changes { tokens.admin } else { tokens.read }))
@@ -94,11 +94,11 @@ fn token(at: &Whereabouts, changes: bool) -> Result<Option<String>, Trouble> {
 pub(super) async fn call(
     address: SocketAddr,
     target: &str,
-    token: Option<&str>,
+    token: Option<&Secret>,
     body: Option<&str>,
 ) -> Result<Answer, Trouble> {
     let method = if body.is_some() { "POST" } else { "GET" };
-    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let authorization = token.map(|token| format!("authorization: Bearer {}\r\n", token.expose())).unwrap_or_default();
     let body = body.unwrap_or_default();
     let request = format!(
         "{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{authorization}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",

@@ -87,7 +87,9 @@ where
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                if tokio::time::timeout(ACCEPT_PAUSE, &mut shutdown).await.is_ok() {
+                    break;
+                }
                 continue;
             }
         };
