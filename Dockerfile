@@ -2,12 +2,8 @@
 
 # ---- Build ----
 FROM rust:1.89-slim-bookworm AS build
+# (ring compiles a little C; the slim image has gcc and libc6-dev for linking.)
 WORKDIR /src
-
-# ring compiles a little C.
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends gcc libc6-dev \
-    && rm -rf /var/lib/apt/lists/*
 
 # First only the dependencies: this layer is built again only when the
 # manifests change. The workspace's members must exist for Cargo to read them.

@@ -1,28 +1,23 @@
 //! The small files beside the book: tokens, the client id, where we listen.
 
-use std::{fmt, net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, disk, document::hex};
+use crate::secret::Secret;
 
 const TOKEN_BYTES: usize = 32;
 const CLIENT_ID_FILE: &str = "client-id";
 const LISTENING_FILE: &str = "listening.json";
 
-/// The admin listener's bearer tokens. Not in `Debug` output.
-#[derive(Clone, PartialEq, Eq)]
+/// The admin listener's bearer tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// May change things.
-    pub admin: String,
+    pub admin: Secret,
     /// May only read.
-    pub read: String,
-}
-
-impl fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tokens(hidden)")
-    }
+    pub read: Secret,
 }
 
 /// Where the daemon listens; the ports are the real ones, also when 0 was
@@ -39,8 +34,8 @@ pub struct Listening {
 /// start. Only the daemon makes them; see [`existing_tokens`].
 pub fn tokens(dir: &Path) -> Result<Tokens, StoreError> {
     Ok(Tokens {
-        admin: kept(dir, "API_TOKEN", || random_hex::<TOKEN_BYTES>())?,
-        read: kept(dir, "API_TOKEN_READ", || random_hex::<TOKEN_BYTES>())?,
+        admin: Secret::new(kept(dir, "API_TOKEN", random_hex::<TOKEN_BYTES>)?),
+        read: Secret::new(kept(dir, "API_TOKEN_READ", random_hex::<TOKEN_BYTES>)?),
     })
 }
 
@@ -48,7 +43,7 @@ pub fn tokens(dir: &Path) -> Result<Tokens, StoreError> {
 pub fn existing_tokens(dir: &Path) -> Result<Option<Tokens>, StoreError> {
     let admin = read_line(dir, "API_TOKEN")?;
     let read = read_line(dir, "API_TOKEN_READ")?;
-    Ok(admin.zip(read).map(|(admin, read)| Tokens { admin, read }))
+    Ok(admin.zip(read).map(|(admin, read)| Tokens { admin: Secret::new(admin), read: Secret::new(read) }))
 }
 
 /// Who we are to plex.tv: a UUID made once and kept for ever, so that the

@@ -1,4 +1,14 @@
 //! The quick half of the ladder (DESIGN §11): everything here together takes
 //! less than 30 seconds.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests may"
+)]
+
 mod tidy;
