@@ -2,7 +2,10 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod commands;
 pub mod config;
+pub mod daemon;
+pub mod door;
 pub mod engine;
 pub mod facts;
 pub mod ledger;

@@ -1,1 +1,20 @@
-fn main() {}
+//! argv → command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use usher::commands::{Args, carry_out};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    // One thread: the daemon waits for others nearly all the time, and one
+    // thread is one order of things.
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(carry_out(args)),
+        Err(error) => {
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "usher: the runtime can't start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -12,6 +12,7 @@ mod raw;
 mod runtime;
 mod services;
 mod tiers;
+mod whereabouts;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use raw::VARIABLES;
 pub use runtime::{Brand, Digest, DoorConfig, Intervals, Log};
 pub use services::{Discord, Plex, Smtp, SmtpTls, Stripe, Tautulli};
 pub use tiers::{TierSettings, Tiers};
+pub use whereabouts::{Whereabouts, environment};
 
 use crate::facts::Email;
 use crate::secret::Secret;

@@ -147,7 +147,7 @@ pub(super) fn mailbox(text: &str) -> Parsed<(Option<String>, Email)> {
 pub(super) fn url(text: &str) -> Parsed<String> {
     let fix = "write it like http://host:8181 or https://host/path";
     let url =
-        reqwest::Url::parse(text).map_err(|error| Complaint::new(format!("is not a web address ({error})"), fix))?;
+        url::Url::parse(text).map_err(|error| Complaint::new(format!("is not a web address ({error})"), fix))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Complaint::new(format!("begins with {}:, not http: or https:", url.scheme()), fix));
     }
@@ -162,7 +162,7 @@ pub(super) fn url(text: &str) -> Parsed<String> {
 
 /// A whole http(s) address that is called as it stands, secrets and all.
 pub(super) fn secret_url(text: &str) -> Parsed<String> {
-    match reqwest::Url::parse(text) {
+    match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url.into()),
         _ => Err(Complaint::new("is not a web address", "write it like https://host/path")),
     }

@@ -170,7 +170,7 @@ fn color(text: &str) -> Parsed<u32> {
 }
 
 fn support_link(text: &str) -> Parsed<String> {
-    match reqwest::Url::parse(text) {
+    match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https" | "mailto") => Ok(url.into()),
         _ => Err(Complaint::new(
             format!("{text:?} is not a link"),

@@ -241,7 +241,7 @@ fn webhook(text: &str, elsewhere: bool) -> Parsed<Discord> {
             "copy it from the channel's settings: https://discord.com/api/webhooks/<id>/<token>",
         )
     };
-    let url = reqwest::Url::parse(text).map_err(|_| wrong("no address at all"))?;
+    let url = url::Url::parse(text).map_err(|_| wrong("no address at all"))?;
     let known = url.scheme() == "https" && url.host_str().is_some_and(|host| DISCORD_HOSTS.contains(&host));
     if !known && !elsewhere {
         return Err(wrong("another host"));

@@ -1,0 +1,129 @@
+//! The command line: one file a command.
+//!
+//! Promises: a command changes nothing itself; it asks the running daemon, and
+//! refuses when there is none. What it prints goes to stdout, why it failed to
+//! stderr.
+
+mod ask;
+mod client;
+mod health;
+mod look;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::{ConfigProblem, Whereabouts, environment};
+use crate::engine::desk::{Accept, Ask};
+use crate::reports::Question;
+
+pub use look::offline;
+
+/// Refused, not found, or unhealthy.
+pub const REFUSED: u8 = 1;
+/// The daemon isn't reachable (sysexits: a temporary failure).
+pub const UNREACHABLE: u8 = 75;
+/// The configuration is wrong (sysexits).
+pub const MISCONFIGURED: u8 = 78;
+
+/// Usher runs the door of a Plex server.
+#[derive(Debug, Parser)]
+#[command(name = "usher", version, about, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon (the default)
+    Run,
+    /// Ask the running daemon how it is: exit code 0 or 1
+    Health,
+    /// List what waits for you, and why
+    Holds {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let held actions go on
+    Approve {
+        /// h-… ids, or all
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Drop held actions
+    Reject {
+        /// h-… ids, or all
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Accept that something has changed: server, stripe, tautulli, clock or state
+    Accept {
+        /// What has changed
+        #[arg(value_parser = accept)]
+        what: Accept,
+    },
+    /// List everybody
+    Members {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Explain one person: every fact, the rule that fired, what comes next
+    Why {
+        /// Email, username, Plex id or member id
+        who: String,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn accept(word: &str) -> Result<Accept, String> {
+    serde_json::from_value(word.to_lowercase().into())
+        .map_err(|_| "say one of: server, stripe, tautulli, clock, state".to_owned())
+}
+
+/// Carries out a command.
+pub async fn carry_out(args: Args) -> ExitCode {
+    let command = args.command.unwrap_or(Command::Run);
+    if matches!(command, Command::Run) {
+        return run::run(environment(), Clock::system()).await;
+    }
+    let at = match Whereabouts::from_env(environment()) {
+        Ok(at) => at,
+        Err(problems) => return misconfigured(&problems),
+    };
+    match command {
+        Command::Run | Command::Health => health::health(&at).await,
+        Command::Holds { json } => look::look(&at, &Question::Holds, look::Form::of(json)).await,
+        Command::Members { json } => look::look(&at, &Question::Members, look::Form::of(json)).await,
+        Command::Why { who, json } => look::look(&at, &Question::Why { who }, look::Form::of(json)).await,
+        Command::Approve { ids } => ask::ask(&at, &Ask::Approve { ids }).await,
+        Command::Reject { ids } => ask::ask(&at, &Ask::Reject { ids }).await,
+        Command::Accept { what } => ask::ask(&at, &Ask::Accept { what }).await,
+    }
+}
+
+fn misconfigured(problems: &[ConfigProblem]) -> ExitCode {
+    for problem in problems {
+        complain(&problem.to_string());
+    }
+    ExitCode::from(MISCONFIGURED)
+}
+
+/// To stdout. A reader that has gone (`| head`) is no trouble.
+fn say(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{}", text.trim_end());
+}
+
+/// To stderr.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "usher: {}", text.trim_end());
+}

@@ -1,0 +1,95 @@
+//! Commands against a door over a real socket.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::CommandFactory;
+use tokio::net::TcpListener;
+
+use super::client::{self, Trouble};
+use super::*;
+use crate::door::tests::{House, house};
+use crate::door::{Limits, serve};
+use crate::store::{Listening, write_listening};
+
+/// A state folder of its own, and what the environment says of it.
+fn whereabouts(name: &str) -> (PathBuf, Whereabouts) {
+    let dir = std::env::temp_dir().join(format!("usher-commands-{}-{name}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    let vars = [("STATE_DIR", dir.to_str().unwrap()), ("LISTEN", "127.0.0.1:1"), ("ADMIN_LISTEN", "127.0.0.1:2")];
+    // What else is wrong in the environment doesn't concern a command.
+    let broken = [("WARN_DAYS", "x"), ("PLEX_TOKEN", "")];
+    let vars = vars.into_iter().chain(broken).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let at = Whereabouts::from_env(vars).unwrap();
+    (dir, at)
+}
+
+async fn a_running_daemon(dir: &std::path::Path, House { public, admin, .. }: House) {
+    let (one, other) =
+        (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let listening = Listening { public: one.local_addr().unwrap(), admin: other.local_addr().unwrap() };
+    write_listening(dir, &listening).unwrap();
+    let admin = move |asked| {
+        let admin = admin.clone();
+        async move { admin.answer(asked).await }
+    };
+    let public = move |asked| {
+        let public = public.clone();
+        async move { public.answer(&asked) }
+    };
+    tokio::spawn(serve(one, public, Limits::default(), std::future::pending()));
+    tokio::spawn(serve(other, admin, Limits::default(), std::future::pending()));
+}
+
+#[tokio::test]
+async fn a_command_finds_the_daemon_and_its_token_in_the_state_folder() {
+    let (dir, at) = whereabouts("found");
+    fs::write(dir.join("API_TOKEN"), "change-token-0123456789\n").unwrap();
+    fs::write(dir.join("API_TOKEN_READ"), "read-token-0123456789\n").unwrap();
+    a_running_daemon(&dir, house(true, &[])).await;
+    let page = client::page(&at, "/api/members", None).await.unwrap();
+    assert_eq!(page.text, "Members");
+    let page = client::page(&at, &format!("/api/why?who={}", client::percent_encoded("Zoë & x")), None).await.unwrap();
+    assert_eq!(page.text, "Why { who: \"Zoë & x\" }");
+    let told = client::page(&at, "/api/why?who=nobody%40b.example", None).await;
+    assert_eq!(told, Err(Trouble::Refused("nobody is called so".into())));
+    let told = client::page(&at, "/api/ask", Some("{}")).await;
+    assert!(matches!(told, Err(Trouble::Refused(why)) if why.starts_with("this is not an ask")));
+    assert_eq!(health::health(&at).await, ExitCode::SUCCESS);
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_said_to_be_one() {
+    let (dir, at) = whereabouts("wrong");
+    fs::write(dir.join("API_TOKEN"), "another-token-0123456789\n").unwrap();
+    fs::write(dir.join("API_TOKEN_READ"), "another-token-0123456789x\n").unwrap();
+    a_running_daemon(&dir, house(false, &[])).await;
+    let told = client::page(&at, "/api/members", None).await;
+    assert!(matches!(told, Err(Trouble::Refused(why)) if why.contains("doesn't know this token")));
+    assert_eq!(health::health(&at).await, ExitCode::from(REFUSED), "unhealthy");
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
+async fn without_a_daemon_changing_commands_refuse_and_health_is_bad() {
+    let (dir, at) = whereabouts("gone");
+    let ask = Ask::Approve { ids: vec!["all".into()] };
+    assert_eq!(ask::ask(&at, &ask).await, ExitCode::from(UNREACHABLE));
+    assert_eq!(look::look(&at, &Question::Holds, look::Form::People).await, ExitCode::from(UNREACHABLE));
+    assert_eq!(health::health(&at).await, ExitCode::from(REFUSED));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn the_command_line_is_well_formed() {
+    Args::command().debug_assert();
+}
+
+#[test]
+fn accept_knows_its_words() {
+    assert_eq!(accept("Clock"), Ok(Accept::Clock));
+    assert!(accept("everything").unwrap_err().contains("tautulli"));
+    assert!(Args::try_parse_from(["usher", "approve"]).is_err(), "approve needs an id");
+    assert!(Args::try_parse_from(["usher"]).is_ok_and(|args| args.command.is_none()));
+}

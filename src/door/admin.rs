@@ -1,0 +1,138 @@
+//! The operator's listener: what the commands talk to.
+//!
+//! Promises: nothing is said or done without a token, which is compared in
+//! constant time; the reading token changes nothing. Nobody waits longer than
+//! ten seconds.
+
+use std::{sync::Arc, time::Duration};
+
+use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use hyper::{Method, StatusCode};
+use tokio::sync::oneshot;
+
+use super::health;
+use super::reply::{Asked, Reply, error, json, not_found, query_value, wrong_method};
+use super::webhook::Tally;
+use crate::clock::Clock;
+use crate::engine::desk::{Ask, Desk};
+use crate::reports::Question;
+use crate::secret::Secret;
+
+/// For the engine to answer an ask. It answers within milliseconds, or it is
+/// busy with the disk.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Who may come in.
+#[derive(Debug, Clone)]
+pub struct AdminTokens {
+    /// May change things.
+    pub change: Secret,
+    /// May only read.
+    pub read: Secret,
+}
+
+/// The operator's door. Cheap to clone.
+#[derive(Clone)]
+pub struct AdminDoor {
+    /// Who may come in.
+    pub tokens: Arc<AdminTokens>,
+    /// For `/health`.
+    pub tally: Arc<Tally>,
+    /// The way to the engine.
+    pub desk: Desk,
+    /// The time.
+    pub clock: Clock,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Right {
+    Change,
+    Read,
+}
+
+impl AdminDoor {
+    /// Answers; waits only for the engine.
+    pub async fn answer(&self, asked: Asked) -> Reply {
+        let reads = matches!(asked.method, Method::GET | Method::HEAD);
+        match asked.path.as_str() {
+            "/health" if reads => {
+                return health::health(self.clock.now(), self.desk.view.borrow().as_ref(), &self.tally);
+            }
+            "/ready" if reads => return health::ready(self.desk.view.borrow().as_ref()),
+            _ => {}
+        }
+        let Some(right) = self.right(&asked) else { return unauthorized() };
+        let who = || query_value(asked.query.as_deref(), "who").filter(|who| !who.trim().is_empty());
+        match asked.path.as_str() {
+            "/api/ask" if asked.method == Method::POST && right == Right::Change => self.ask(&asked).await,
+            "/api/ask" if asked.method == Method::POST => {
+                error(StatusCode::FORBIDDEN, "read_only", "this token may only read")
+            }
+            "/api/ask" => wrong_method("POST"),
+            "/api/members" | "/api/holds" | "/api/why" if !reads => wrong_method("GET"),
+            "/api/members" => self.question(&Question::Members),
+            "/api/holds" => self.question(&Question::Holds),
+            "/api/why" => match who() {
+                Some(who) => self.question(&Question::Why { who }),
+                None => error(StatusCode::BAD_REQUEST, "bad_request", "say whom: /api/why?who=…"),
+            },
+            _ => not_found(),
+        }
+    }
+
+    fn right(&self, asked: &Asked) -> Option<Right> {
+        let header = asked.headers.get(AUTHORIZATION)?.as_bytes();
+        let (scheme, token) = header.split_at_checked(b"Bearer ".len())?;
+        if !scheme.eq_ignore_ascii_case(b"Bearer ") {
+            return None;
+        }
+        // Both are compared, whatever the first says.
+        let (change, read) = (self.tokens.change.is(token), self.tokens.read.is(token));
+        if change {
+            Some(Right::Change)
+        } else if read {
+            Some(Right::Read)
+        } else {
+            None
+        }
+    }
+
+    fn question(&self, question: &Question) -> Reply {
+        let answer = self.desk.view.borrow().answer(question, self.clock.now());
+        match answer {
+            Ok(page) => json(StatusCode::OK, &page),
+            Err(sentence) => error(StatusCode::NOT_FOUND, "not_found", &sentence),
+        }
+    }
+
+    async fn ask(&self, asked: &Asked) -> Reply {
+        let bad = |why: &str| error(StatusCode::BAD_REQUEST, "bad_request", why);
+        let Ok(body) = &asked.body else { return bad("the body is too long, too slow or torn") };
+        let ask: Ask = match serde_json::from_slice(body) {
+            Ok(ask) => ask,
+            Err(why) => return bad(&format!("this is not an ask: {why}")),
+        };
+        let (answer, answered) = oneshot::channel();
+        let round = async {
+            // Closed: the engine is on its way out.
+            self.desk.asks.send((ask, answer)).await.ok()?;
+            answered.await.ok()
+        };
+        match tokio::time::timeout(ANSWER_TIMEOUT, round).await {
+            Ok(Some(Ok(page))) => json(StatusCode::OK, &page),
+            Ok(Some(Err(sentence))) => error(StatusCode::CONFLICT, "refused", &sentence),
+            Ok(None) => error(StatusCode::SERVICE_UNAVAILABLE, "stopping", "Usher is stopping; nothing was done"),
+            Err(_) => error(
+                StatusCode::GATEWAY_TIMEOUT,
+                "late",
+                "no answer within 10 seconds; it may still be done: look with `usher holds`",
+            ),
+        }
+    }
+}
+
+fn unauthorized() -> Reply {
+    let mut reply = error(StatusCode::UNAUTHORIZED, "unauthorized", "send the token: Authorization: Bearer …");
+    reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    reply
+}

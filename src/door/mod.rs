@@ -1,0 +1,23 @@
+//! The door: what the outside may say to Usher.
+//!
+//! Promises: strangers can look at `/health`, and Stripe can leave hints;
+//! nobody changes anything without the operator's token. Never touches the
+//! book: everything goes through the engine's mailbox and its snapshot.
+
+mod admin;
+mod health;
+mod public;
+mod reply;
+mod server;
+mod signature;
+mod webhook;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use admin::{ANSWER_TIMEOUT, AdminDoor, AdminTokens};
+pub use public::PublicDoor;
+pub use reply::{Asked, BodyRefused, Reply, query_value};
+pub use server::{Limits, serve};
+pub use signature::{FUTURE_SECS_MAX, Refusal, verify};
+pub use webhook::{Cause, Tally, WebhookSettings};

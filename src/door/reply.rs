@@ -1,0 +1,125 @@
+//! What the door is asked and what it answers.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{HeaderMap, Method, Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+
+/// A request, its body read whole under our limits.
+#[derive(Debug)]
+pub struct Asked {
+    /// GET, POST, …
+    pub method: Method,
+    /// Without the query.
+    pub path: String,
+    /// After the `?`, still encoded.
+    pub query: Option<String>,
+    /// As sent.
+    pub headers: HeaderMap,
+    /// As sent, or why it wasn't taken.
+    pub body: Result<Bytes, BodyRefused>,
+}
+
+/// Why a body wasn't taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyRefused {
+    /// Longer than the limit.
+    TooLong,
+    /// Not there in time.
+    TooSlow,
+    /// Cut off.
+    Torn,
+}
+
+/// An answer.
+pub type Reply = Response<Full<Bytes>>;
+
+/// A status and nothing else.
+#[must_use]
+pub fn empty(status: StatusCode) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::new()));
+    *reply.status_mut() = status;
+    reply
+}
+
+/// A status and JSON, never to be cached.
+#[must_use]
+pub fn json(status: StatusCode, value: &impl Serialize) -> Reply {
+    // What we answer with always serializes; were that ever wrong, it is an
+    // empty 500 and not a panic.
+    let Ok(text) = serde_json::to_vec(value) else { return empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let mut reply = Response::new(Full::new(Bytes::from(text)));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// `{"error":{"code","message"}}`.
+#[must_use]
+pub fn error(status: StatusCode, code: &str, message: &str) -> Reply {
+    json(status, &json!({ "error": { "code": code, "message": message } }))
+}
+
+/// Nothing lives at this path.
+#[must_use]
+pub fn not_found() -> Reply {
+    error(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+}
+
+/// The path is right, the method isn't.
+#[must_use]
+pub fn wrong_method(allowed: &'static str) -> Reply {
+    let mut reply = error(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", &format!("use {allowed}"));
+    reply.headers_mut().insert(hyper::header::ALLOW, HeaderValue::from_static(allowed));
+    reply
+}
+
+/// The value of `name` in a query, decoded.
+#[must_use]
+pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
+    query?.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (key == name).then(|| percent_decoded(value))
+    })
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut ahead = bytes.clone();
+                let mut digit = || ahead.next().and_then(|byte| char::from(byte).to_digit(16));
+                match (digit(), digit()) {
+                    (Some(high), Some(low)) => {
+                        bytes = ahead;
+                        u8::try_from(high * 16 + low).unwrap_or(b'?')
+                    }
+                    // Not an encoding, so it stands for itself.
+                    _ => b'%',
+                }
+            }
+            other => other,
+        });
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_decoded() {
+        let query = Some("x=1&who=ann%40b.example+%C3%AB%zz%2");
+        assert_eq!(query_value(query, "who").as_deref(), Some("ann@b.example ë%zz%2"));
+        assert_eq!(query_value(query, "y"), None);
+        assert_eq!(query_value(Some("who"), "who").as_deref(), Some(""));
+        assert_eq!(query_value(None, "who"), None);
+    }
+}
