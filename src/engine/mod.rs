@@ -1,4 +1,302 @@
 //! The only owner of the book, and the only place where somebody can gain or
 //! lose access.
+//!
+//! A pass = drain the mailbox, fold what came, decide, apply the brake,
+//! commit, publish. Promises: it never waits for the network, only for its
+//! mailbox and the disk; what it hands out (a call, a letter) was committed
+//! before. Never: two acts at once. Known races: a reading that was begun
+//! before our own last act had settled would show our own change as somebody
+//! else's, so it is dropped and another is asked for.
 
+pub mod act;
+mod couriers;
 pub mod desk;
+mod fold;
+pub mod mailbox;
+mod orders;
+pub mod snapshot;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::Clock;
+use crate::facts::{Moment, Source};
+use crate::ledger::{ActKey, Book, Channel, Dispatch, Letter, Owed};
+use crate::limits;
+use crate::policy::decide::{self, Waiting};
+use crate::policy::{Rules, Scene, World, brake};
+use crate::store::{AuditLine, Store, StoreError};
+use act::Job;
+use mailbox::{Drained, Mailbox};
+use snapshot::{Needs, Published};
+
+/// Watermarks are written by themselves at most this often.
+const MARKS_WRITTEN_EVERY: TimeDelta = TimeDelta::hours(1);
+
+/// The way out to each channel that is configured.
+pub type Couriers = BTreeMap<Channel, mpsc::Sender<Vec<Dispatch>>>;
+
+/// What the engine needs besides its mailbox.
+pub struct Parts {
+    /// Where the book lies.
+    pub store: Store<Book>,
+    /// The book as loaded.
+    pub book: Book,
+    /// The operator's thresholds.
+    pub rules: Arc<Rules>,
+    /// Why only looking is allowed, if it is.
+    pub only_look: Option<String>,
+    /// The time.
+    pub clock: Clock,
+    /// The domain of `From`, for Message-IDs.
+    pub mail_domain: String,
+    /// Where acts are done.
+    pub acts: mpsc::Sender<Job>,
+    /// Where letters go out.
+    pub couriers: Couriers,
+    /// What everybody may see.
+    pub publish: watch::Sender<Arc<dyn desk::View>>,
+    /// What the loops go by.
+    pub needs: watch::Sender<Arc<Needs>>,
+}
+
+/// See the module.
+pub struct Engine {
+    parts: Parts,
+    book: Arc<Book>,
+    world: World,
+    waiting: Vec<Waiting>,
+    started: Moment,
+    /// The one act under way.
+    acting: Option<ActKey>,
+    /// Batches under way, by channel.
+    carrying: BTreeMap<Channel, bool>,
+    /// Channels that are down, and until when.
+    paused: BTreeMap<Channel, Moment>,
+    /// When our last change at plex.tv had ended.
+    last_act: Option<Moment>,
+    /// Readings that are wanted before their interval, by source.
+    wanted: BTreeMap<Source, Moment>,
+    marks_written: Moment,
+    clock_told: bool,
+    closing: bool,
+}
+
+impl Engine {
+    /// Takes over the book. What was being sent when the process ended goes
+    /// again, with the same Message-ID.
+    #[must_use]
+    pub fn new(mut parts: Parts) -> Self {
+        let now = parts.clock.now();
+        let mut book = parts.book.clone();
+        let repeats = book.reopen_sendings(now);
+        if repeats > 0 {
+            tracing::warn!(
+                letters = repeats,
+                "letters were being sent when Usher stopped; they go again with the same Message-ID"
+            );
+        }
+        let world = World { only_look: parts.only_look.take(), ..World::default() };
+        let book = Arc::new(book);
+        Self {
+            book,
+            world,
+            waiting: Vec::new(),
+            started: now,
+            acting: None,
+            carrying: BTreeMap::new(),
+            paused: BTreeMap::new(),
+            last_act: None,
+            wanted: BTreeMap::new(),
+            marks_written: now,
+            clock_told: false,
+            closing: false,
+            parts,
+        }
+    }
+
+    /// Works until `shutdown`, then lets what is under way end for a moment.
+    ///
+    /// # Errors
+    /// When the book can't be written any more: the process must end and
+    /// start again from the disk.
+    pub async fn run(mut self, mut mailbox: Mailbox, shutdown: impl Future<Output = ()>) -> Result<(), StoreError> {
+        self.publish();
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                drained = mailbox.drain() => self.pass(drained)?,
+            }
+        }
+        self.closing = true;
+        let rest = async {
+            while self.acting.is_some() || self.carrying.values().any(|busy| *busy) {
+                let drained = mailbox.drain().await;
+                self.pass(drained)?;
+            }
+            Ok(())
+        };
+        // What is still under way stays `attempted` or `sending` in the book.
+        tokio::time::timeout(limits::SHUTDOWN_GRACE, rest).await.unwrap_or(Ok(()))
+    }
+
+    fn scene<'a>(&'a self, now: Moment, book: &'a Book) -> Scene<'a> {
+        Scene { now, rules: &self.parts.rules, book, world: &self.world }
+    }
+
+    fn pass(&mut self, drained: Drained) -> Result<(), StoreError> {
+        let now = self.parts.clock.now();
+        let mut book = (*self.book).clone();
+        let mut orders = Vec::new();
+        let mut audit = Vec::new();
+        let asks = drained.asks;
+        let sound = self.see(now, &drained.plex, &drained.stripe, &drained.tautulli);
+        let answers: Vec<_> = asks.into_iter().map(|(ask, reply)| (self.ask(now, &mut book, &ask), reply)).collect();
+        let clock_stands = brake::clock_failure(self.scene(now, &book)).is_none();
+        if clock_stands {
+            self.clock_told = false;
+            self.fold_readings(now, &mut book, sound);
+        }
+        for mail in drained.mail {
+            orders.extend(self.take(now, &mut book, mail, clock_stands));
+        }
+        if clock_stands {
+            let rules = self.parts.rules.clone();
+            self.waiting = decide::decide(now, &rules, &self.world, &mut book);
+            let admitted = orders.pop().and_then(|looked| self.admit(now, &mut book, &looked));
+            let job = match admitted {
+                Some(job) => Some(job),
+                None => self.next_look(now, &mut book),
+            };
+            let batches = self.hand_out(now, &mut book);
+            audit.extend(audit_lines(&self.book, &book));
+            self.commit(now, book, &audit)?;
+            if let Some(job) = job {
+                self.start(job);
+            }
+            self.carry(batches);
+        } else {
+            self.only_tell_of_the_clock(now, book);
+        }
+        for (answer, reply) in answers {
+            // Whoever asked may have gone away.
+            let _ = reply.send(answer);
+        }
+        self.publish();
+        Ok(())
+    }
+
+    /// R9.4: while the clock can't be trusted nothing about members is
+    /// committed; its one notice goes out from memory.
+    fn only_tell_of_the_clock(&mut self, now: Moment, mut book: Book) {
+        let failure = brake::clock_failure(self.scene(now, &book));
+        if let (Some(why), false) = (failure, self.clock_told) {
+            self.clock_told = true;
+            tracing::error!("{why}; nothing is decided until the clocks agree");
+            let letter = Letter::Attention {
+                title: "The clocks disagree: Usher only waits".into(),
+                detail: why,
+                what_to_do: "Mend the clock (NTP). Nobody is invited, warned or removed meanwhile.".into(),
+            };
+            book.owe(Owed::to_operator(None, format!("clock-{}", now.timestamp()), letter), self.parts.rules.ways, now);
+        }
+        let batches = self.hand_out(now, &mut book);
+        self.book = Arc::new(book);
+        self.carry(batches);
+    }
+
+    /// Writes the book if anything changed; watermarks alone at most hourly.
+    fn commit(&mut self, now: Moment, mut book: Book, audit: &[AuditLine]) -> Result<(), StoreError> {
+        let changed = book.differs_from(&self.book);
+        let marks_due = book.marks != self.book.marks && now - self.marks_written >= MARKS_WRITTEN_EVERY;
+        if changed || marks_due {
+            book.committed = now;
+            match self.parts.store.commit(&book, now, audit) {
+                Ok(_) => {}
+                Err(error) if error.ends_the_process() => return Err(error),
+                Err(error) => {
+                    // The old book stands; the same pass comes again.
+                    tracing::error!("{error}; nothing is done until the book can be written");
+                    return Err(error);
+                }
+            }
+            self.marks_written = now;
+            if let Some(trouble) = self.parts.store.trouble() {
+                tracing::warn!("{trouble}");
+            }
+            for line in audit {
+                tracing::info!(member = line.member.as_deref().unwrap_or("-"), "{}", line.what);
+            }
+        }
+        self.book = Arc::new(book);
+        Ok(())
+    }
+
+    fn publish(&self) {
+        let now = self.parts.clock.now();
+        let published = Published {
+            book: self.book.clone(),
+            world: self.world.clone(),
+            rules: self.parts.rules.clone(),
+            waiting: self.waiting.clone(),
+            generation: self.parts.store.generation(),
+            started: self.started,
+            paused: self.paused.clone(),
+        };
+        let needs = self.needs(now);
+        self.parts.publish.send_replace(Arc::new(published));
+        self.parts.needs.send_if_modified(|known| {
+            let changed = **known != needs;
+            if changed {
+                *known = Arc::new(needs);
+            }
+            changed
+        });
+    }
+
+    fn needs(&self, now: Moment) -> Needs {
+        let scene = self.scene(now, &self.book);
+        let deadline = decide::next_deadline(scene);
+        let paused = self.paused.values().copied().filter(|until| *until > now).min();
+        Needs {
+            wanted: self.wanted.clone(),
+            deadline: [deadline, paused].into_iter().flatten().min(),
+            server: self.book.identities.plex_server.clone(),
+            running: self
+                .book
+                .members
+                .values()
+                .flat_map(|member| member.subscriptions.values())
+                .filter(|billed| billed.now.status.is_running() && billed.vanished.is_none())
+                .map(|billed| billed.now.id.clone())
+                .collect(),
+            cursor: self.book.cursor.clone(),
+        }
+    }
+}
+
+/// New journal lines since the last commit: the log and the history say the same.
+fn audit_lines(before: &Book, after: &Book) -> Vec<AuditLine> {
+    let mut lines = Vec::new();
+    for member in after.members.values() {
+        let known = before.members.get(&member.id).map_or(0, |member| member.journal.len());
+        // A full journal drops its oldest line as it takes a new one.
+        let new: Vec<_> = match before.members.get(&member.id) {
+            Some(old) if old.journal == member.journal => continue,
+            Some(old) => member.journal.iter().filter(|entry| !old.journal.contains(entry)).collect(),
+            None => member.journal.iter().skip(known).collect(),
+        };
+        lines.extend(new.into_iter().map(|entry| AuditLine {
+            at: entry.at,
+            member: Some(member.id.to_string()),
+            what: entry.what.clone(),
+            fields: serde_json::Value::Null,
+        }));
+    }
+    lines
+}

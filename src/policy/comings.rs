@@ -36,7 +36,11 @@ pub fn fold_friends(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
         if row.account == Some(friends.owner) {
             continue;
         }
-        present.insert(see_row(now, rules, book, row, adopting));
+        // A look begun later than this reading knows better about its person.
+        match whose(book, row).filter(|id| world.listed.get(id).is_some_and(|looked| *looked > whole.begun)) {
+            Some(looked) => present.insert(looked),
+            None => present.insert(see_row(now, rules, book, row, adopting)),
+        };
     }
     for member in book.members.values_mut() {
         if let Some(account) = member.plex {
@@ -58,6 +62,28 @@ fn is_our_server(book: &mut Book, friends: &Friends) -> bool {
         book.identities.owner = Some(friends.owner);
     }
     book.identities.plex_server.as_ref() == Some(&friends.server)
+}
+
+/// Lets a whole reading show the effects of our own removals first, so that
+/// they are explained before people are counted.
+pub fn settle_ours(now: Moment, book: &mut Book, whole: &Whole<Friends>) {
+    let listed: BTreeSet<_> = whole.value.shares.iter().map(|share| share.id).collect();
+    let absent: Vec<MemberId> = book
+        .members
+        .values()
+        .filter(|member| member.share.as_ref().is_some_and(|share| !listed.contains(&share.row.id)))
+        .map(|member| member.id.clone())
+        .collect();
+    for member in absent {
+        take_away_if_ours(now, book, &member, whole.begun);
+    }
+}
+
+/// People with access in a reading, without the owner.
+#[must_use]
+pub fn with_access(friends: &Friends) -> u64 {
+    let accepted = friends.shares.iter().filter(|share| share.is_accepted() && share.account != Some(friends.owner));
+    accepted.count() as u64
 }
 
 /// Folds a look: it replaces this one person's row only.
@@ -219,6 +245,7 @@ fn note_absences(
         .members
         .values()
         .filter(|member| member.share.is_some() && !present.contains(&member.id))
+        .filter(|member| world.listed.get(&member.id).is_none_or(|looked| *looked <= begun))
         .map(|member| member.id.clone())
         .collect();
     for id in absent {

@@ -7,7 +7,7 @@
 use chrono::TimeDelta;
 
 use super::{
-    Rules,
+    Rules, World,
     paying::{self, Match},
 };
 use crate::facts::{
@@ -21,14 +21,17 @@ use crate::member::MemberId;
 const CLOCKS_MAY_DIFFER: TimeDelta = TimeDelta::minutes(5);
 
 /// Folds a whole reading of Stripe.
-pub fn fold_billing(now: Moment, rules: &Rules, book: &mut Book, whole: &Whole<Billing>) {
+pub fn fold_billing(now: Moment, rules: &Rules, world: &World, book: &mut Book, whole: &Whole<Billing>) {
     let billing = &whole.value;
     if !is_our_account(book, billing) {
         return;
     }
     let catalogue = billing.catalogue.as_ref();
     let mut foreign = 0_usize;
-    for (id, listed) in &billing.subscriptions {
+    // A look begun later than this reading knows better about its customer.
+    let outdated =
+        |sub: &Subscription| world.customers_looked.get(&sub.customer).is_some_and(|looked| *looked > whole.begun);
+    for (id, listed) in billing.subscriptions.iter().filter(|(_, listed)| !outdated(listed)) {
         let stated = match billing.stated.get(id) {
             Some(Stated::Is(sub)) => sub,
             _ => listed,

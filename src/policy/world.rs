@@ -24,6 +24,8 @@ pub struct World {
     /// When the newest listing that shows a member's row (or its absence) was
     /// begun, where that is newer than the last whole reading.
     pub listed: BTreeMap<crate::member::MemberId, Moment>,
+    /// When the newest look at a customer was begun.
+    pub customers_looked: BTreeMap<crate::facts::CustomerId, Moment>,
     /// The book can't be trusted yet: only look, for this reason.
     pub only_look: Option<String>,
     /// Our clock stands before the last commit, by more than a moment.

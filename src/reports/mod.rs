@@ -1,6 +1,13 @@
 //! What the operator reads: pure functions from the book to a page.
 
+mod holds;
+mod members;
+mod why;
+
 use serde::{Deserialize, Serialize};
+
+use crate::policy::Scene;
+use crate::policy::decide::Waiting;
 
 /// What `members`, `holds` and `why` ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,4 +28,21 @@ pub struct Page {
     pub text: String,
     /// For programs (`--json`).
     pub json: serde_json::Value,
+}
+
+/// Answers a question.
+///
+/// # Errors
+/// A sentence: who was not found, or whom it could mean.
+pub fn answer(scene: Scene<'_>, waiting: &[Waiting], question: &Question) -> Result<Page, String> {
+    match question {
+        Question::Members => Ok(members::page(scene)),
+        Question::Holds => Ok(holds::page(scene, waiting)),
+        Question::Why { who } => why::page(scene, waiting, who),
+    }
+}
+
+/// An instant as the operator's own day and time.
+fn at(scene: Scene<'_>, moment: crate::facts::Moment) -> String {
+    moment.with_timezone(&scene.rules.tz).format("%Y-%m-%d %H:%M").to_string()
 }

@@ -1,0 +1,225 @@
+//! Acts: the only code that changes anything outside. One at a time.
+//!
+//! What it promises: before a call, the looks it needs are taken and handed
+//! to the engine, which alone decides; after a call, one fresh listing is
+//! taken and handed over, and that listing, not the status code, says what
+//! became of it. What it never does: try twice, or change anything without an
+//! [`Admitted`] order and the [`Live`] token.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::mpsc;
+
+use super::mailbox::{Mail, Post};
+use crate::clock::Clock;
+use crate::config::Live;
+use crate::facts::{
+    Customer, CustomerId, CustomerLook, FailureKind, Moment, PlexId, ServerId, Share, ShareId, ShareLook, Source,
+    Subscription, WatchLook, Whom,
+};
+use crate::ledger::{Act, ActKey, InviteTo};
+use crate::policy::brake::{Admitted, Order, SecondLook};
+use crate::services::failure::Failure;
+use crate::services::plex::{self, Lane, Plex};
+use crate::services::stripe::Stripe;
+use crate::services::tautulli::Tautulli;
+
+/// The services that an act may call.
+#[derive(Clone)]
+pub struct Reach {
+    /// plex.tv.
+    pub plex: Plex,
+    /// Stripe, when configured.
+    pub stripe: Option<Stripe>,
+    /// Tautulli, when configured.
+    pub tautulli: Option<Tautulli>,
+    /// The right to change anything; `None` in dry run.
+    pub live: Option<Live>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// What the engine has one act do next.
+#[derive(Debug)]
+pub enum Job {
+    /// Take the looks that an intent needs.
+    Look(Box<LookFor>),
+    /// Make the call.
+    Do { order: Admitted<Order>, server: ServerId, row: Option<Box<Share>>, whom: Whom },
+}
+
+/// The looks that an intent needs.
+#[derive(Debug, Clone)]
+pub struct LookFor {
+    /// Which intent.
+    pub key: ActKey,
+    /// Our server.
+    pub server: ServerId,
+    /// Whom to look up at plex.tv.
+    pub whom: Whom,
+    /// Their customers at Stripe.
+    pub customers: Vec<CustomerId>,
+    /// Also everything created at Stripe since then.
+    pub created_since: Option<Moment>,
+    /// Look them up in Tautulli.
+    pub watcher: Option<PlexId>,
+    /// Also read the libraries.
+    pub sections: bool,
+}
+
+/// The looks that were taken.
+#[derive(Debug)]
+pub struct Looked {
+    /// Which intent.
+    pub key: ActKey,
+    /// plex.tv's answer.
+    pub share: Option<ShareLook>,
+    /// Stripe's, one a customer.
+    pub customers: Vec<CustomerLook>,
+    /// Subscriptions created lately.
+    pub created: Vec<(Subscription, Customer)>,
+    /// Tautulli's.
+    pub watch: Option<WatchLook>,
+    /// Who answered.
+    pub second: SecondLook,
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub struct Acted {
+    /// Which intent.
+    pub key: ActKey,
+    /// When the call and its read-back had ended.
+    pub ended: Moment,
+    /// The share that plex.tv named in its answer to an invite.
+    pub share: Option<ShareId>,
+    /// What went wrong, if anything.
+    pub failure: Option<Failure>,
+    /// The fresh listing after it.
+    pub after: Option<ShareLook>,
+}
+
+/// Does one job after the other until there are no more.
+pub async fn run(mut jobs: mpsc::Receiver<Job>, post: Post, reach: Reach) {
+    while let Some(job) = jobs.recv().await {
+        let mail = match job {
+            Job::Look(look) => Mail::Looked(Box::new(reach.look(*look).await)),
+            Job::Do { order, server, row, whom } => {
+                Mail::Acted(Box::new(reach.act(order, &server, row.as_deref(), whom).await))
+            }
+        };
+        if !post.send(mail).await {
+            return;
+        }
+    }
+}
+
+impl Reach {
+    async fn look(&self, wanted: LookFor) -> Looked {
+        let mut looked = Looked {
+            key: wanted.key.clone(),
+            share: None,
+            customers: Vec::new(),
+            created: Vec::new(),
+            watch: None,
+            second: SecondLook::default(),
+        };
+        if let Err(failure) = self.take_looks(&wanted, &mut looked).await {
+            looked.second.unanswered = Some(failure.why);
+        }
+        looked
+    }
+
+    async fn take_looks(&self, wanted: &LookFor, looked: &mut Looked) -> Result<(), Failure> {
+        if let (Some(stripe), Some(since)) = (&self.stripe, wanted.created_since) {
+            for customer in &wanted.customers {
+                looked.customers.push(stripe.customer(customer).await?);
+            }
+            looked.created = stripe.created_since(since).await?;
+            looked.second.answered.push(Source::Stripe);
+        }
+        if let (Some(tautulli), Some(watcher)) = (&self.tautulli, wanted.watcher) {
+            looked.watch = Some(tautulli.look(watcher).await?);
+            looked.second.answered.push(Source::Tautulli);
+        }
+        // plex.tv last: it is what the call changes.
+        let mut share = self.listing(&wanted.server, &wanted.whom).await?;
+        if wanted.sections {
+            share.sections = Some(self.plex.sections(&wanted.server, Lane::Act).await?);
+        }
+        looked.share = Some(share);
+        looked.second.answered.push(Source::Plex);
+        Ok(())
+    }
+
+    async fn listing(&self, server: &ServerId, whom: &Whom) -> Result<ShareLook, Failure> {
+        let listing = self.plex.listing(server, Lane::Act).await?;
+        let shares = listing.shares.into_iter().filter(|share| whom.is(share)).collect();
+        Ok(ShareLook { begun: listing.begun, whom: whom.clone(), shares, sections: None })
+    }
+
+    async fn act(&self, order: Admitted<Order>, server: &ServerId, row: Option<&Share>, mut whom: Whom) -> Acted {
+        let order = order.spend();
+        let called = match &self.live {
+            Some(live) => self.call(live, &order.act, server, row).await,
+            None => Err(Failure::not_done(FailureKind::Internal, "dry run: nothing is changed")),
+        };
+        let (share, failure) = match called {
+            Ok(share) => (share, None),
+            Err(failure) => (None, Some(failure)),
+        };
+        whom.share = share.or(whom.share);
+        let after = match order.act {
+            Act::Forget { .. } => None,
+            _ => self.listing(server, &whom).await.ok(),
+        };
+        Acted { key: order.key, ended: self.clock.now(), share, failure, after }
+    }
+
+    async fn call(
+        &self,
+        live: &Live,
+        act: &Act,
+        server: &ServerId,
+        row: Option<&Share>,
+    ) -> Result<Option<ShareId>, Failure> {
+        let missing = || Failure::not_done(FailureKind::Internal, "the share to change is not known");
+        match act {
+            Act::Invite { to, sections, downloads } => {
+                let to = match to {
+                    InviteTo::Account(account) => plex::InviteTo::Account(*account),
+                    InviteTo::Email(email) => plex::InviteTo::Email(email.clone()),
+                };
+                self.plex.invite(live, server, &to, sections, *downloads).await.map(|invited| invited.share)
+            }
+            Act::Update { sections, downloads, .. } => {
+                let row = row.ok_or_else(missing)?;
+                self.plex.update(live, server, row, sections, *downloads).await.map(|()| None)
+            }
+            Act::End { .. } => {
+                let row = row.ok_or_else(missing)?;
+                match row.is_accepted() {
+                    true => self.plex.unshare(live, server, row).await.map(|()| None),
+                    false => self.plex.cancel_invite(live, server, row).await.map(|()| None),
+                }
+            }
+            Act::Forget { plex } => match &self.tautulli {
+                Some(tautulli) => tautulli.delete_user(live, *plex).await.map(|()| None),
+                None => Err(Failure::not_done(FailureKind::Internal, "Tautulli is not configured")),
+            },
+        }
+    }
+}
+
+/// New subscriptions that could be this member's: running, and not linked to
+/// somebody else's Plex account.
+#[must_use]
+pub fn could_be_theirs(
+    created: &[(Subscription, Customer)],
+    linked_elsewhere: &BTreeSet<CustomerId>,
+) -> Option<String> {
+    let theirs = |(subscription, customer): &&(Subscription, Customer)| {
+        subscription.status.is_running() && !linked_elsewhere.contains(&customer.id)
+    };
+    created.iter().find(theirs).map(|(subscription, _)| subscription.id.0.clone())
+}

@@ -1,0 +1,39 @@
+//! Handing notices to the couriers.
+
+use super::Engine;
+use crate::facts::Moment;
+use crate::ledger::{Book, Channel, Dispatch};
+use crate::limits;
+
+impl Engine {
+    /// Takes what is due for each idle channel. It is written down as
+    /// `sending`; the caller commits before it is carried out.
+    pub(super) fn hand_out(&mut self, now: Moment, book: &mut Book) -> Vec<(Channel, Vec<Dispatch>)> {
+        let mut batches = Vec::new();
+        if self.closing {
+            return batches;
+        }
+        let dry_run = self.parts.rules.ways.dry_run;
+        for channel in self.parts.couriers.keys() {
+            let busy = self.carrying.get(channel).copied().unwrap_or(false);
+            let paused = self.paused.get(channel).is_some_and(|until| *until > now);
+            if busy || paused {
+                continue;
+            }
+            let batch = book.hand_out(*channel, limits::COURIER_BATCH, &self.parts.mail_domain, dry_run, now);
+            if !batch.is_empty() {
+                batches.push((*channel, batch));
+            }
+        }
+        batches
+    }
+
+    /// Gives committed batches to the couriers.
+    pub(super) fn carry(&mut self, batches: Vec<(Channel, Vec<Dispatch>)>) {
+        for (channel, batch) in batches {
+            let Some(courier) = self.parts.couriers.get(&channel) else { continue };
+            let taken = courier.try_send(batch).is_ok();
+            self.carrying.insert(channel, taken);
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Taking up readings, looks, outcomes and asks.
+
+use chrono::TimeDelta;
+
+use super::Engine;
+use super::act::{Acted, Looked};
+use super::desk::{Accept, Answer, Ask};
+use super::mailbox::Mail;
+use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment, Reading, Source, WatchLook};
+use crate::ledger::{Act, ActKey, Book, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Population};
+use crate::policy::{Scene, brake, comings, continuity, customers, decide, inactivity};
+use crate::reports::Page;
+
+/// A whole reading that was begun before our last act there had settled would
+/// show our own change as somebody else's.
+const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(10);
+
+/// Which sources sent a whole reading that may be folded in.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sound {
+    plex: bool,
+    stripe: bool,
+    tautulli: bool,
+}
+
+impl Engine {
+    /// Remembers readings. Failures are logged on change, not on every try.
+    pub(super) fn see(
+        &mut self,
+        now: Moment,
+        plex: &Option<Reading<Friends>>,
+        stripe: &Option<Reading<Billing>>,
+        tautulli: &Option<Reading<Activity>>,
+    ) -> Sound {
+        let mut sound = Sound::default();
+        if let Some(reading) = plex {
+            let unsettled = |begun: Moment| self.last_act.is_some_and(|ended| begun < ended + SETTLED_AFTER);
+            match reading {
+                Reading::Read(whole) if unsettled(whole.begun) => {
+                    if let Some(ended) = self.last_act {
+                        self.wanted.insert(Source::Plex, ended + SETTLED_AFTER);
+                    }
+                }
+                reading => {
+                    sound.plex = log_change(Source::Plex, self.world.plex.failures, reading);
+                    self.world.plex.see(reading.clone());
+                }
+            }
+        }
+        if let Some(reading) = stripe {
+            sound.stripe = log_change(Source::Stripe, self.world.stripe.failures, reading);
+            self.world.stripe.see(reading.clone());
+        }
+        if let Some(reading) = tautulli {
+            sound.tautulli = log_change(Source::Tautulli, self.world.tautulli.failures, reading);
+            self.world.tautulli.see(reading.clone());
+        }
+        // The second look of a process is taken at once, not an interval later.
+        for source in Source::ALL {
+            if self.world.state(source).wholes == 1 {
+                self.wanted.entry(source).or_insert(now);
+            }
+        }
+        sound
+    }
+
+    /// Folds whole readings into the book.
+    pub(super) fn fold_readings(&mut self, now: Moment, book: &mut Book, sound: Sound) {
+        let rules = self.parts.rules.clone();
+        if let Some(whole) = self.world.plex.last.clone().filter(|_| sound.plex) {
+            if self.is_ours(now, book, Source::Plex) {
+                comings::settle_ours(now, book, &whole);
+                continuity::measure(
+                    whole.begun,
+                    &mut self.world,
+                    book,
+                    Population::Friends,
+                    comings::with_access(&whole.value),
+                );
+                comings::fold_friends(now, &rules, &self.world, book, &whole);
+                self.world.listed.retain(|_, looked| *looked > whole.begun);
+                book.marks.last_whole.insert(Source::Plex, whole.at);
+            }
+        }
+        if let Some(whole) = self.world.stripe.last.clone().filter(|_| sound.stripe) {
+            if self.is_ours(now, book, Source::Stripe) {
+                customers::fold_billing(now, &rules, &self.world, book, &whole);
+                let running = customers::running(&rules, &whole.value);
+                continuity::measure(whole.begun, &mut self.world, book, Population::Subscriptions, running);
+                self.world.customers_looked.retain(|_, looked| *looked > whole.begun);
+                book.marks.last_whole.insert(Source::Stripe, whole.at);
+            }
+        }
+        if let Some(whole) = self.world.tautulli.last.clone().filter(|_| sound.tautulli) {
+            if self.is_ours(now, book, Source::Tautulli) {
+                for (population, count) in inactivity::populations(&whole.value) {
+                    continuity::measure(whole.begun, &mut self.world, book, population, count);
+                }
+                inactivity::fold_activity(book, &whole);
+                if whole.value.connected && whole.value.watching_now.is_some() {
+                    book.marks.last_whole.insert(Source::Tautulli, whole.at);
+                }
+            }
+        }
+        if self.world.tautulli.failures > 0 && rules.configured.contains(&Source::Tautulli) {
+            inactivity::open_blind(book, now);
+        }
+    }
+
+    fn is_ours(&self, now: Moment, book: &Book, source: Source) -> bool {
+        let scene = Scene { now, rules: &self.parts.rules, book, world: &self.world };
+        brake::identity_failure(scene, source).is_none()
+    }
+
+    /// Takes up one piece of mail. Looks for an intent are given back: they
+    /// are admitted after the pass has decided anew.
+    pub(super) fn take(&mut self, now: Moment, book: &mut Book, mail: Mail, clock_stands: bool) -> Option<Looked> {
+        match mail {
+            Mail::Tick => None,
+            Mail::Delivered(reports) => {
+                self.note_delivered(now, book, &reports);
+                None
+            }
+            Mail::Customer(look) => {
+                if clock_stands {
+                    self.fold_customer(now, book, &look);
+                }
+                None
+            }
+            Mail::Looked(looked) => {
+                self.acting = None;
+                clock_stands.then(|| self.fold_looks(now, book, *looked))
+            }
+            Mail::Acted(acted) => {
+                self.acting = None;
+                self.fold_outcome(now, book, *acted);
+                None
+            }
+        }
+    }
+
+    fn fold_customer(&mut self, now: Moment, book: &mut Book, look: &CustomerLook) {
+        let adopted = book.adopted.contains_key(&Source::Stripe);
+        if !adopted || !self.is_ours(now, book, Source::Stripe) {
+            return; // The whole reading, which is on its way, says it.
+        }
+        let rules = self.parts.rules.clone();
+        let billing = self.world.stripe.value().cloned();
+        customers::fold_look(now, &rules, book, billing.as_ref().and_then(|billing| billing.catalogue.as_ref()), look);
+        self.world.customers_looked.insert(look.id.clone(), look.begun);
+    }
+
+    fn fold_looks(&mut self, now: Moment, book: &mut Book, mut looked: Looked) -> Looked {
+        for customer in std::mem::take(&mut looked.customers) {
+            self.fold_customer(now, book, &customer);
+        }
+        let Some(intent) = book.intents.get(&looked.key).cloned() else { return looked };
+        if let Some(watch) = &looked.watch {
+            if let Some(why) = fold_watch(book, &intent.member, watch) {
+                looked.second.unanswered = Some(why);
+            }
+        }
+        let elsewhere = book
+            .members
+            .values()
+            .filter(|member| member.id != intent.member && member.plex.is_some())
+            .flat_map(|member| member.customers.keys().cloned())
+            .collect();
+        let created = std::mem::take(&mut looked.created);
+        looked.second.could_be_theirs = super::act::could_be_theirs(&created, &elsewhere);
+        if let Some(share) = &looked.share {
+            let rules = self.parts.rules.clone();
+            comings::fold_look(now, &rules, &mut self.world, book, &intent.member, share);
+        }
+        looked
+    }
+
+    /// What became of a call: the listing after it is folded in, and says
+    /// whether it took effect.
+    fn fold_outcome(&mut self, now: Moment, book: &mut Book, acted: Acted) {
+        self.last_act = Some(acted.ended);
+        self.wanted.insert(Source::Plex, acted.ended + SETTLED_AFTER);
+        let Some(intent) = book.intents.get(&acted.key).cloned() else { return };
+        if let (Some(share), Some(member)) = (acted.share, book.members.get_mut(&intent.member)) {
+            member.made.insert(share);
+        }
+        if let (Act::Forget { .. }, None) = (&intent.act, &acted.failure) {
+            if let Some(member) = book.members.get_mut(&intent.member) {
+                member.forget_at = None;
+            }
+        }
+        if let Some(failure) = &acted.failure {
+            tracing::warn!(member = %intent.member, "{}: {failure}", intent.because);
+            note_failure(now, book, &acted.key, failure.kind, &failure.why, failure.retry_after);
+        }
+        if let Some(after) = &acted.after {
+            let rules = self.parts.rules.clone();
+            comings::fold_look(now, &rules, &mut self.world, book, &intent.member, after);
+        }
+    }
+
+    fn note_delivered(&mut self, now: Moment, book: &mut Book, reports: &[Delivered]) {
+        for report in reports {
+            self.carrying.insert(report.channel, false);
+            let pause = book.delivered(report, now);
+            match &report.outcome {
+                DeliveryOutcome::Accepted => tracing::info!(notice = %report.key.0, channel = ?report.channel, "sent"),
+                DeliveryOutcome::Later { why, .. } | DeliveryOutcome::Unknown { why } => {
+                    tracing::warn!(notice = %report.key.0, channel = ?report.channel, "not sent yet: {why}");
+                }
+                DeliveryOutcome::ChannelDown { why, for_secs } => {
+                    if !self.paused.contains_key(&report.channel) {
+                        tracing::error!(channel = ?report.channel, pause_secs = for_secs, "nothing can be sent: {why}");
+                    }
+                }
+                DeliveryOutcome::Never { why, .. } => {
+                    tracing::warn!(notice = %report.key.0, channel = ?report.channel, "refused for good: {why}");
+                }
+            }
+            match pause {
+                Some(secs) => {
+                    let until = now + TimeDelta::seconds(i64::try_from(secs).unwrap_or(i64::from(i32::MAX)));
+                    self.paused.insert(report.channel, until);
+                }
+                None => drop(self.paused.remove(&report.channel)),
+            }
+        }
+    }
+
+    /// The operator's word.
+    pub(super) fn ask(&mut self, now: Moment, book: &mut Book, ask: &Ask) -> Answer {
+        let said = |lines: Vec<String>, nothing: &str| {
+            let text = if lines.is_empty() { nothing.to_owned() } else { lines.join("\n") };
+            Ok(Page { json: serde_json::json!({ "done": lines }), text })
+        };
+        match ask {
+            Ask::Approve { ids } => said(decide::give_verdict(now, book, ids, true)?, "nothing waits for approval"),
+            Ask::Reject { ids } => said(decide::give_verdict(now, book, ids, false)?, "nothing waits for approval"),
+            Ask::Accept { what } => said(self.accept(now, book, *what), "there is nothing to accept"),
+        }
+    }
+
+    fn accept(&mut self, now: Moment, book: &mut Book, what: Accept) -> Vec<String> {
+        let mut done = Vec::new();
+        let mut take_drops = |world: &mut crate::policy::World, source: Source| {
+            for population in
+                [Population::Friends, Population::Subscriptions, Population::Watchers, Population::History]
+            {
+                if population.source() == source && world.drops.remove(&population).is_some() {
+                    book.marks.populations.remove(&population);
+                    world.accepted_drops.insert(population);
+                    done.push(format!("the smaller number of {} is accepted", population.words()));
+                }
+            }
+        };
+        match what {
+            Accept::Server => {
+                take_drops(&mut self.world, Source::Plex);
+                if let Some(friends) = self
+                    .world
+                    .plex
+                    .value()
+                    .filter(|friends| book.identities.plex_server.as_ref() != Some(&friends.server))
+                {
+                    done.push(format!("server {:?} is ours now", friends.server_name));
+                    book.identities.plex_server = Some(friends.server.clone());
+                    book.identities.owner = Some(friends.owner);
+                }
+            }
+            Accept::Stripe => {
+                take_drops(&mut self.world, Source::Stripe);
+                if let Some(billing) = self.world.stripe.value() {
+                    let mode = Some(billing.key_livemode);
+                    if book.identities.stripe_livemode != mode || book.identities.stripe_account != billing.account {
+                        done.push("the key's Stripe account and mode are ours now".to_owned());
+                        book.identities.stripe_livemode = mode;
+                        book.identities.stripe_account = billing.account.clone();
+                    }
+                }
+            }
+            Accept::Tautulli => {
+                take_drops(&mut self.world, Source::Tautulli);
+                if let Some(activity) = self
+                    .world
+                    .tautulli
+                    .value()
+                    .filter(|activity| book.identities.plex_server.as_ref() != Some(&activity.server))
+                {
+                    done.push("the server that Tautulli watches is accepted".to_owned());
+                    book.identities.tautulli_server = Some(activity.server.clone());
+                }
+            }
+            Accept::Clock => {
+                if book.committed > now {
+                    book.committed = now;
+                    done.push("the book's time is set back to the clock's".to_owned());
+                }
+            }
+            Accept::State => {
+                if self.world.only_look.take().is_some() {
+                    self.parts.store.accept();
+                    book.next_letter += 1; // So that the acceptance itself is committed.
+                    done.push("the book is accepted as it stands".to_owned());
+                }
+            }
+        }
+        done
+    }
+}
+
+/// What Tautulli said of one person. Why it can't be relied on, if it can't.
+fn fold_watch(book: &mut Book, member: &crate::member::MemberId, watch: &WatchLook) -> Option<String> {
+    let member = book.members.get_mut(member)?;
+    if !watch.connected {
+        return Some("Tautulli is cut off from Plex".into());
+    }
+    let Some(watcher) = watch.watcher else { return Some("Tautulli doesn't list them".into()) };
+    if !watcher.keep_history {
+        return Some("Tautulli keeps no history for them".into());
+    }
+    match watch.watching_now {
+        None => Some("Tautulli can't say who is watching now".into()),
+        Some(now) => {
+            inactivity::advance_play(member, watcher.last_play);
+            if now {
+                inactivity::advance_play(member, Some(watch.begun));
+            }
+            None
+        }
+    }
+}
+
+/// A call that failed: later again, or never in this way.
+fn note_failure(
+    now: Moment,
+    book: &mut Book,
+    key: &ActKey,
+    kind: FailureKind,
+    why: &str,
+    retry_after: Option<std::time::Duration>,
+) {
+    let Some(intent) = book.intents.get_mut(key) else { return };
+    intent.last_error = Some(why.to_owned());
+    if let Some(wait) = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()) {
+        intent.not_before = intent.not_before.max(now + wait);
+    }
+    let refused = matches!(kind, FailureKind::Refused | FailureKind::Gone | FailureKind::Forbidden);
+    let (Act::Invite { to, .. }, true) = (&intent.act, refused) else { return };
+    let by_id = matches!(to, InviteTo::Account(_));
+    // Refused for good: nothing can have happened, so it need not be read back.
+    intent.state = IntentState::Decided;
+    let member = intent.member.clone();
+    let why = why.to_owned();
+    if let Some(member) = book.members.get_mut(&member) {
+        let earlier = member.invite_refused.take();
+        member.invite_refused = Some(InviteRefused {
+            at: now,
+            by_id: by_id || earlier.as_ref().is_some_and(|earlier| earlier.by_id),
+            by_email: !by_id || earlier.as_ref().is_some_and(|earlier| earlier.by_email),
+            why: why.clone(),
+        });
+        member.note(now, format!("Plex refused the invite: {why}"));
+    }
+    // The plan makes another intent, by address, or none.
+    book.intents.remove(key);
+}
+
+/// True when it is a whole reading. Logs the first failure and the recovery.
+fn log_change<T>(source: Source, failures: u32, reading: &Reading<T>) -> bool {
+    match reading {
+        Reading::Read(_) => {
+            if failures > 0 {
+                tracing::info!(%source, failures, "can be read again");
+            }
+            true
+        }
+        Reading::Unread(unread) => {
+            if failures == 0 {
+                tracing::warn!(%source, "can't be read: {}", unread.why);
+            }
+            false
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! From intents to acts: which is next, what it must look at, and the second
+//! admission.
+
+use chrono::TimeDelta;
+
+use super::Engine;
+use super::act::{Job, LookFor, Looked};
+use crate::facts::{Moment, Whom};
+use crate::ledger::{Act, Book, EndCause, Intent, IntentState};
+use crate::policy::brake::{self, NotNow};
+
+/// An intent that was held at its second admission is looked at again after this.
+const HELD_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
+
+impl Engine {
+    /// The next intent to look for, if none is under way: grants before
+    /// removals, the oldest due first.
+    pub(super) fn next_look(&mut self, now: Moment, book: &mut Book) -> Option<Job> {
+        if self.acting.is_some() || self.closing {
+            return None;
+        }
+        let server = book.identities.plex_server.clone()?;
+        let paced = brake::pace(self.scene(now, book)).is_some();
+        let held = |intent: &&Intent| self.waiting.iter().any(|waiting| waiting.key == intent.key);
+        let next = book
+            .intents
+            .values()
+            .filter(|intent| intent.state == IntentState::Decided && intent.not_before <= now)
+            .filter(|intent| !held(intent) && !(paced && is_removal(book, intent)))
+            .min_by_key(|intent| {
+                (matches!(intent.act, Act::End { .. } | Act::Forget { .. }), intent.due, intent.key.clone())
+            })?;
+        let member = book.members.get(&next.member)?;
+        let takes_away = match &next.act {
+            Act::End { .. } | Act::Forget { .. } => true,
+            Act::Update { narrows, .. } => *narrows,
+            Act::Invite { .. } => false,
+        };
+        let idle = matches!(&next.act, Act::End { cause: EndCause::Idle { .. }, .. });
+        let stripe = takes_away && !matches!(next.act, Act::Forget { .. });
+        let look = LookFor {
+            key: next.key.clone(),
+            server,
+            whom: whom(book, next),
+            customers: if stripe { member.customers.keys().cloned().collect() } else { Vec::new() },
+            created_since: stripe.then(|| self.world.stripe.last.as_ref().map_or(now, |whole| whole.begun)),
+            watcher: member.plex.filter(|_| idle),
+            sections: matches!(next.act, Act::Invite { .. } | Act::Update { .. }),
+        };
+        self.acting = Some(look.key.clone());
+        Some(Job::Look(Box::new(look)))
+    }
+
+    /// The second admission, with the looks in hand. What it lets through is
+    /// written down as attempted; the caller commits before the call.
+    pub(super) fn admit(&mut self, now: Moment, book: &mut Book, looked: &Looked) -> Option<Job> {
+        if self.closing {
+            return None;
+        }
+        match brake::second(self.scene(now, book), &looked.key, &looked.second) {
+            Ok(order) => {
+                let server = book.identities.plex_server.clone()?;
+                let intent = book.intents.get_mut(&looked.key)?;
+                // The plan was made anew with the looks: it is what is done.
+                intent.act = order.get().act.clone();
+                intent.state = IntentState::Attempted { at: now };
+                intent.tries += 1;
+                let intent = intent.clone();
+                let row = book.members.get(&intent.member)?.share.as_ref().map(|share| Box::new(share.row.clone()));
+                self.acting = Some(looked.key.clone());
+                Some(Job::Do { order, server, row, whom: whom(book, &intent) })
+            }
+            Err(NotNow::NoLongerDue) => None,
+            Err(NotNow::Held(because)) => {
+                if let Some(intent) = book.intents.get_mut(&looked.key) {
+                    intent.not_before = now + HELD_AGAIN_AFTER;
+                    intent.last_error = Some(because.sentence());
+                    tracing::debug!(member = %intent.member, rule = because.rule(), "waits: {}", because.sentence());
+                }
+                None
+            }
+        }
+    }
+
+    /// Hands a job to the act beside the engine.
+    pub(super) fn start(&mut self, job: Job) {
+        if self.parts.acts.try_send(job).is_err() {
+            // Nothing takes jobs any more: the process is ending.
+            self.acting = None;
+        }
+    }
+}
+
+fn is_removal(book: &Book, intent: &Intent) -> bool {
+    let accepted = || book.members.get(&intent.member).is_some_and(crate::ledger::Member::has_access);
+    matches!(intent.act, Act::End { .. }) && accepted()
+}
+
+/// Every way to recognise this member's row.
+fn whom(book: &Book, intent: &Intent) -> Whom {
+    let Some(member) = book.members.get(&intent.member) else { return Whom::default() };
+    let share = member.share.as_ref();
+    let email = share.and_then(|share| share.row.email.clone()).or_else(|| member.paying_email().cloned());
+    Whom {
+        account: member.plex.or_else(|| share.and_then(|share| share.row.account)),
+        email: email.filter(|_| member.plex.is_none()),
+        share: share.map(|share| share.row.id),
+    }
+}

@@ -1,0 +1,78 @@
+//! The billing loop: who pays. Polls Stripe whole, and looks at single
+//! customers at once when a webhook hints at them.
+//!
+//! A webhook is never data: it only makes us look. Lost, doubled, late and
+//! forged ones change nothing but when we look (promise 4).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+
+use super::{Rhythm, read};
+use crate::clock::Clock;
+use crate::engine::desk::Hint;
+use crate::engine::mailbox::{Mail, Post};
+use crate::facts::{CustomerId, Reading};
+use crate::limits::HINTS_MAX;
+use crate::services::stripe::Stripe;
+
+/// Polls and follows hints until the engine is gone.
+pub async fn run(rhythm: Rhythm, stripe: Stripe, hints: mpsc::Receiver<Hint>, post: Post) {
+    let poll_now = Arc::new(Notify::new());
+    let clock = rhythm.clock.clone();
+    tokio::join!(
+        poll(rhythm, stripe.clone(), post.clone(), poll_now.clone()),
+        follow(clock, stripe, hints, post, poll_now)
+    );
+}
+
+async fn poll(mut rhythm: Rhythm, stripe: Stripe, post: Post, now: Arc<Notify>) {
+    loop {
+        let (cursor, running) = {
+            let needs = rhythm.needs.borrow();
+            (needs.cursor.clone(), needs.running.clone())
+        };
+        let (begun, reading) = read(&rhythm.clock, stripe.billing(cursor.as_ref(), &running)).await;
+        let succeeded = matches!(reading, Reading::Read(_));
+        post.stripe(reading);
+        tokio::select! {
+            biased;
+            () = rhythm.rest(begun, succeeded) => {}
+            () = now.notified() => {}
+        }
+    }
+}
+
+async fn follow(clock: Clock, stripe: Stripe, mut hints: mpsc::Receiver<Hint>, post: Post, poll_now: Arc<Notify>) {
+    while let Some(first) = hints.recv().await {
+        let mut customers: BTreeSet<CustomerId> = BTreeSet::new();
+        let mut everything = false;
+        let mut take = |hint| match hint {
+            Hint::Customer(id) if customers.len() < HINTS_MAX => drop(customers.insert(id)),
+            Hint::Customer(_) | Hint::Everything => everything = true,
+        };
+        take(first);
+        while let Ok(hint) = hints.try_recv() {
+            take(hint);
+        }
+        for id in customers {
+            let (_, reading) = read(&clock, async { stripe.customer(&id).await.map(|look| (look, None)) }).await;
+            match reading {
+                Reading::Read(whole) => {
+                    if !post.send(Mail::Customer(Box::new(whole.value))).await {
+                        return;
+                    }
+                }
+                Reading::Unread(unread) => {
+                    tracing::warn!(customer = %id, "a hint could not be followed, the next poll will: {}", unread.why);
+                    everything = true;
+                }
+            }
+        }
+        if everything {
+            poll_now.notify_one();
+        }
+    }
+    std::future::pending().await
+}

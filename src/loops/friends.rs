@@ -1,0 +1,17 @@
+//! The friends loop: who is in our server's room.
+
+use super::{Rhythm, read};
+use crate::engine::mailbox::Post;
+use crate::facts::Reading;
+use crate::services::plex::Plex;
+
+/// Reads plex.tv until the engine is gone.
+pub async fn run(mut rhythm: Rhythm, plex: Plex, server_name: Option<String>, post: Post) {
+    loop {
+        let known = rhythm.needs.borrow().server.clone();
+        let (begun, reading) = read(&rhythm.clock, plex.friends(server_name.as_deref(), known.as_ref())).await;
+        let succeeded = matches!(reading, Reading::Read(_));
+        post.plex(reading);
+        rhythm.rest(begun, succeeded).await;
+    }
+}

@@ -1,0 +1,54 @@
+//! `usher holds`: what waits for the operator, and what waits by itself.
+
+use serde_json::json;
+
+use super::{Page, at};
+use crate::ledger::Verdict;
+use crate::policy::Scene;
+use crate::policy::decide::Waiting;
+
+/// What waits, and why.
+pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting]) -> Page {
+    let mut lines = Vec::new();
+    let mut holds = Vec::new();
+    for hold in scene.book.holds.values() {
+        let verdict = match hold.verdict {
+            None => "waits for you",
+            Some(Verdict::Approved { .. }) => "approved",
+            Some(Verdict::Rejected { .. }) => "rejected",
+        };
+        lines.push(format!("{}  {} ({}): {verdict}", hold.id, hold.what, hold.member));
+        lines.push(format!("      since {}; due because {}", at(scene, hold.since), hold.why));
+        lines.push(format!("      held because {}", hold.because.sentence()));
+        holds.push(json!({
+            "id": hold.id, "member": hold.member, "what": hold.what, "why": hold.why, "rule": hold.because.rule(),
+            "because": hold.because.sentence(), "since": hold.since, "verdict": verdict,
+        }));
+    }
+    let by_itself: Vec<&Waiting> =
+        waiting.iter().filter(|waiting| !scene.book.holds.contains_key(&waiting.key)).collect();
+    if lines.is_empty() {
+        lines.push("Nothing waits for you.".into());
+    } else {
+        lines.push("To let one go on: usher approve ID (or all). To drop it: usher reject ID.".into());
+    }
+    if !by_itself.is_empty() {
+        lines.push("Waiting by itself:".into());
+    }
+    for waiting in &by_itself {
+        lines.push(format!(
+            "  {} ({}): {}: {}",
+            waiting.what,
+            waiting.member,
+            waiting.because.rule(),
+            waiting.because.sentence()
+        ));
+    }
+    let others: Vec<_> = by_itself
+        .iter()
+        .map(|waiting| {
+            json!({ "member": waiting.member, "what": waiting.what, "why": waiting.why, "rule": waiting.because.rule(), "because": waiting.because.sentence() })
+        })
+        .collect();
+    Page { text: lines.join("\n"), json: json!({ "holds": holds, "waiting": others }) }
+}

@@ -1,0 +1,93 @@
+//! `usher members`: everybody, a line each.
+
+use serde_json::json;
+
+use super::{Page, at};
+use crate::ledger::Member;
+use crate::policy::{Scene, inactivity, libraries, plan, reasons};
+
+/// Everybody in the book.
+pub(super) fn page(scene: Scene<'_>) -> Page {
+    let mut lines =
+        vec![format!("{:<7} {:<10} {:<20} {:<9} {:<34} {}", "ID", "STANDING", "NAME", "SHARE", "WHY", "NEXT")];
+    let mut rows = Vec::new();
+    for member in scene.book.members.values() {
+        let standing = reasons::standing(scene, member);
+        let word = standing.word(member.has_access());
+        let share = share_word(member);
+        let why = match (&standing.protected, standing.reasons.as_slice()) {
+            (Some(why), _) => why.clone(),
+            (None, []) => standing.unknown.first().cloned().unwrap_or_else(|| "no reason stands".into()),
+            (None, reasons) => reasons.iter().map(|reason| reason.what.as_str()).collect::<Vec<_>>().join(", "),
+        };
+        let next = next(scene, member, &standing);
+        lines.push(format!(
+            "{:<7} {:<10} {:<20} {:<9} {:<34} {}",
+            member.id,
+            word,
+            cut(&member.name(), 20),
+            share,
+            cut(&why, 34),
+            next
+        ));
+        let shared = member.share.as_ref().map_or_else(Vec::new, |share| {
+            libraries::titles(&scene.book.libraries, &share.row.libraries(&scene.book.libraries.known))
+        });
+        rows.push(json!({
+            "id": member.id,
+            "name": member.name(),
+            "username": member.username,
+            "email": member.access_email(),
+            "plex_id": member.plex,
+            "customers": member.customers.keys().collect::<Vec<_>>(),
+            "subscriptions": member.subscriptions.iter().map(|(id, billed)| json!({
+                "id": id, "status": billed.now.status.word(), "tier": billed.tier, "ends": billed.now.scheduled_end(),
+            })).collect::<Vec<_>>(),
+            "standing": word,
+            "share": share,
+            "libraries": shared,
+            "downloads": member.share.as_ref().and_then(|share| share.row.downloads),
+            "joined": member.joined(),
+            "last_play": member.last_play,
+            "reasons": standing.reasons.iter().map(|reason| &reason.what).collect::<Vec<_>>(),
+            "unknown": standing.unknown,
+            "protected": standing.protected,
+            "unmatched": plan::unmatched(member),
+            "next": next,
+        }));
+    }
+    let count = scene.book.members_with_access();
+    lines.push(format!("{count} with access, {} in the book", scene.book.members.len()));
+    Page { text: lines.join("\n"), json: json!({ "members": rows, "with_access": count }) }
+}
+
+fn share_word(member: &Member) -> &'static str {
+    match &member.share {
+        Some(share) if share.row.is_accepted() => "accepted",
+        Some(_) => "invited",
+        None => "none",
+    }
+}
+
+/// What comes next for a member, in a few words.
+pub(super) fn next(scene: Scene<'_>, member: &Member, standing: &reasons::Standing) -> String {
+    if let Some(until) = standing.reasons.iter().filter_map(|reason| reason.until).min() {
+        return format!("until {}", at(scene, until));
+    }
+    if let Some(promised) = member.idle.as_ref().and_then(|spell| spell.promised_end) {
+        return format!("warned; may be removed after {}", at(scene, promised));
+    }
+    match inactivity::idle(scene, member, standing) {
+        inactivity::Idle::Days { days, .. } => format!("idle {days} of {} days", scene.rules.warn_days),
+        inactivity::Idle::Unknowable(why) => format!("idle time unknown: {why}"),
+        inactivity::Idle::Exempt(_) => "-".into(),
+    }
+}
+
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}

@@ -1,0 +1,135 @@
+//! `usher why WHO`: every fact with its source and age, the rule that fired,
+//! what comes next and what would change it (promise 10).
+
+use serde_json::json;
+
+use super::{Page, at, members};
+use crate::facts::Source;
+use crate::ledger::Member;
+use crate::policy::decide::Waiting;
+use crate::policy::{Scene, inactivity, libraries, reasons, standing_reports, who};
+
+/// Everything about one person.
+pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting], wanted: &str) -> Result<Page, String> {
+    let member = who::find(scene.book, wanted)?;
+    let standing = reasons::standing(scene, member);
+    let mut lines = vec![format!("{} ({})", member.name(), member.id)];
+    lines.push(format!("Standing: {}", standing.word(member.has_access())));
+    if let Some(why) = &standing.protected {
+        lines.push(format!("  protected: {why}; never narrowed, warned or removed"));
+    }
+    for reason in &standing.reasons {
+        let until =
+            reason.until.map_or(String::new(), |until| format!(" (until {} at the earliest)", at(scene, until)));
+        lines.push(format!("  in because: {}{until}", reason.what));
+    }
+    for (id, ended) in &standing.ended {
+        lines.push(format!("  no longer: {id} ended {}", at(scene, ended.ended)));
+    }
+    for unknown in &standing.unknown {
+        lines.push(format!("  can't be told: {unknown}; nothing is concluded from it"));
+    }
+    lines.push("Facts:".into());
+    facts(scene, member, &mut lines);
+    idleness(scene, member, &standing, &mut lines);
+    lines.push(format!("Next: {}", members::next(scene, member, &standing)));
+    pending(scene, member, waiting, &mut lines);
+    lines.push("What happened:".into());
+    for entry in member.journal.iter().rev().take(20).rev() {
+        lines.push(format!("  {}  {}", at(scene, entry.at), entry.what));
+    }
+    let json = json!({
+        "member": member.id,
+        "name": member.name(),
+        "standing": standing.word(member.has_access()),
+        "reasons": standing.reasons.iter().map(|reason| json!({ "what": reason.what, "until": reason.until, "tier": reason.tier })).collect::<Vec<_>>(),
+        "unknown": standing.unknown,
+        "protected": standing.protected,
+        "waiting": waiting.iter().filter(|waiting| waiting.member == member.id).map(|waiting| json!({
+            "what": waiting.what, "rule": waiting.because.rule(), "because": waiting.because.sentence() })).collect::<Vec<_>>(),
+        "journal": member.journal,
+    });
+    Ok(Page { text: lines.join("\n"), json })
+}
+
+fn age(scene: Scene<'_>, source: Source) -> String {
+    match scene.world.state(source).read_at {
+        Some(at) => format!("{source}, read {} ago", standing_reports::words_for(scene.now - at)),
+        None => format!("{source}, not read since the start"),
+    }
+}
+
+fn facts(scene: Scene<'_>, member: &Member, lines: &mut Vec<String>) {
+    let plex = age(scene, Source::Plex);
+    match (&member.share, &member.gone) {
+        (Some(share), _) => {
+            let titles =
+                libraries::titles(&scene.book.libraries, &share.row.libraries(&scene.book.libraries.known)).join(", ");
+            let state = match member.joined() {
+                Some(joined) => format!("has access since {}", at(scene, joined)),
+                None => format!("invited, first seen {}", at(scene, share.first_seen)),
+            };
+            let downloads = match share.row.downloads {
+                Some(true) => "downloads on",
+                Some(false) => "downloads off",
+                None => "downloads unknown",
+            };
+            lines.push(format!("  share {}: {state}: {titles}; {downloads} [{plex}]", share.row.id));
+        }
+        (None, Some(gone)) => lines.push(format!("  no share since {}: {} [{plex}]", at(scene, gone.at), gone.why)),
+        (None, None) => lines.push(format!("  no share [{plex}]")),
+    }
+    let stripe = age(scene, Source::Stripe);
+    for (id, billed) in &member.subscriptions {
+        let tier = billed.tier.as_deref().unwrap_or("no tier");
+        let ends = billed.now.scheduled_end().map_or(String::new(), |end| format!(", set to end {}", at(scene, end)));
+        let ended = billed.now.ended_at.map_or(String::new(), |end| format!(", ended {}", at(scene, end)));
+        lines.push(format!("  {id}: {} ({tier}){ends}{ended} [{stripe}]", billed.now.status.word()));
+    }
+    for (id, payer) in &member.customers {
+        let proof = match payer.proof {
+            Some(proof) => format!("linked by {proof:?}"),
+            None => "not yet tied to a Plex account".into(),
+        };
+        lines.push(format!("  customer {id}: {proof}"));
+    }
+}
+
+fn idleness(scene: Scene<'_>, member: &Member, standing: &reasons::Standing, lines: &mut Vec<String>) {
+    let tautulli = age(scene, Source::Tautulli);
+    if let Some(played) = member.last_play {
+        lines.push(format!("  last play seen: {} [{tautulli}]", at(scene, played)));
+    }
+    match inactivity::idle(scene, member, standing) {
+        inactivity::Idle::Days { days, since } => lines.push(format!(
+            "  idle: {days} days of observed time since {}; warned at {}, removed at {} days; a play of two minutes ends it",
+            at(scene, since),
+            scene.rules.warn_days,
+            scene.rules.kick_days
+        )),
+        inactivity::Idle::Unknowable(why) => lines.push(format!("  idle: unknown, so nothing is done: {why}")),
+        inactivity::Idle::Exempt(why) => lines.push(format!("  idle: not looked at: {why}")),
+    }
+    if let Some(spell) = &member.idle {
+        let warned = spell
+            .warned_at
+            .map_or("not accepted by a mail server yet".to_owned(), |warned| format!("accepted {}", at(scene, warned)));
+        lines.push(format!("  warning of this spell: {warned}"));
+    }
+}
+
+fn pending(scene: Scene<'_>, member: &Member, waiting: &[Waiting], lines: &mut Vec<String>) {
+    for intent in scene.book.intents.values().filter(|intent| intent.member == member.id) {
+        let error = intent.last_error.as_ref().map_or(String::new(), |error| format!(" (last: {error})"));
+        lines.push(format!("  under way: {}{error}", intent.because));
+    }
+    for waiting in waiting.iter().filter(|waiting| waiting.member == member.id) {
+        let id = scene.book.holds.get(&waiting.key).map_or(String::new(), |hold| format!(" [{}]", hold.id));
+        lines.push(format!(
+            "  waits{id}: {}: {}: {}",
+            waiting.what,
+            waiting.because.rule(),
+            waiting.because.sentence()
+        ));
+    }
+}
