@@ -11,4 +11,5 @@
     reason = "tests may"
 )]
 
+mod channels;
 mod tidy;

@@ -147,7 +147,7 @@ mod tests {
         for group in spread.iter().chain(&groups(&vec![embed(3000, 0, 0); 5])) {
             assert!(group.len() <= EMBEDS_MAX && !group.is_empty());
         }
-        assert_eq!(groups(&vec![embed(4000, 0, 0); 3]), vec![0..1, 1..2, 2..3]);
-        assert_eq!(groups(&[]), Vec::new());
+        assert!(groups(&vec![embed(4000, 0, 0); 3]) == [0..1, 1..2, 2..3]);
+        assert!(groups(&[]).is_empty());
     }
 }
