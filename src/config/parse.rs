@@ -146,8 +146,7 @@ pub(super) fn mailbox(text: &str) -> Parsed<(Option<String>, Email)> {
 /// An http(s) address without its trailing slash; a path may stand.
 pub(super) fn url(text: &str) -> Parsed<String> {
     let fix = "write it like http://host:8181 or https://host/path";
-    let url =
-        url::Url::parse(text).map_err(|error| Complaint::new(format!("is not a web address ({error})"), fix))?;
+    let url = url::Url::parse(text).map_err(|error| Complaint::new(format!("is not a web address ({error})"), fix))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Complaint::new(format!("begins with {}:, not http: or https:", url.scheme()), fix));
     }
