@@ -1,1 +1,23 @@
+//! The outside world in a box: stateful stand-ins of the services around
+//! Usher, over real sockets, in virtual time.
+//!
+//! What it promises: each stand-in behaves as the real service was seen to
+//! behave, traps included, and can be told to misbehave ([`faults`]). Every
+//! request is kept, and one that the real service wouldn't expect is kept
+//! apart, so a test can demand that there was none. What it never does: read
+//! the machine's time, sleep in real time, start a thread, leave 127.0.0.1.
+//!
+//! Reading order: [`time`], [`wire`], [`http`], [`faults`], [`base`], then one module
+//! for each service.
 
+pub mod base;
+pub mod discord;
+pub mod faults;
+pub mod http;
+pub mod plex;
+pub mod smtp;
+pub mod stripe;
+pub mod tautulli;
+pub mod time;
+pub mod tls;
+pub mod wire;

@@ -1,5 +1,19 @@
 //! The book's document and its lawful changes. Pure: no I/O, no clock.
+//!
+//! What it promises: a book can be serialised, read back and compared; every
+//! notice and every action stands in it at most once, under a key made from
+//! the fact that caused it. What it never does: decide. That is `policy`.
 
+mod blind;
+mod book;
+mod intent;
+mod member;
 mod outbox;
+mod post;
 
+pub use blind::*;
+pub use book::*;
+pub use intent::*;
+pub use member::*;
 pub use outbox::*;
+pub use post::*;

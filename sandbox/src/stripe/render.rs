@@ -1,0 +1,307 @@
+//! Records as Stripe's JSON, in the old shape or the new one, and expansion.
+
+use serde_json::{Map, Value, json};
+
+use super::{account::Account, query::Fail, records::*};
+
+/// The API version that the sandbox speaks in its new shape.
+const VERSION_NEW: &str = "2026-07-29.dahlia";
+/// And in its old one.
+const VERSION_OLD: &str = "2024-06-20";
+/// "You cannot expand more than 4 levels of a property", `data` included.
+const LEVELS_MAX: usize = 4;
+
+/// Properties that exist only when asked for, and that nobody has here.
+const INCLUDABLE: [&str; 4] = ["tiers", "currency_options", "payments", "subscriptions"];
+
+/// An object by its id, unexpanded.
+pub(super) fn object(account: &Account, shape: Shape, id: &str) -> Option<Value> {
+    let (prefix, _) = id.split_once('_')?;
+    match prefix {
+        "sub" => account.sub(id).map(|sub| subscription(account, shape, sub)),
+        "cus" => account.customers.iter().find(|o| o.id == id).map(|o| customer(account, o)),
+        "in" => account.invoices.iter().find(|o| o.id == id).map(|o| invoice(account, shape, o)),
+        "prod" => account.products.iter().find(|o| o.id == id).map(|o| product(account, o)),
+        "price" => account.price(id).map(|o| price(account, o)),
+        "ch" => account.charges.iter().find(|o| o.id == id).map(|o| charge(account, shape, o)),
+        "pi" => account.charges.iter().find(|o| o.payment_intent == id).map(|o| payment_intent(account, shape, o)),
+        "re" => account.refunds.iter().find(|o| o.id == id).map(refund),
+        "dp" => account.disputes.iter().find(|o| o.id == id).map(|o| dispute(account, o)),
+        "cs" => account.sessions.iter().find(|o| o.id == id).map(|o| session(account, o)),
+        "evt" => account.events.iter().find(|o| o.id == id).map(|o| o.body.clone()),
+        _ => None,
+    }
+}
+
+/// The values of `before` that `after` has otherwise.
+pub(super) fn difference(before: &Value, after: &Value) -> Value {
+    let mut changed = Map::new();
+    for (key, old) in before.as_object().into_iter().flatten() {
+        if after.get(key) != Some(old) {
+            changed.insert(key.clone(), old.clone());
+        }
+    }
+    Value::Object(changed)
+}
+
+pub(super) fn event(account: &Account, id: &str, at: i64, kind: &str, object: Value, previous: Option<Value>) -> Value {
+    let mut data = json!({"object": object});
+    if let Some(previous) = previous {
+        data["previous_attributes"] = previous;
+    }
+    json!({
+        "id": id, "object": "event", "api_version": version(account.event_shape), "created": at, "type": kind,
+        "livemode": account.is_live(), "pending_webhooks": 1, "request": {"id": null, "idempotency_key": null},
+        "data": data
+    })
+}
+
+pub(super) fn version(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Old => VERSION_OLD,
+        Shape::New => VERSION_NEW,
+    }
+}
+
+pub(super) fn list(url: &str, data: Vec<Value>, has_more: bool) -> Value {
+    json!({"object": "list", "url": url, "has_more": has_more, "data": data})
+}
+
+fn subscription(account: &Account, shape: Shape, sub: &Sub) -> Value {
+    let data = sub.items.iter().map(|item| {
+        let full = account.price(&item.price).map(|p| price(account, p)).unwrap_or_default();
+        let mut value = json!({
+            "id": item.id, "object": "subscription_item", "created": sub.created, "metadata": {},
+            "subscription": sub.id, "quantity": item.quantity, "discounts": [], "price": full
+        });
+        if shape == Shape::New {
+            value["current_period_start"] = json!(sub.period_start);
+            value["current_period_end"] = json!(sub.period_end);
+        }
+        value
+    });
+    let first = sub.items.first().and_then(|item| account.price(&item.price));
+    let sends = sub.days_until_due.is_some();
+    let url = format!("/v1/subscription_items?subscription={}", sub.id);
+    let mut value = json!({
+        "id": sub.id, "object": "subscription", "status": sub.status.as_str(), "customer": sub.customer,
+        "currency": first.map_or("usd", |p| p.currency.as_str()), "created": sub.created,
+        "start_date": sub.created, "livemode": account.is_live(), "billing_cycle_anchor": sub.anchor,
+        "cancel_at": sub.cancel_at, "cancel_at_period_end": sub.cancel_at_period_end,
+        "canceled_at": sub.canceled_at, "ended_at": sub.ended_at,
+        "cancellation_details": {"reason": sub.reason, "feedback": null, "comment": sub.comment},
+        "trial_start": sub.trial_start, "trial_end": sub.trial_end,
+        "pause_collection": sub.pause.as_ref().map(|p| json!({"behavior": p.behavior, "resumes_at": p.resumes_at})),
+        "collection_method": if sends { "send_invoice" } else { "charge_automatically" },
+        "days_until_due": sub.days_until_due, "latest_invoice": sub.latest_invoice, "metadata": sub.metadata,
+        "schedule": null, "test_clock": null, "default_payment_method": null, "discounts": [],
+        "items": list(&url, data.collect(), false)
+    });
+    match shape {
+        Shape::New => {
+            value["billing_mode"] = json!({"type": "flexible"});
+            value["customer_account"] = Value::Null;
+        }
+        Shape::Old => {
+            value["current_period_start"] = json!(sub.period_start);
+            value["current_period_end"] = json!(sub.period_end);
+            value["discount"] = Value::Null;
+            value["plan"] = first.map_or(Value::Null, |p| {
+                json!({"id": p.id, "object": "plan", "amount": p.unit_amount, "currency": p.currency,
+                    "interval": p.interval.map(Interval::as_str), "interval_count": p.interval_count,
+                    "product": p.product})
+            });
+        }
+    }
+    value
+}
+
+pub(super) fn customer(account: &Account, customer: &Customer) -> Value {
+    if customer.deleted {
+        return json!({"id": customer.id, "object": "customer", "deleted": true});
+    }
+    json!({
+        "id": customer.id, "object": "customer", "email": customer.email, "name": customer.name,
+        "created": customer.created, "livemode": account.is_live(), "metadata": customer.metadata,
+        "delinquent": false, "description": null, "currency": "usd", "balance": 0
+    })
+}
+
+pub(super) fn product(account: &Account, product: &Product) -> Value {
+    json!({
+        "id": product.id, "object": "product", "name": product.name, "active": product.active,
+        "created": product.created, "updated": product.created, "livemode": account.is_live(),
+        "metadata": product.metadata, "default_price": null, "description": null, "marketing_features": [],
+        "type": "service"
+    })
+}
+
+pub(super) fn price(account: &Account, price: &Price) -> Value {
+    let recurring = price.interval.map(|interval| {
+        json!({"interval": interval.as_str(), "interval_count": price.interval_count,
+            "usage_type": "licensed", "meter": null, "trial_period_days": null})
+    });
+    json!({
+        "id": price.id, "object": "price", "product": price.product, "currency": price.currency,
+        "type": if price.interval.is_some() { "recurring" } else { "one_time" }, "active": price.active,
+        "billing_scheme": "per_unit", "unit_amount": price.unit_amount,
+        "unit_amount_decimal": price.unit_amount.to_string(), "recurring": recurring, "created": price.created,
+        "livemode": account.is_live(), "metadata": price.metadata, "lookup_key": null, "nickname": null,
+        "tiers_mode": null, "transform_quantity": null
+    })
+}
+
+pub(super) fn invoice(account: &Account, shape: Shape, invoice: &Invoice) -> Value {
+    let paid = invoice.status == "paid";
+    let charge = invoice.charge.as_ref().and_then(|id| account.charges.iter().find(|c| c.id == *id));
+    let metadata = account.sub(&invoice.subscription).map(|sub| sub.metadata.clone()).unwrap_or_default();
+    let product = account.price(&invoice.price).map(|p| p.product.clone());
+    let page = invoice.finalized_at.map(|_| format!("https://invoice.stripe.com/i/{}", invoice.id));
+    let mut line = json!({
+        "id": format!("il_{}", invoice.id), "object": "line_item", "amount": invoice.amount,
+        "currency": invoice.currency, "quantity": 1, "period": {"start": invoice.period.0, "end": invoice.period.1}
+    });
+    match shape {
+        Shape::New => {
+            line["pricing"] = json!({"type": "price_details",
+            "price_details": {"price": invoice.price, "product": product}})
+        }
+        Shape::Old => line["price"] = account.price(&invoice.price).map(|p| price(account, p)).unwrap_or_default(),
+    }
+    let mut value = json!({
+        "id": invoice.id, "object": "invoice", "status": invoice.status, "customer": invoice.customer,
+        "currency": invoice.currency, "created": invoice.created, "livemode": account.is_live(),
+        "amount_due": invoice.amount, "amount_paid": if paid { invoice.amount } else { 0 },
+        "amount_remaining": if paid { 0 } else { invoice.amount }, "total": invoice.amount,
+        "attempt_count": invoice.attempt_count, "attempted": invoice.attempt_count > 0,
+        "next_payment_attempt": invoice.next_payment_attempt, "hosted_invoice_url": page,
+        "billing_reason": invoice.reason, "due_date": invoice.due_date, "period_start": invoice.period.0,
+        "period_end": invoice.period.1, "number": invoice.finalized_at.map(|_| format!("SANDBOX-{}", invoice.id)),
+        "collection_method": if invoice.due_date.is_some() { "send_invoice" } else { "charge_automatically" },
+        "auto_advance": invoice.finalize_at.is_some() || invoice.next_payment_attempt.is_some(),
+        "status_transitions": {"finalized_at": invoice.finalized_at, "paid_at": invoice.paid_at,
+            "marked_uncollectible_at": null, "voided_at": null},
+        "metadata": {}, "lines": list(&format!("/v1/invoices/{}/lines", invoice.id), vec![line], false)
+    });
+    match shape {
+        Shape::New => {
+            value["parent"] = json!({"type": "subscription_details", "quote_details": null,
+            "subscription_details": {"subscription": invoice.subscription, "metadata": metadata}})
+        }
+        Shape::Old => {
+            value["subscription"] = json!(invoice.subscription);
+            value["subscription_details"] = json!({"metadata": metadata});
+            value["paid"] = json!(paid);
+            value["paid_out_of_band"] = json!(false);
+            value["charge"] = json!(charge.map(|c| &c.id));
+            value["payment_intent"] = json!(charge.map(|c| &c.payment_intent));
+        }
+    }
+    value
+}
+
+pub(super) fn invoice_payment(account: &Account, charge: &Charge) -> Value {
+    json!({
+        "id": format!("inpay_{}", charge.id), "object": "invoice_payment", "invoice": charge.invoice,
+        "amount_paid": charge.amount, "amount_requested": charge.amount, "currency": charge.currency,
+        "created": charge.created, "is_default": true, "livemode": account.is_live(), "status": "paid",
+        "payment": {"type": "payment_intent", "payment_intent": charge.payment_intent}
+    })
+}
+
+fn charge(account: &Account, shape: Shape, charge: &Charge) -> Value {
+    let mut value = json!({
+        "id": charge.id, "object": "charge", "amount": charge.amount, "amount_refunded": charge.refunded,
+        "refunded": charge.refunded >= charge.amount, "disputed": charge.disputed, "currency": charge.currency,
+        "customer": charge.customer, "payment_intent": charge.payment_intent, "created": charge.created,
+        "livemode": account.is_live(), "status": "succeeded", "paid": true, "captured": true, "metadata": {}
+    });
+    if shape == Shape::Old {
+        value["invoice"] = json!(charge.invoice);
+    }
+    value
+}
+
+fn payment_intent(account: &Account, shape: Shape, charge: &Charge) -> Value {
+    let mut value = json!({
+        "id": charge.payment_intent, "object": "payment_intent", "amount": charge.amount,
+        "currency": charge.currency, "customer": charge.customer, "latest_charge": charge.id,
+        "created": charge.created, "livemode": account.is_live(), "status": "succeeded"
+    });
+    if shape == Shape::Old {
+        value["invoice"] = json!(charge.invoice);
+    }
+    value
+}
+
+pub(super) fn refund(claim: &Claim) -> Value {
+    json!({
+        "id": claim.id, "object": "refund", "amount": claim.amount, "charge": claim.charge,
+        "payment_intent": claim.payment_intent, "currency": claim.currency, "created": claim.created,
+        "status": claim.status, "reason": claim.reason, "metadata": {}
+    })
+}
+
+pub(super) fn dispute(account: &Account, claim: &Claim) -> Value {
+    json!({
+        "id": claim.id, "object": "dispute", "amount": claim.amount, "charge": claim.charge,
+        "payment_intent": claim.payment_intent, "currency": claim.currency, "created": claim.created,
+        "status": claim.status, "reason": claim.reason, "livemode": account.is_live(), "metadata": {},
+        "is_charge_refundable": false
+    })
+}
+
+fn session(account: &Account, session: &Session) -> Value {
+    let done = session.subscription.is_some();
+    let url = (!done).then(|| format!("https://checkout.stripe.com/c/pay/{}", session.id));
+    let email = session.customer.as_ref().and_then(|id| account.customers.iter().find(|c| c.id == *id));
+    let email = email.and_then(|c| c.email.clone()).or_else(|| session.customer_email.clone());
+    json!({
+        "id": session.id, "object": "checkout.session", "mode": "subscription", "url": url,
+        "status": if done { "complete" } else { "open" },
+        "payment_status": match (done, session.trial_days > 0) {
+            (false, _) => "unpaid",
+            (true, true) => "no_payment_required",
+            (true, false) => "paid",
+        },
+        "customer": session.customer, "subscription": session.subscription,
+        "customer_email": session.customer_email, "customer_details": {"email": email},
+        "client_reference_id": session.client_reference_id, "metadata": session.metadata,
+        "created": session.created, "expires_at": session.created + 86_400, "livemode": account.is_live(),
+        "success_url": session.success_url, "payment_link": null
+    })
+}
+
+/// Puts objects in the place of ids along `path` (`data.customer`).
+pub(super) fn expand(account: &Account, value: &mut Value, path: &str) -> Result<(), Fail> {
+    let levels: Vec<&str> = path.split('.').collect();
+    if levels.len() > LEVELS_MAX {
+        let text = format!("You cannot expand more than {LEVELS_MAX} levels of a property. Property: {path}");
+        return Err(Fail::bad("", "expand", &text).never_expected());
+    }
+    walk(account, value, &levels, path)
+}
+
+fn walk(account: &Account, value: &mut Value, levels: &[&str], path: &str) -> Result<(), Fail> {
+    if let Value::String(id) = value
+        && let Some(full) = object(account, account.shape, id)
+    {
+        *value = full;
+    }
+    let Some((level, rest)) = levels.split_first() else {
+        return Ok(());
+    };
+    let is_deleted = value.get("deleted").is_some();
+    match value {
+        Value::Array(rows) => rows.iter_mut().try_for_each(|row| walk(account, row, levels, path)),
+        Value::Object(map) => match map.get_mut(*level) {
+            Some(inner) => walk(account, inner, rest, path),
+            None if is_deleted || INCLUDABLE.contains(level) => Ok(()),
+            None => {
+                let text = format!("This property cannot be expanded ({path}).");
+                Err(Fail::bad("", "expand", &text).never_expected())
+            }
+        },
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,102 @@
+//! Spans in which plays could not have been recorded. They lengthen the idle
+//! clock and the warning's (RULES R3): only *observed* time counts.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Moment;
+
+/// Blind spans, oldest first, not overlapping.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlindSpans {
+    closed: Vec<(Moment, Moment)>,
+    /// Blind since then, until a good reading closes it.
+    open_since: Option<Moment>,
+}
+
+impl BlindSpans {
+    /// Blind from `since` on, until [`BlindSpans::close`]. An earlier opening stands.
+    pub fn open(&mut self, since: Moment) {
+        self.open_since.get_or_insert(since);
+    }
+
+    /// Sees again since `at`.
+    pub fn close(&mut self, at: Moment) {
+        if let Some(since) = self.open_since.take() {
+            self.add(since, at);
+        }
+    }
+
+    /// Adds a span that was blind, seen only afterwards.
+    pub fn add(&mut self, from: Moment, to: Moment) {
+        if to <= from {
+            return;
+        }
+        self.closed.push((from, to));
+        self.closed.sort_unstable();
+        let mut merged: Vec<(Moment, Moment)> = Vec::with_capacity(self.closed.len());
+        for (from, to) in self.closed.drain(..) {
+            match merged.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(to),
+                _ => merged.push((from, to)),
+            }
+        }
+        self.closed = merged;
+    }
+
+    /// Forgets spans that ended before `horizon`.
+    pub fn forget_before(&mut self, horizon: Moment) {
+        self.closed.retain(|(_, to)| *to >= horizon);
+    }
+
+    /// Whether nothing can be seen at present.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.open_since.is_some()
+    }
+
+    /// The part of `from..to` in which a play would have been recorded.
+    /// Never negative.
+    #[must_use]
+    pub fn observed(&self, from: Moment, to: Moment) -> TimeDelta {
+        if to <= from {
+            return TimeDelta::zero();
+        }
+        let overlap = |span: (Moment, Moment)| (span.1.min(to) - span.0.max(from)).max(TimeDelta::zero());
+        let mut seen = to - from;
+        for span in &self.closed {
+            seen -= overlap(*span);
+        }
+        if let Some(since) = self.open_since {
+            seen -= overlap((since, to.max(since)));
+        }
+        seen.max(TimeDelta::zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: i64) -> Moment {
+        Moment::from_timestamp(hour * 3600, 0).unwrap()
+    }
+
+    #[test]
+    fn blind_time_is_not_idle_time() {
+        let mut blind = BlindSpans::default();
+        blind.add(at(10), at(20));
+        blind.add(at(15), at(30));
+        assert_eq!(blind.observed(at(0), at(40)), TimeDelta::hours(20));
+        assert_eq!(blind.observed(at(12), at(18)), TimeDelta::zero());
+        blind.open(at(35));
+        assert_eq!(blind.observed(at(0), at(40)), TimeDelta::hours(15));
+        blind.close(at(37));
+        assert_eq!(blind.observed(at(0), at(40)), TimeDelta::hours(18));
+    }
+
+    #[test]
+    fn a_clock_that_runs_backwards_observes_nothing() {
+        assert_eq!(BlindSpans::default().observed(at(5), at(1)), TimeDelta::zero());
+    }
+}

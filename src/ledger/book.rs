@@ -1,0 +1,301 @@
+//! The book: everything Usher must not forget, in one document.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{NaiveDate, TimeDelta};
+use serde::{Deserialize, Serialize};
+
+use super::{ActKey, BlindSpans, Hold, Intent, Member, Notice, NoticeKey};
+use crate::facts::{CustomerId, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId};
+use crate::member::MemberId;
+
+/// The book's document. `state.json` holds it beside its generation and sum.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Book {
+    /// When this book was begun.
+    pub begun: Moment,
+    /// When it was last committed: a clock before this has gone back.
+    pub committed: Moment,
+    /// Which outside accounts it belongs to.
+    pub identities: Identities,
+    /// The first whole reading of each source was folded in then: adoption.
+    pub adopted: BTreeMap<Source, Moment>,
+    /// Everybody it ever heard of.
+    pub members: BTreeMap<MemberId, Member>,
+    /// Members that turned out to be somebody already here.
+    pub merged: BTreeMap<MemberId, MemberId>,
+    /// Actions that are under way.
+    pub intents: BTreeMap<ActKey, Intent>,
+    /// What waits for the operator.
+    pub holds: BTreeMap<ActKey, Hold>,
+    /// Messages owed, and those done lately.
+    pub outbox: BTreeMap<NoticeKey, Notice>,
+    /// Removals done: the day's budget and the pace.
+    pub removals: Vec<Removal>,
+    /// Goings that were explained singly: they don't count as missing.
+    pub explained: Vec<Explained>,
+    /// Spans in which plays could not have been recorded.
+    pub blind: BlindSpans,
+    /// Libraries as believed.
+    pub libraries: Libraries,
+    /// Each VIP entry and the account that it first hit.
+    pub vips: BTreeMap<String, PlexId>,
+    /// Standing conditions that the operator has been told of, and since when.
+    pub told: BTreeMap<String, Moment>,
+    /// Stripe's newest event seen.
+    pub cursor: Option<EventId>,
+    /// The next numbers of members and holds.
+    pub next_member: u64,
+    /// See above.
+    pub next_hold: u64,
+    /// Counts letters: the left side of Message-IDs.
+    pub next_letter: u64,
+    /// Letters that may have gone out twice (an answer was lost).
+    pub repeats: u64,
+    /// Watermarks; written at most hourly by themselves.
+    pub marks: Marks,
+}
+
+/// Which outside accounts the book belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identities {
+    /// Our Plex server.
+    pub plex_server: Option<ServerId>,
+    /// The owner: never touched.
+    pub owner: Option<PlexId>,
+    /// The Stripe account, where the key may read it.
+    pub stripe_account: Option<StripeAccountId>,
+    /// Live or test mode.
+    pub stripe_livemode: Option<bool>,
+    /// The server that Tautulli watches.
+    pub tautulli_server: Option<ServerId>,
+}
+
+/// Watermarks: they change with every reading, and are written along with
+/// other changes, or by themselves at most hourly.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// Each source's last whole reading (for Tautulli: one while connected).
+    pub last_whole: BTreeMap<Source, Moment>,
+    /// Each population's largest count a day.
+    pub populations: BTreeMap<Population, BTreeMap<NaiveDate, Peak>>,
+}
+
+/// What is counted for continuity (RULES R9.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Population {
+    /// Accepted shares of our server.
+    Friends,
+    /// Running subscriptions of ours.
+    Subscriptions,
+    /// People with history in Tautulli.
+    Watchers,
+    /// Rows in Tautulli's history.
+    History,
+}
+
+impl Population {
+    /// Where it is counted.
+    #[must_use]
+    pub fn source(self) -> Source {
+        match self {
+            Self::Friends => Source::Plex,
+            Self::Subscriptions => Source::Stripe,
+            Self::Watchers | Self::History => Source::Tautulli,
+        }
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Friends => "people with access",
+            Self::Subscriptions => "running subscriptions",
+            Self::Watchers => "people with history",
+            Self::History => "plays in the history",
+        }
+    }
+}
+
+/// A day's largest count and when it was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peak {
+    /// How many.
+    pub count: u64,
+    /// When.
+    pub at: Moment,
+}
+
+/// A removal that was read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// When.
+    pub at: Moment,
+    /// Who.
+    pub member: MemberId,
+    /// Stripe stated the end: outside the day's budget.
+    pub stated: bool,
+}
+
+/// One person's or subscription's going, explained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// When.
+    pub at: Moment,
+    /// From which population.
+    pub population: Population,
+    /// Which one: counted once.
+    pub what: String,
+}
+
+/// Libraries as believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Libraries {
+    /// The sections of our server, as last believed.
+    pub known: BTreeMap<SectionId, Section>,
+    /// Since when listings have been shorter than that.
+    pub shorter_since: Option<Moment>,
+    /// Titles in tiers, resolved once to ids (lower-cased title → id).
+    pub titles: BTreeMap<String, SectionId>,
+    /// What `"*"` meant for each tier when it was taken up.
+    pub everything: BTreeMap<String, BTreeSet<SectionId>>,
+}
+
+/// How long done notices are kept, so that they can't be owed again by a
+/// late reading. Spells that could owe them are over long before.
+const NOTICES_KEPT_DAYS: i64 = 120;
+/// Explained goings matter for the 7 days of continuity.
+const EXPLAINED_KEPT_DAYS: i64 = 8;
+/// Blind spans matter while they can lie inside an idle spell.
+const BLIND_KEPT_DAYS: i64 = 800;
+
+impl Book {
+    /// An empty book.
+    #[must_use]
+    pub fn new(now: Moment) -> Self {
+        Self {
+            begun: now,
+            committed: now,
+            identities: Identities::default(),
+            adopted: BTreeMap::new(),
+            members: BTreeMap::new(),
+            merged: BTreeMap::new(),
+            intents: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            removals: Vec::new(),
+            explained: Vec::new(),
+            blind: BlindSpans::default(),
+            libraries: Libraries::default(),
+            vips: BTreeMap::new(),
+            told: BTreeMap::new(),
+            cursor: None,
+            next_member: 1,
+            next_hold: 1,
+            next_letter: 1,
+            repeats: 0,
+            marks: Marks::default(),
+        }
+    }
+
+    /// A new member, entered.
+    pub fn enter(&mut self, now: Moment) -> MemberId {
+        let id = MemberId::number(self.next_member);
+        self.next_member += 1;
+        self.members.insert(id.clone(), Member::new(id.clone(), now));
+        id
+    }
+
+    /// The member with this account.
+    #[must_use]
+    pub fn by_account(&self, account: PlexId) -> Option<&Member> {
+        self.members.values().find(|member| member.plex == Some(account))
+    }
+
+    /// The member to whom this customer is linked.
+    #[must_use]
+    pub fn by_customer(&self, customer: &CustomerId) -> Option<&Member> {
+        self.members.values().find(|member| member.customers.contains_key(customer))
+    }
+
+    /// People with access now.
+    #[must_use]
+    pub fn members_with_access(&self) -> usize {
+        self.members.values().filter(|member| member.has_access()).count()
+    }
+
+    /// Writes into a member's journal, if they are in the book.
+    pub fn note(&mut self, member: &MemberId, at: Moment, what: impl Into<String>) {
+        if let Some(member) = self.members.get_mut(member) {
+            member.note(at, what);
+        }
+    }
+
+    /// Remembers that one going of a population is explained.
+    pub fn explain(&mut self, at: Moment, population: Population, what: impl Into<String>) {
+        let what = what.into();
+        if !self.explained.iter().any(|known| known.population == population && known.what == what) {
+            self.explained.push(Explained { at, population, what });
+        }
+    }
+
+    /// Tells once: true when the condition was not yet told. Ends by [`Book::untell`].
+    pub fn tell(&mut self, condition: impl Into<String>, now: Moment) -> bool {
+        let condition = condition.into();
+        if self.told.contains_key(&condition) {
+            return false;
+        }
+        self.told.insert(condition, now);
+        true
+    }
+
+    /// The condition is over.
+    pub fn untell(&mut self, condition: &str) -> Option<Moment> {
+        self.told.remove(condition)
+    }
+
+    /// Forgets what can no longer matter.
+    pub fn prune(&mut self, now: Moment) {
+        let kept = now - TimeDelta::days(NOTICES_KEPT_DAYS);
+        self.outbox
+            .retain(|_, notice| notice.created >= kept || !notice.deliveries.values().all(super::Delivery::is_done));
+        self.removals.retain(|removal| now - removal.at < TimeDelta::days(2));
+        self.explained.retain(|explained| now - explained.at < TimeDelta::days(EXPLAINED_KEPT_DAYS));
+        self.blind.forget_before(now - TimeDelta::days(BLIND_KEPT_DAYS));
+        let week = (now - TimeDelta::days(EXPLAINED_KEPT_DAYS)).date_naive();
+        for peaks in self.marks.populations.values_mut() {
+            peaks.retain(|day, _| *day >= week);
+        }
+    }
+
+    /// Whether anything but watermarks differs.
+    #[must_use]
+    pub fn differs_from(&self, other: &Self) -> bool {
+        // Everything but `marks` and `committed`, which the commit itself sets.
+        let Self {
+            begun, committed: _, identities, adopted, members, merged, intents, holds, outbox, removals, ..
+        } = self;
+        *begun != other.begun
+            || *identities != other.identities
+            || *adopted != other.adopted
+            || *members != other.members
+            || *merged != other.merged
+            || *intents != other.intents
+            || *holds != other.holds
+            || *outbox != other.outbox
+            || *removals != other.removals
+            || self.differs_in_small_things(other)
+    }
+
+    fn differs_in_small_things(&self, other: &Self) -> bool {
+        self.explained != other.explained
+            || self.blind != other.blind
+            || self.libraries != other.libraries
+            || self.vips != other.vips
+            || self.told != other.told
+            || self.cursor != other.cursor
+            || (self.next_member, self.next_hold, self.next_letter, self.repeats)
+                != (other.next_member, other.next_hold, other.next_letter, other.repeats)
+    }
+}

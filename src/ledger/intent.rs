@@ -1,0 +1,213 @@
+//! Intents: actions of the plan, written down before they are tried.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::EndedBecause;
+use crate::facts::{Email, Moment, PlexId, SectionSet, ShareId, Source, SubscriptionId};
+use crate::member::MemberId;
+
+/// `act/member/occasion`: the same action for the same occasion is the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActKey(pub String);
+
+impl ActKey {
+    /// From its parts.
+    #[must_use]
+    pub fn new(act: &str, member: &MemberId, occasion: &str) -> Self {
+        Self(format!("{act}/{member}/{occasion}"))
+    }
+}
+
+/// To whom an invite goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InviteTo {
+    /// An account id: safest, usernames can change hands.
+    Account(PlexId),
+    /// An address.
+    Email(Email),
+}
+
+/// What can be done to the outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// Invite to our server.
+    Invite { to: InviteTo, sections: SectionSet, downloads: bool },
+    /// Change the share that stands, in place.
+    Update { share: ShareId, sections: SectionSet, downloads: Option<bool>, narrows: bool },
+    /// Take away the share of this server, or the invite.
+    End { share: ShareId, cause: EndCause },
+    /// Delete the person in Tautulli, once gone.
+    Forget { plex: PlexId },
+}
+
+/// Why access ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum EndCause {
+    /// Paying ended (RULES R4).
+    Lapsed { subscription: SubscriptionId, ended: Moment, because: EndedBecause },
+    /// Idle too long (RULES R3).
+    Idle { spell: Moment, days: i64, warned: Option<Moment>, promised_end: Option<Moment> },
+    /// `usher revoke`.
+    Revoked,
+}
+
+/// How far an intent has come. Done ones leave the book for the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum IntentState {
+    /// Written down, not tried.
+    Decided,
+    /// Tried; whether it took effect is not yet read back.
+    Attempted { at: Moment },
+    /// Dry run: would have been tried.
+    Rehearsed { at: Moment },
+}
+
+/// An action that was written down before it is tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Also under which it stands in the book.
+    pub key: ActKey,
+    /// About whom.
+    pub member: MemberId,
+    /// What.
+    pub act: Act,
+    /// Why, in words.
+    pub because: String,
+    /// The sources it rests on.
+    pub rests_on: BTreeSet<Source>,
+    /// When it was decided.
+    pub decided: Moment,
+    /// When it had come due: the oldest goes first.
+    pub due: Moment,
+    /// How far it has come.
+    pub state: IntentState,
+    /// Tries so far.
+    pub tries: u32,
+    /// Not tried again before this.
+    pub not_before: Moment,
+    /// What the last try said.
+    pub last_error: Option<String>,
+}
+
+/// Why something waits. The order is the brake's (RULES R9).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum HeldBecause {
+    /// 1: this process has not looked twice at a source.
+    Looked { source: Source },
+    /// 2: a source has not been read for too long.
+    Fresh { source: Source },
+    /// 3: another server, account or mode than in the book.
+    Identity { source: Source, why: String },
+    /// 4: our clock and theirs differ, or ours went back.
+    Clock { why: String },
+    /// 5: far fewer people than lately.
+    Continuity { source: Source, why: String },
+    /// 6: they are protected.
+    Protected { why: String },
+    /// 7: no accepted warning long enough ago.
+    Warned { why: String },
+    /// 7: only the operator may decide this one.
+    Approval { why: String },
+    /// 8: a second look could not be taken, or showed something else.
+    SecondLook { why: String },
+    /// 9: the day's budget is used up.
+    Budget { max: usize },
+    /// 9: too many at once.
+    HoldAll { many: usize, threshold: usize },
+    /// 10: one removal at a time.
+    Pace { until: Moment },
+    /// R8: payers from before the book, not found on Plex.
+    Adoption,
+    /// The operator said no for this occasion.
+    Rejected,
+    /// The book is not to be trusted yet (restored or older than its history).
+    OnlyLook { why: String },
+}
+
+impl HeldBecause {
+    /// Whether it waits for `usher approve`.
+    #[must_use]
+    pub fn wants_approval(&self) -> bool {
+        matches!(self, Self::Approval { .. } | Self::HoldAll { .. } | Self::Adoption)
+    }
+
+    /// The rule's name in RULES R9.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Looked { .. } => "looked",
+            Self::Fresh { .. } => "fresh",
+            Self::Identity { .. } => "identity",
+            Self::Clock { .. } => "clock",
+            Self::Continuity { .. } => "continuity",
+            Self::Protected { .. } => "protected",
+            Self::Warned { .. } => "warned",
+            Self::Approval { .. } => "approval",
+            Self::SecondLook { .. } => "second look",
+            Self::Budget { .. } => "budget",
+            Self::HoldAll { .. } => "hold-all",
+            Self::Pace { .. } => "pace",
+            Self::Adoption => "adoption",
+            Self::Rejected => "rejected",
+            Self::OnlyLook { .. } => "only look",
+        }
+    }
+
+    /// A sentence for the operator.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Looked { source } => format!("{source} has been looked at only once since the start; a second look comes first"),
+            Self::Fresh { source } => format!("{source} has not been read for too long"),
+            Self::Identity { why, .. } | Self::Clock { why } | Self::Continuity { why, .. } | Self::Protected { why } => why.clone(),
+            Self::Warned { why } | Self::Approval { why } | Self::SecondLook { why } | Self::OnlyLook { why } => why.clone(),
+            Self::Budget { max } => format!("the removals of the last 24 hours have used up the budget of {max} (MAX_REMOVALS_PER_DAY); the rest follow one day at a time"),
+            Self::HoldAll { many, threshold } => {
+                format!("{many} at once is more than {threshold}; so many wait for you, in case something is wrong")
+            }
+            Self::Pace { until } => format!("one removal at a time; the next not before {}", until.format("%H:%M UTC")),
+            Self::Adoption => "they paid before Usher came and were not found on Plex; inviting them could give old payers a second invite".into(),
+            Self::Rejected => "you rejected it".into(),
+        }
+    }
+}
+
+/// Something that waits for the operator, and stays until approved, rejected
+/// or no longer due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// `h-…`, for commands.
+    pub id: String,
+    /// Which action.
+    pub key: ActKey,
+    /// About whom.
+    pub member: MemberId,
+    /// What would be done, in words.
+    pub what: String,
+    /// Why it is due, in words.
+    pub why: String,
+    /// Why it waits.
+    pub because: HeldBecause,
+    /// Since when.
+    pub since: Moment,
+    /// What the operator said.
+    pub verdict: Option<Verdict>,
+}
+
+/// The operator's word on a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Good until done or no longer due.
+    Approved { at: Moment },
+    /// Not for this occasion.
+    Rejected { at: Moment },
+}

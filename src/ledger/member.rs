@@ -1,0 +1,345 @@
+//! What the book knows of one member.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{NoticeKey, Person};
+use crate::facts::{
+    CustomerId, Email, InvoiceId, Moment, PlexId, SectionId, Share, ShareId, Subscription, SubscriptionId,
+};
+use crate::member::MemberId;
+
+/// A person who has, had or is due access.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Usher's own name for them.
+    pub id: MemberId,
+    /// When the book first heard of them.
+    pub since: Moment,
+    /// The only identity at Plex. Set once, by proof (RULES R2).
+    pub plex: Option<PlexId>,
+    /// Labels, as plex.tv had them last.
+    pub username: Option<String>,
+    /// Display name.
+    pub title: Option<String>,
+    /// The Plex account's address.
+    pub email: Option<Email>,
+    /// Seen in the owner's Plex Home: protected.
+    pub home: bool,
+    /// Linked customers. Never cleared by a sync.
+    pub customers: BTreeMap<CustomerId, Payer>,
+    /// Their subscriptions on prices of ours, as Stripe told them last.
+    pub subscriptions: BTreeMap<SubscriptionId, Billed>,
+    /// Their share or invite on our server, as plex.tv listed it last.
+    pub share: Option<ShareRecord>,
+    /// Since when whole listings have lacked that share.
+    pub missing_since: Option<Moment>,
+    /// Shares and invites that Usher can show it made.
+    pub made: BTreeSet<ShareId>,
+    /// The tiers whose libraries the share was last seen to match. A share that
+    /// would be narrowed while these stay the same is a tier's edit: held.
+    pub entitled_tiers: BTreeSet<String>,
+    /// Reasons that no subscription gives.
+    pub grants: Vec<Grant>,
+    /// `usher revoke`: out, whatever else stands.
+    pub blocked: Option<Moment>,
+    /// The latest play ever seen. It only advances.
+    pub last_play: Option<Moment>,
+    /// They came back (or were restored) then: 24 h of grace, a new spell.
+    pub returned: Option<Moment>,
+    /// The idle spell that is under way, once it has a warning.
+    pub idle: Option<IdleSpell>,
+    /// The unpaid spell that is under way.
+    pub unpaid: Option<UnpaidSpell>,
+    /// How their last share came to its end.
+    pub gone: Option<Gone>,
+    /// What `usher restore` would bring back.
+    pub undo: Option<Undo>,
+    /// Plex refused to invite them.
+    pub invite_refused: Option<InviteRefused>,
+    /// Days (UTC) on which their address bounced for good.
+    pub bounces: BTreeSet<chrono::NaiveDate>,
+    /// When their Tautulli record is to be deleted, if still gone.
+    pub forget_at: Option<Moment>,
+    /// What happened, oldest first.
+    pub journal: Vec<Entry>,
+}
+
+/// A linked customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payer {
+    /// The address they paid with *when first seen*. A later change proves
+    /// nothing and moves nothing (RULES R2).
+    pub email: Option<Email>,
+    /// Their address at Stripe now: where money letters go.
+    pub mail_to: Option<Email>,
+    /// A label.
+    pub name: Option<String>,
+    /// When the book first saw them.
+    pub since: Moment,
+    /// What ties them to the Plex account, once something does.
+    pub proof: Option<Proof>,
+}
+
+/// What ties a payer to a Plex account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// An invite to their own address, seen pending and then accepted.
+    InviteAccepted,
+    /// A share stood under that same address when the subscription began.
+    ShareStood,
+    /// `usher link`.
+    Operator,
+}
+
+/// A subscription and what we made of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Billed {
+    /// As Stripe told it last.
+    pub now: Subscription,
+    /// When the book first saw it.
+    pub first_seen: Moment,
+    /// The tier that its price bought last. A price that leaves every tier
+    /// ends nobody: it holds and is told.
+    pub tier: Option<String>,
+    /// Since when its collection has been paused, as far as we saw.
+    pub paused_since: Option<Moment>,
+    /// Stripe answered 404 to its id: neither standing nor ended.
+    pub vanished: Option<Moment>,
+    /// It was running before the book began, and its payer was not found on
+    /// Plex: waits for the `adoption` approval (RULES R8).
+    pub adopted: bool,
+}
+
+/// A share as listed last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShareRecord {
+    /// The row.
+    pub row: Share,
+    /// When a listing first showed it.
+    pub first_seen: Moment,
+    /// It was seen pending before it was accepted.
+    pub was_pending: bool,
+}
+
+/// A reason that no subscription gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Which.
+    pub kind: GrantKind,
+    /// Since when.
+    pub since: Moment,
+    /// Its end, if it has one.
+    pub until: Option<Moment>,
+    /// *By hand* frozen at what it was when the first subscription began, or
+    /// the tier's libraries; `None` = the share as it stands.
+    pub libraries: Option<BTreeSet<SectionId>>,
+    /// Downloads likewise.
+    pub downloads: Option<bool>,
+}
+
+/// The kinds of grant (RULES R1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantKind {
+    /// A share or invite that Usher can't show it made.
+    ByHand,
+    /// `usher grandfather`.
+    Grandfathered,
+    /// `usher invite`, or a code.
+    Complimentary,
+    /// `usher extend`.
+    Extension,
+    /// `usher pause`.
+    Holiday,
+}
+
+/// One stretch of idleness. A warning belongs to it and dies with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdleSpell {
+    /// Where the idle clock started: names the spell.
+    pub started: Moment,
+    /// The warning that was owed.
+    pub notice: NoticeKey,
+    /// When a channel accepted it.
+    pub warned_at: Option<Moment>,
+    /// Nothing happens before this: the end of the promised day.
+    pub promised_end: Option<Moment>,
+    /// There was no way to reach them.
+    pub no_channel: bool,
+}
+
+/// One stretch of unpaid invoices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnpaidSpell {
+    /// The oldest open invoice, or the subscription that ended unpaid.
+    pub occasion: String,
+    /// The invoice, where there is one.
+    pub invoice: Option<InvoiceId>,
+    /// Which subscription.
+    pub subscription: SubscriptionId,
+    /// The letter that was owed.
+    pub notice: NoticeKey,
+    /// When a channel accepted it.
+    pub told_at: Option<Moment>,
+    /// There was no way to reach them.
+    pub no_channel: bool,
+}
+
+/// How a share ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// When.
+    pub at: Moment,
+    /// By Usher. Otherwise it went away without us and is not re-made while
+    /// the same reason stands (RULES R6).
+    pub by_us: bool,
+    /// Why, in words.
+    pub why: String,
+    /// The subscriptions that stood at that time.
+    pub standing: BTreeSet<SubscriptionId>,
+}
+
+/// What a removal took away.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Undo {
+    /// When.
+    pub at: Moment,
+    /// Libraries, downloads and filters, as they were.
+    pub share: Share,
+    /// Reasons that the removal extinguished.
+    pub grants: Vec<Grant>,
+}
+
+/// Refusals of invites.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InviteRefused {
+    /// The last one.
+    pub at: Moment,
+    /// By account id; then it's tried once by address.
+    pub by_id: bool,
+    /// By address: then the member is unmatched.
+    pub by_email: bool,
+    /// What plex.tv said.
+    pub why: String,
+}
+
+/// A line of a member's journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Moment,
+    /// What happened, in words.
+    pub what: String,
+}
+
+/// Journal lines kept with each member; older ones stand in the history file.
+const JOURNAL_ENTRIES_MAX: usize = 100;
+
+impl Member {
+    /// Somebody new.
+    #[must_use]
+    pub fn new(id: MemberId, now: Moment) -> Self {
+        Self {
+            id,
+            since: now,
+            plex: None,
+            username: None,
+            title: None,
+            email: None,
+            home: false,
+            customers: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            share: None,
+            missing_since: None,
+            made: BTreeSet::new(),
+            entitled_tiers: BTreeSet::new(),
+            grants: Vec::new(),
+            blocked: None,
+            last_play: None,
+            returned: None,
+            idle: None,
+            unpaid: None,
+            gone: None,
+            undo: None,
+            invite_refused: None,
+            bounces: BTreeSet::new(),
+            forget_at: None,
+            journal: Vec::new(),
+        }
+    }
+
+    /// Writes a line into the journal.
+    pub fn note(&mut self, at: Moment, what: impl Into<String>) {
+        self.journal.push(Entry { at, what: what.into() });
+        if self.journal.len() > JOURNAL_ENTRIES_MAX {
+            self.journal.remove(0);
+        }
+    }
+
+    /// Has access now: an accepted share.
+    #[must_use]
+    pub fn has_access(&self) -> bool {
+        self.share.as_ref().is_some_and(|share| share.row.is_accepted())
+    }
+
+    /// An invite is waiting for them.
+    #[must_use]
+    pub fn is_invited(&self) -> bool {
+        self.share.as_ref().is_some_and(|share| !share.row.is_accepted())
+    }
+
+    /// The grant of this kind that stands at `now`.
+    #[must_use]
+    pub fn grant(&self, kind: GrantKind, now: Moment) -> Option<&Grant> {
+        self.grants.iter().find(|grant| grant.kind == kind && grant.until.is_none_or(|until| now < until))
+    }
+
+    /// The name that people know them by.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let local = |email: &Email| email.as_str().split('@').next().unwrap_or_default().to_owned();
+        self.username
+            .clone()
+            .or_else(|| self.title.clone())
+            .or_else(|| self.customers.values().find_map(|payer| payer.name.clone()))
+            .or_else(|| self.access_email().map(local))
+            .unwrap_or_else(|| self.id.to_string())
+    }
+
+    /// Where access letters go: the Plex address, else the one they paid with.
+    #[must_use]
+    pub fn access_email(&self) -> Option<&Email> {
+        let invited = || self.share.as_ref().and_then(|share| share.row.email.as_ref());
+        self.email
+            .as_ref()
+            .or_else(invited)
+            .or_else(|| self.customers.values().find_map(|payer| payer.mail_to.as_ref()))
+    }
+
+    /// As the operator knows them.
+    #[must_use]
+    pub fn person(&self) -> Person {
+        Person { member: self.id.clone(), name: self.name(), email: self.access_email().cloned(), plex: self.plex }
+    }
+
+    /// The payer's own address for an invite: that of a customer with a
+    /// subscription, as first seen.
+    #[must_use]
+    pub fn paying_email(&self) -> Option<&Email> {
+        self.customers.values().find_map(|payer| payer.email.as_ref())
+    }
+
+    /// When the share that stands was taken up, or first seen.
+    #[must_use]
+    pub fn joined(&self) -> Option<Moment> {
+        use crate::facts::ShareState::Accepted;
+        let share = self.share.as_ref()?;
+        match share.row.state {
+            Accepted { accepted_at } => Some(accepted_at.unwrap_or(share.first_seen)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What the templates of members' letters are given.
+
+use serde_json::{Value, json};
+
+use super::words::{day, days, link, name};
+use crate::ledger::{EndedBecause, Letter};
+
+/// The facts of a letter to a member, ready to be read; `None` for the
+/// operator's.
+pub(super) fn facts(letter: &Letter) -> Option<Value> {
+    Some(match letter {
+        Letter::Invited { tier, libraries, downloads, address } => json!({
+            "tier": tier.as_deref().map(name),
+            "libraries": names(libraries),
+            "downloads": downloads,
+            "address": name(address.as_str()),
+        }),
+        Letter::Welcome { libraries, downloads } => json!({
+            "libraries": names(libraries),
+            "downloads": downloads,
+        }),
+        Letter::InactivityWarning { idle_days, last_play, never_watched, until, downloads } => json!({
+            "idle": days(*idle_days),
+            "last_play": last_play.map(day),
+            "never_watched": never_watched,
+            "until": day(*until),
+            "downloads": downloads,
+        }),
+        Letter::RemovedInactive { idle_days, warned_on, was_promised } => json!({
+            "idle": days(*idle_days),
+            "warned_on": warned_on.map(day),
+            "was_promised": was_promised.map(day),
+        }),
+        Letter::PaymentFailed { amount, pay_url, access_until, next_attempt } => json!({
+            "amount": amount.as_deref().map(name),
+            "pay_url": pay_url.as_deref().and_then(link),
+            "access_until": access_until.map(day),
+            "next_attempt": next_attempt.map(day),
+        }),
+        Letter::AccessEnding { on, days_left } => json!({
+            "on": day(*on),
+            "left": when(*days_left),
+        }),
+        Letter::AccessEnded { because } => json!({
+            "because": because,
+            "may_return": *because != EndedBecause::Operator,
+        }),
+        _ => return None,
+    })
+}
+
+fn names(of: &[String]) -> Vec<String> {
+    of.iter().map(|one| name(one)).filter(|one| !one.is_empty()).collect()
+}
+
+/// "today", "tomorrow", "in 7 days".
+fn when(days_left: i64) -> String {
+    match days_left {
+        ..=0 => "today".to_owned(),
+        1 => "tomorrow".to_owned(),
+        n => format!("in {}", days(n)),
+    }
+}

@@ -1,0 +1,3 @@
+//! The loops that run side by side, one file a loop.
+
+pub mod courier;

@@ -1,0 +1,325 @@
+//! R8: adoption, and comings and goings. Folds plex.tv's listings into the book.
+//!
+//! Known races: a listing lags 1–2 s behind a write, so the engine drops
+//! whole readings begun before our last act there had ended for 10 s. Absence
+//! is believed only after two whole readings at least 10 minutes apart, and
+//! only while continuity stands (promise 2).
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use super::{
+    Rules, World,
+    libraries::{self, SectionNews},
+    who,
+};
+use crate::facts::{Friends, Moment, Share, ShareLook, ShareState, Source, Whole};
+use crate::ledger::{Act, Book, Gone, Grant, GrantKind, IntentState, Letter, Owed, Population, ShareRecord, Undo};
+use crate::member::MemberId;
+
+/// Absent for so long, over at least two whole readings: departed.
+const DEPARTED_AFTER: TimeDelta = TimeDelta::minutes(10);
+
+/// Folds a whole reading of plex.tv.
+pub fn fold_friends(now: Moment, rules: &Rules, world: &World, book: &mut Book, whole: &Whole<Friends>) {
+    let friends = &whole.value;
+    if !is_our_server(book, friends) {
+        return;
+    }
+    let adopting = !book.adopted.contains_key(&Source::Plex);
+    for news in libraries::fold_sections(now, book, &friends.sections) {
+        tell_section_news(now, rules, book, news);
+    }
+    let mut present = BTreeSet::new();
+    for row in &friends.shares {
+        if row.account == Some(friends.owner) {
+            continue;
+        }
+        present.insert(see_row(now, rules, book, row, adopting));
+    }
+    for member in book.members.values_mut() {
+        if let Some(account) = member.plex {
+            member.home = friends.home.contains(&account);
+        }
+    }
+    note_absences(now, rules, world, book, &present, whole.begun);
+    if adopting {
+        book.adopted.insert(Source::Plex, now);
+    }
+    for (entry, member) in who::bind_vips(book, &rules.vip_names) {
+        tell_second_vip(now, rules, book, &entry, &member);
+    }
+}
+
+fn is_our_server(book: &mut Book, friends: &Friends) -> bool {
+    if book.identities.plex_server.is_none() {
+        book.identities.plex_server = Some(friends.server.clone());
+        book.identities.owner = Some(friends.owner);
+    }
+    book.identities.plex_server.as_ref() == Some(&friends.server)
+}
+
+/// Folds a look: it replaces this one person's row only.
+pub fn fold_look(now: Moment, rules: &Rules, world: &mut World, book: &mut Book, member: &MemberId, look: &ShareLook) {
+    let mut about = member.clone();
+    for row in &look.shares {
+        about = see_row(now, rules, book, row, false);
+    }
+    if look.shares.is_empty() {
+        take_away_if_ours(now, book, member, look.begun);
+    }
+    world.listed.insert(about, look.begun);
+    if let Some(sections) = &look.sections {
+        for news in libraries::fold_sections(now, book, sections) {
+            tell_section_news(now, rules, book, news);
+        }
+    }
+}
+
+/// One row of a listing. Returns whose it is.
+fn see_row(now: Moment, rules: &Rules, book: &mut Book, row: &Share, adopting: bool) -> MemberId {
+    let id = whose(book, row).unwrap_or_else(|| book.enter(now));
+    let Some(member) = book.members.get_mut(&id) else { return id };
+    let before = member.share.take();
+    let new_row = before.as_ref().is_none_or(|share| share.row.id != row.id);
+    let had_access = before.as_ref().is_some_and(|share| share.row.is_accepted());
+    let was_pending = before.as_ref().is_some_and(|share| !new_row && (share.was_pending || !share.row.is_accepted()));
+    let first_seen = before.as_ref().filter(|_| !new_row).map_or(now, |share| share.first_seen);
+    member.share = Some(ShareRecord { row: row.clone(), first_seen, was_pending: was_pending || !row.is_accepted() });
+    member.missing_since = None;
+    if row.is_accepted() || member.plex.is_some() {
+        member.username = row.username.clone();
+        member.title = row.title.clone();
+        member.email = row.email.clone().or(member.email.take());
+    }
+    if new_row {
+        explain_new_row(now, book, &id, row, adopting);
+    }
+    if row.is_accepted() && !had_access {
+        return taken_up(now, rules, book, &id, row, adopting);
+    }
+    id
+}
+
+/// Whose row this is: by the share's own id, by account, by invited address.
+fn whose(book: &Book, row: &Share) -> Option<MemberId> {
+    let by_share = book.members.values().find(|member| {
+        member.made.contains(&row.id) || member.share.as_ref().is_some_and(|share| share.row.id == row.id)
+    });
+    let by_account = || row.account.and_then(|account| book.by_account(account));
+    // A row that appears after our attempt with a lost answer is ours; and a
+    // pending row under a payer's own address is that payer's.
+    let by_address = || {
+        let email = row.email.as_ref()?;
+        book.members.values().find(|member| {
+            let free = member.share.is_none() && member.plex.is_none();
+            free && member.customers.values().any(|payer| payer.email.as_ref() == Some(email))
+                && (!row.is_accepted() || invite_is_out(book, &member.id))
+        })
+    };
+    by_share.or_else(by_account).or_else(by_address).map(|member| member.id.clone())
+}
+
+/// An invite of ours was tried and not yet read back.
+fn invite_is_out(book: &Book, member: &MemberId) -> bool {
+    book.intents.values().any(|intent| {
+        intent.member == *member
+            && matches!((&intent.act, &intent.state), (Act::Invite { .. }, IntentState::Attempted { .. }))
+    })
+}
+
+/// A row that wasn't there before: ours, for a payer, or by hand.
+fn explain_new_row(now: Moment, book: &mut Book, id: &MemberId, row: &Share, adopting: bool) {
+    let ours = invite_is_out(book, id);
+    let Some(member) = book.members.get_mut(id) else { return };
+    if ours || member.made.contains(&row.id) {
+        member.made.insert(row.id);
+        return;
+    }
+    // A share made in Plex for somebody whose subscription is older than it
+    // doesn't survive that subscription (RULES R1), so it is no reason.
+    let pays = member.subscriptions.values().any(|billed| billed.now.status.is_running());
+    if pays && !adopting {
+        member.note(now, "was shared with by hand, for their subscription");
+        return;
+    }
+    if member.grant(GrantKind::ByHand, now).is_none() {
+        member.grants.push(Grant {
+            kind: GrantKind::ByHand,
+            since: now,
+            until: None,
+            libraries: None,
+            downloads: None,
+        });
+    }
+    member.note(now, if adopting { "was here before Usher" } else { "was shared with by hand" });
+}
+
+/// A share was taken up: the account is known now.
+fn taken_up(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Share, adopting: bool) -> MemberId {
+    let mut id = id.clone();
+    let unbound = book.members.get(&id).is_some_and(|member| member.plex.is_none());
+    if let Some(account) = row.account.filter(|_| unbound) {
+        id = who::bind_account(now, book, &id, account);
+    }
+    let Some(member) = book.members.get_mut(&id) else { return id };
+    let back = member.gone.take().is_some();
+    member.forget_at = None;
+    member.idle = None;
+    member.invite_refused = None;
+    if back {
+        member.returned = Some(now);
+    }
+    if adopting {
+        return id;
+    }
+    member.note(now, if back { "is back: has access again" } else { "has access" });
+    let how = how_they_came(member, back, now);
+    let member = member.clone();
+    let libraries = who::open_to(book, &member);
+    let occasion = format!("share-{}-{}", row.id, joined_day(row, now));
+    let downloads = row.downloads.unwrap_or(false);
+    let welcome = Letter::Welcome { libraries: libraries.clone(), downloads };
+    book.owe(Owed::to_member(&member, &occasion, welcome, TimeDelta::days(3)), rules.ways, now);
+    let joined = Letter::Joined { who: member.person(), how, libraries };
+    book.owe(Owed::to_operator(Some(&id), &occasion, joined), rules.ways, now);
+    id
+}
+
+fn joined_day(row: &Share, now: Moment) -> chrono::NaiveDate {
+    match row.state {
+        ShareState::Accepted { accepted_at: Some(at) } => at.date_naive(),
+        _ => now.date_naive(),
+    }
+}
+
+fn how_they_came(member: &crate::ledger::Member, back: bool, now: Moment) -> String {
+    let way = match member.subscriptions.values().find(|billed| billed.now.status.is_running()) {
+        Some(billed) => match &billed.tier {
+            Some(tier) => format!("pays for {tier}"),
+            None => "pays".to_owned(),
+        },
+        None if member.grant(GrantKind::ByHand, now).is_some() => "was shared with in Plex".to_owned(),
+        None => "accepted an invite".to_owned(),
+    };
+    if back { format!("{way}; was here before") } else { way }
+}
+
+/// People whom the listing lacks.
+fn note_absences(
+    now: Moment,
+    rules: &Rules,
+    world: &World,
+    book: &mut Book,
+    present: &BTreeSet<MemberId>,
+    begun: Moment,
+) {
+    let absent: Vec<MemberId> = book
+        .members
+        .values()
+        .filter(|member| member.share.is_some() && !present.contains(&member.id))
+        .map(|member| member.id.clone())
+        .collect();
+    for id in absent {
+        if take_away_if_ours(now, book, &id, begun) {
+            continue;
+        }
+        let Some(member) = book.members.get_mut(&id) else { continue };
+        let since = *member.missing_since.get_or_insert(begun);
+        let believed = begun - since >= DEPARTED_AFTER && !world.drops.contains_key(&Population::Friends);
+        if believed {
+            depart(now, rules, book, &id);
+        }
+    }
+}
+
+/// Our own removal shows its effect. True when it was ours.
+fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment) -> bool {
+    let ours = book.intents.values().find_map(|intent| match (&intent.act, &intent.state) {
+        (Act::End { .. }, IntentState::Attempted { at }) if intent.member == *id && begun >= *at => {
+            Some(intent.because.clone())
+        }
+        _ => None,
+    });
+    let (Some(why), Some(member)) = (ours, book.members.get_mut(id)) else { return false };
+    let Some(share) = member.share.take() else { return false };
+    let had_access = share.row.is_accepted();
+    let standing = standing_subscriptions(member);
+    member.undo = Some(Undo { at: now, share: share.row.clone(), grants: member.grants.clone() });
+    member.grants.clear();
+    member.gone = Some(Gone { at: now, by_us: true, why, standing });
+    member.missing_since = None;
+    member.idle = None;
+    member.entitled_tiers.clear();
+    if had_access {
+        book.explain(now, Population::Friends, format!("{id} {}", share.row.id));
+    }
+    true
+}
+
+fn standing_subscriptions(member: &crate::ledger::Member) -> BTreeSet<crate::facts::SubscriptionId> {
+    let running = member.subscriptions.iter().filter(|(_, billed)| billed.now.status.is_running());
+    running.map(|(id, _)| id.clone()).collect()
+}
+
+/// A share or invite went away without us: not re-made (RULES R6).
+fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
+    let Some(member) = book.members.get_mut(id) else { return };
+    let Some(share) = member.share.take() else { return };
+    let accepted = share.row.is_accepted();
+    let standing = standing_subscriptions(member);
+    let why = if accepted {
+        "the share went away in Plex, without Usher"
+    } else {
+        "the invite went away in Plex, without Usher"
+    };
+    member.undo = Some(Undo { at: now, share: share.row.clone(), grants: member.grants.clone() });
+    member.grants.retain(|grant| grant.kind != GrantKind::ByHand);
+    let pays = !standing.is_empty();
+    member.gone = Some(Gone { at: now, by_us: false, why: why.into(), standing });
+    member.missing_since = None;
+    member.idle = None;
+    member.note(now, why);
+    let mut how = why.to_owned();
+    if pays {
+        how.push_str("; they still pay, and Usher does not invite them again by itself");
+    }
+    let letter = Letter::Departed { who: member.person(), how };
+    book.owe(Owed::to_operator(Some(id), format!("share-{}", share.row.id), letter), rules.ways, now);
+}
+
+fn tell_section_news(now: Moment, rules: &Rules, book: &mut Book, news: SectionNews) {
+    let (occasion, title, detail, what_to_do) = match news {
+        SectionNews::Renamed { from, to } => (
+            format!("renamed-{from}-{to}"),
+            format!("Library renamed: {from} is now {to}"),
+            "Shares follow the library, whatever its title.".to_owned(),
+            "Nothing. When you edit the tiers file next, write the new title.".to_owned(),
+        ),
+        SectionNews::New { title, id } => (
+            format!("new-{id}"),
+            format!("New library: {title}"),
+            format!("Plex lists a new library {title:?} (#{id}). It is shared with nobody by itself."),
+            "To share it, name it in a tier of the tiers file.".to_owned(),
+        ),
+        SectionNews::Gone { titles } => (
+            format!("gone-{}", titles.join("-")),
+            format!("Library gone: {}", titles.join(", ")),
+            "Plex has not listed it for an hour.".to_owned(),
+            "If a tier names it, edit the tiers file; until then that tier shares nothing new.".to_owned(),
+        ),
+    };
+    let letter = Letter::Attention { title, detail, what_to_do };
+    book.owe(Owed::to_operator(None, format!("{occasion}-{}", now.date_naive()), letter), rules.ways, now);
+}
+
+fn tell_second_vip(now: Moment, rules: &Rules, book: &mut Book, entry: &str, member: &MemberId) {
+    let name = book.members.get(member).map(crate::ledger::Member::name).unwrap_or_default();
+    let letter = Letter::Attention {
+        title: format!("VIP_NAMES entry {entry:?} fits two people"),
+        detail: format!("It protects the account that it fitted first, and not {name} ({member})."),
+        what_to_do: "Write the numeric Plex id of the person you mean into VIP_NAMES.".into(),
+    };
+    book.owe(Owed::to_operator(Some(member), format!("vip-{entry}"), letter), rules.ways, now);
+}

@@ -1,0 +1,121 @@
+//! Closed by reading, not by a status code: an intent is confirmed when a
+//! listing shows its effect, and tried again only when a listing begun well
+//! after the try lacks it.
+
+use chrono::TimeDelta;
+
+use super::{Rules, World, letters, libraries};
+use crate::backoff;
+use crate::facts::Moment;
+use crate::ledger::{Act, ActKey, Book, EndCause, EndedBecause, Intent, IntentState, Letter, Member, Owed, Removal};
+
+/// plex.tv's listings lag behind writes: a listing begun so long after a try
+/// shows what became of it.
+pub const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(10);
+/// Tries are spaced out up to this.
+const RETRY_CAP: std::time::Duration = std::time::Duration::from_secs(900);
+const RETRY_BASE: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// Confirms what listings show, and frees what they show not to have happened.
+pub fn confirm(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    let tried: Vec<(ActKey, Moment)> = book
+        .intents
+        .values()
+        .filter_map(|intent| match intent.state {
+            IntentState::Attempted { at } => Some((intent.key.clone(), at)),
+            _ => None,
+        })
+        .collect();
+    for (key, at) in tried {
+        let Some(intent) = book.intents.get(&key).cloned() else { continue };
+        let Some(member) = book.members.get(&intent.member).cloned() else {
+            book.intents.remove(&key);
+            continue;
+        };
+        if shows_effect(book, &intent, &member) {
+            book.intents.remove(&key);
+            book.holds.remove(&key);
+            done(now, rules, book, &intent, &member);
+        } else if world.listed_at(&intent.member).is_some_and(|listed| listed - at >= SETTLED_AFTER) {
+            free(now, book, &key);
+        }
+    }
+}
+
+/// The try had no effect: it may be tried again, later each time.
+fn free(now: Moment, book: &mut Book, key: &ActKey) {
+    let Some(intent) = book.intents.get_mut(key) else { return };
+    let wait = backoff::delay(RETRY_BASE, RETRY_CAP, intent.tries, &key.0);
+    intent.state = IntentState::Decided;
+    intent.not_before = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(15));
+}
+
+fn shows_effect(book: &Book, intent: &Intent, member: &Member) -> bool {
+    match &intent.act {
+        Act::Invite { .. } => member.share.is_some(),
+        Act::Update { share, sections, downloads, .. } => member.share.as_ref().is_some_and(|record| {
+            let same = record.row.libraries(&book.libraries.known) == *sections.ids();
+            record.row.id == *share && same && downloads.is_none_or(|wanted| record.row.downloads == Some(wanted))
+        }),
+        Act::End { share, .. } => member.share.as_ref().is_none_or(|record| record.row.id != *share),
+        Act::Forget { .. } => member.forget_at.is_none(),
+    }
+}
+
+/// What follows from a confirmed action, in the same commit.
+fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &Member) {
+    match &intent.act {
+        Act::Invite { .. } => invited(now, rules, book, member),
+        Act::Update { sections, .. } => {
+            let titles = libraries::titles(&book.libraries, sections.ids()).join(", ");
+            book.note(&member.id, now, format!("share changed to {titles}: {}", intent.because));
+        }
+        Act::End { cause, .. } => ended(now, rules, book, intent, member, cause),
+        Act::Forget { .. } => book.note(&member.id, now, "deleted in Tautulli"),
+    }
+}
+
+fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member) {
+    let Some(share) = &member.share else { return };
+    if let Some(known) = book.members.get_mut(&member.id) {
+        known.made.insert(share.row.id);
+        known.gone = None;
+        known.invite_refused = None;
+        known.note(now, "invited");
+    }
+    if share.row.is_accepted() {
+        return; // A friend of before: Plex let them in at once, and the welcome says so.
+    }
+    let Some(address) = member.paying_email().or(share.row.email.as_ref()).cloned() else { return };
+    let libraries = libraries::titles(&book.libraries, &share.row.libraries(&book.libraries.known));
+    let tier = member
+        .subscriptions
+        .values()
+        .find(|billed| billed.now.status.is_running())
+        .and_then(|billed| billed.tier.clone());
+    let downloads = share.row.downloads.unwrap_or(false);
+    let letter = Letter::Invited { tier, libraries, downloads, address };
+    let occasion = format!("share-{}", share.row.id);
+    book.owe(Owed::to_member(member, occasion, letter, TimeDelta::days(3)), rules.ways, now);
+}
+
+fn ended(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &Member, cause: &EndCause) {
+    let had_access = member.undo.as_ref().is_some_and(|undo| undo.share.is_accepted());
+    if !had_access {
+        book.note(&member.id, now, format!("invite taken back: {}", intent.because));
+        return;
+    }
+    let stated = match cause {
+        EndCause::Lapsed { because, subscription, .. } => {
+            let over = member.subscriptions.get(subscription).is_some_and(|billed| billed.now.ended_at.is_some());
+            over || *because == EndedBecause::TrialEnded
+        }
+        EndCause::Idle { .. } | EndCause::Revoked => false,
+    };
+    book.removals.push(Removal { at: now, member: member.id.clone(), stated });
+    book.note(&member.id, now, format!("removed: {}", intent.because));
+    if let (Some(days), Some(known)) = (rules.forget_days, book.members.get_mut(&member.id)) {
+        known.forget_at = Some(now + TimeDelta::days(days));
+    }
+    letters::owe_removed(now, rules, book, member, cause, &intent.because);
+}

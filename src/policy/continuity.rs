@@ -1,0 +1,106 @@
+//! R9.5: continuity. A population far smaller than its largest in 7 days is
+//! not believed at once; goings that were explained singly don't count as
+//! missing.
+
+use chrono::TimeDelta;
+
+use super::{Drop, World};
+use crate::facts::Moment;
+use crate::ledger::{Book, Peak, Population};
+
+/// The largest count of so many days is what counts.
+const DAYS: i64 = 7;
+/// A second whole reading so much later confirms a drop to half or more.
+const CONFIRMED_AFTER: TimeDelta = TimeDelta::minutes(60);
+
+/// Measures one population in a whole reading that was begun at `begun`.
+pub fn measure(begun: Moment, world: &mut World, book: &mut Book, population: Population, count: u64) {
+    let expected = expected(begun, book, population);
+    let few = expected.saturating_sub(count);
+    let stands = (count * 100 >= expected * 80 || few <= 2) && !(count == 0 && expected > 0);
+    if stands {
+        world.drops.remove(&population);
+        world.accepted_drops.remove(&population);
+        raise(begun, book, population, count);
+        return;
+    }
+    let since = world.drops.get(&population).map_or(begun, |drop| drop.since);
+    let confirmed = count * 2 >= expected && count > 0 && begun - since >= CONFIRMED_AFTER;
+    if confirmed || world.accepted_drops.remove(&population) {
+        world.drops.remove(&population);
+        book.marks.populations.remove(&population);
+        raise(begun, book, population, count);
+        return;
+    }
+    world.drops.insert(population, Drop { since, now: count, expected, confirmed: false });
+}
+
+/// The largest count of the last 7 days, less what was explained since then.
+fn expected(now: Moment, book: &Book, population: Population) -> u64 {
+    let Some(peaks) = book.marks.populations.get(&population) else { return 0 };
+    let explained_since = |at: Moment| {
+        book.explained.iter().filter(|explained| explained.population == population && explained.at > at).count() as u64
+    };
+    peaks
+        .values()
+        .filter(|peak| now - peak.at <= TimeDelta::days(DAYS))
+        .map(|peak| peak.count.saturating_sub(explained_since(peak.at)))
+        .max()
+        .unwrap_or(0)
+}
+
+fn raise(at: Moment, book: &mut Book, population: Population, count: u64) {
+    let peaks = book.marks.populations.entry(population).or_default();
+    let peak = peaks.entry(at.date_naive()).or_insert(Peak { count, at });
+    if count >= peak.count {
+        *peak = Peak { count, at };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> Moment {
+        Moment::UNIX_EPOCH + TimeDelta::minutes(minutes)
+    }
+
+    fn held(counts: &[(i64, u64)]) -> bool {
+        let (mut world, mut book) = (World::default(), Book::new(at(0)));
+        for (minutes, count) in counts {
+            measure(at(*minutes), &mut world, &mut book, Population::Friends, *count);
+        }
+        !world.drops.is_empty()
+    }
+
+    #[test]
+    fn a_listing_of_nobody_is_never_believed_by_itself() {
+        assert!(held(&[(0, 1), (2, 0)]));
+        assert!(held(&[(0, 12), (2, 0), (70, 0), (500, 0)]));
+    }
+
+    #[test]
+    fn up_to_two_fewer_or_four_fifths_pass() {
+        assert!(!held(&[(0, 5), (2, 3)]));
+        assert!(!held(&[(0, 100), (2, 80)]));
+        assert!(held(&[(0, 100), (2, 79)]));
+    }
+
+    #[test]
+    fn half_is_believed_after_an_hour_and_less_than_half_never() {
+        assert!(held(&[(0, 100), (2, 50), (61, 50)]));
+        assert!(!held(&[(0, 100), (2, 50), (62, 50)]));
+        assert!(held(&[(0, 100), (2, 49), (300, 49)]));
+    }
+
+    #[test]
+    fn explained_goings_are_not_missing() {
+        let (mut world, mut book) = (World::default(), Book::new(at(0)));
+        measure(at(0), &mut world, &mut book, Population::Friends, 4);
+        for n in 0..4 {
+            book.explain(at(1), Population::Friends, format!("m-{n}"));
+        }
+        measure(at(2), &mut world, &mut book, Population::Friends, 0);
+        assert!(world.drops.is_empty());
+    }
+}

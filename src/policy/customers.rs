@@ -1,0 +1,264 @@
+//! Folds what Stripe says into the book: customers, subscriptions, and the
+//! moments that no listing shows.
+//!
+//! A subscription that left the listing, or is not running in it any more, is
+//! believed only after Stripe was asked about it singly (RULES R4, promise 4).
+
+use chrono::TimeDelta;
+
+use super::{
+    Rules,
+    paying::{self, Match},
+};
+use crate::facts::{
+    Billing, Catalogue, Customer, CustomerId, CustomerLook, Moment, Source, Stated, Subscription, Whole,
+};
+use crate::ledger::{Billed, Book, Letter, Owed, Payer, Population};
+use crate::member::MemberId;
+
+/// Stripe's clock and ours may differ by as much as the clock brake allows:
+/// only what is older than the book by more than this is certainly older.
+const CLOCKS_MAY_DIFFER: TimeDelta = TimeDelta::minutes(5);
+
+/// Folds a whole reading of Stripe.
+pub fn fold_billing(now: Moment, rules: &Rules, book: &mut Book, whole: &Whole<Billing>) {
+    let billing = &whole.value;
+    if !is_our_account(book, billing) {
+        return;
+    }
+    let catalogue = billing.catalogue.as_ref();
+    let mut foreign = 0_usize;
+    for (id, listed) in &billing.subscriptions {
+        let stated = match billing.stated.get(id) {
+            Some(Stated::Is(sub)) => sub,
+            _ => listed,
+        };
+        if is_running_in_book(book, id) && !listed.status.is_running() && !billing.stated.contains_key(id) {
+            continue; // Not believed until asked about singly.
+        }
+        let customer = billing.customers.get(&stated.customer);
+        if !see_subscription(now, rules, book, catalogue, stated, customer) {
+            foreign += 1;
+        }
+    }
+    for (id, stated) in billing.stated.iter().filter(|(id, _)| !billing.subscriptions.contains_key(*id)) {
+        match stated {
+            Stated::Is(sub) => {
+                see_subscription(now, rules, book, catalogue, sub, billing.customers.get(&sub.customer));
+            }
+            Stated::NotFound => mark_vanished(now, rules, book, id),
+        }
+    }
+    for customer in billing.customers.values() {
+        see_customer(book, customer);
+    }
+    tell_foreign(now, rules, book, foreign);
+    tell_moments(now, rules, book, billing);
+    book.cursor = billing.cursor.clone().or_else(|| book.cursor.take());
+    book.adopted.entry(Source::Stripe).or_insert(now);
+}
+
+fn is_our_account(book: &mut Book, billing: &Billing) -> bool {
+    let known = &mut book.identities;
+    let mode = *known.stripe_livemode.get_or_insert(billing.key_livemode);
+    if known.stripe_account.is_none() {
+        known.stripe_account = billing.account.clone();
+    }
+    let account_fits = billing.account.is_none() || billing.account == known.stripe_account;
+    account_fits && mode == billing.key_livemode && billing.livemode_fits
+}
+
+/// Folds a look at one customer.
+pub fn fold_look(now: Moment, rules: &Rules, book: &mut Book, catalogue: Option<&Catalogue>, look: &CustomerLook) {
+    for sub in &look.subscriptions {
+        see_subscription(now, rules, book, catalogue, sub, look.customer.as_ref());
+    }
+    if let Some(customer) = &look.customer {
+        see_customer(book, customer);
+    }
+}
+
+fn is_running_in_book(book: &Book, id: &crate::facts::SubscriptionId) -> bool {
+    book.members
+        .values()
+        .any(|member| member.subscriptions.get(id).is_some_and(|billed| billed.now.status.is_running()))
+}
+
+/// One subscription. False when it is none of ours.
+fn see_subscription(
+    now: Moment,
+    rules: &Rules,
+    book: &mut Book,
+    catalogue: Option<&Catalogue>,
+    sub: &Subscription,
+    customer: Option<&Customer>,
+) -> bool {
+    let tier = match paying::match_tier(rules, catalogue, sub) {
+        Match::Tier(tier) => Some(tier),
+        Match::NoTier => None,
+        Match::Foreign => {
+            let known = book.members.values().any(|member| member.subscriptions.contains_key(&sub.id));
+            if !known {
+                return false;
+            }
+            None
+        }
+    };
+    let Some(id) = whose(now, book, sub, customer) else { return true };
+    let begun = book.begun;
+    let Some(member) = book.members.get_mut(&id) else { return true };
+    let was = member.subscriptions.get(&sub.id).cloned();
+    let mut fresh = sub.clone();
+    // An answer without the invoices doesn't make known ones unknown.
+    if fresh.open_invoices.is_none()
+        && matches!(fresh.status, crate::facts::Status::PastDue | crate::facts::Status::Unpaid)
+    {
+        fresh.open_invoices = was.as_ref().and_then(|billed| billed.now.open_invoices.clone());
+    }
+    let paused_since =
+        sub.collection_paused.then(|| was.as_ref().and_then(|billed| billed.paused_since).unwrap_or(now));
+    // What a price bought last is kept when its status is terminal: an ended
+    // subscription must still be known as ours.
+    let tier =
+        tier.or_else(|| was.as_ref().filter(|_| !sub.status.is_running()).and_then(|billed| billed.tier.clone()));
+    let billed = Billed {
+        now: fresh,
+        first_seen: was.as_ref().map_or(now, |billed| billed.first_seen),
+        tier,
+        paused_since,
+        vanished: None,
+        adopted: was.as_ref().map_or(sub.created + CLOCKS_MAY_DIFFER < begun, |billed| billed.adopted),
+    };
+    note_change(now, member, was.as_ref(), &billed);
+    let ended = was.as_ref().is_some_and(|was| was.now.status.is_running()) && !sub.status.is_running();
+    let no_tier = billed.tier.is_none() && sub.status.is_running();
+    member.subscriptions.insert(sub.id.clone(), billed);
+    if ended {
+        book.explain(now, Population::Subscriptions, sub.id.0.clone());
+    }
+    if no_tier {
+        tell_no_tier(now, rules, book, &id, sub);
+    }
+    true
+}
+
+fn note_change(now: Moment, member: &mut crate::ledger::Member, was: Option<&Billed>, billed: &Billed) {
+    let word = billed.now.status.word();
+    match was {
+        None => member.note(now, format!("{} is {word}", billed.now.id)),
+        Some(was) if was.now.status != billed.now.status => {
+            member.note(now, format!("{} went from {} to {word}", billed.now.id, was.now.status.word()));
+        }
+        Some(was) if was.now.scheduled_end() != billed.now.scheduled_end() => match billed.now.scheduled_end() {
+            Some(end) => member.note(now, format!("{} is set to end on {}", billed.now.id, end.date_naive())),
+            None => member.note(now, format!("{} is no longer set to end", billed.now.id)),
+        },
+        Some(_) => {}
+    }
+}
+
+/// The member who holds the subscription or its customer; a new one for a
+/// running subscription; nobody for one that is over and was never ours.
+fn whose(now: Moment, book: &mut Book, sub: &Subscription, customer: Option<&Customer>) -> Option<MemberId> {
+    let by_subscription = book.members.values().find(|member| member.subscriptions.contains_key(&sub.id));
+    if let Some(member) = by_subscription.or_else(|| book.by_customer(&sub.customer)) {
+        return Some(member.id.clone());
+    }
+    if !sub.status.is_running() {
+        return None;
+    }
+    let id = book.enter(now);
+    let email = customer.and_then(|customer| customer.email.clone());
+    let payer = Payer {
+        mail_to: email.clone(),
+        email,
+        name: customer.and_then(|customer| customer.name.clone()),
+        since: now,
+        proof: None,
+    };
+    if let Some(member) = book.members.get_mut(&id) {
+        member.customers.insert(sub.customer.clone(), payer);
+    }
+    Some(id)
+}
+
+/// Labels and the address for money letters follow Stripe; the address that
+/// proves who they are doesn't (RULES R2).
+fn see_customer(book: &mut Book, customer: &Customer) {
+    let known = book.members.values_mut().find_map(|member| member.customers.get_mut(&customer.id));
+    let Some(payer) = known.filter(|_| !customer.deleted) else { return };
+    payer.mail_to = customer.email.clone();
+    payer.name = customer.name.clone();
+    if payer.email.is_none() {
+        payer.email = customer.email.clone();
+    }
+}
+
+fn mark_vanished(now: Moment, rules: &Rules, book: &mut Book, id: &crate::facts::SubscriptionId) {
+    let Some(member) = book.members.values_mut().find(|member| member.subscriptions.contains_key(id)) else { return };
+    let Some(billed) = member.subscriptions.get_mut(id) else { return };
+    if billed.vanished.is_some() {
+        return;
+    }
+    billed.vanished = Some(now);
+    let (who, member_id) = (member.person(), member.id.clone());
+    let letter = Letter::Attention {
+        title: format!("Stripe no longer knows {id}"),
+        detail: format!(
+            "It belonged to {}. Usher takes this for neither an end nor a payment, and changes nothing.",
+            who.name
+        ),
+        what_to_do: "Look at the customer in Stripe's dashboard. Is STRIPE_SECRET_KEY the right account's?".into(),
+    };
+    book.owe(Owed::to_operator(Some(&member_id), format!("vanished-{id}"), letter), rules.ways, now);
+}
+
+fn tell_no_tier(now: Moment, rules: &Rules, book: &mut Book, member: &MemberId, sub: &Subscription) {
+    let prices: Vec<&str> = sub.items.iter().map(|item| item.price.as_str()).collect();
+    let letter = Letter::Attention {
+        title: "A subscription buys nothing: its price is in no tier".into(),
+        detail: format!("{} has price {}. Nobody is let in or ended because of it.", sub.id, prices.join(", ")),
+        what_to_do: "Add the price to a tier in the tiers file.".into(),
+    };
+    book.owe(Owed::to_operator(Some(member), format!("no-tier-{}", sub.id), letter), rules.ways, now);
+}
+
+/// Everything else on the Stripe account is ignored, counted, said once.
+fn tell_foreign(now: Moment, rules: &Rules, book: &mut Book, foreign: usize) {
+    if foreign == 0 || !book.tell("foreign subscriptions", now) {
+        return;
+    }
+    let letter = Letter::Attention {
+        title: format!("{foreign} subscriptions on the Stripe account are none of ours"),
+        detail: "Their prices are in no tier and their products are not named. Usher ignores them.".into(),
+        what_to_do: "Nothing, if they belong to something else. Otherwise add their prices to the tiers file.".into(),
+    };
+    book.owe(Owed::to_operator(None, "foreign", letter), rules.ways, now);
+}
+
+fn tell_moments(now: Moment, rules: &Rules, book: &mut Book, billing: &Billing) {
+    for moment in &billing.moments {
+        let member = moment.customer.as_ref().and_then(|customer: &CustomerId| book.by_customer(customer));
+        let Some(member) = member else { continue };
+        let (id, name) = (member.id.clone(), member.name());
+        let letter = Letter::Attention {
+            title: format!("{}: {name}", moment.kind.replace(['.', '_'], " ")),
+            detail: format!(
+                "Stripe reports {} ({}) for {name} ({id}). Access is not changed by it.",
+                moment.kind, moment.object
+            ),
+            what_to_do: format!("Look at it in Stripe's dashboard. `usher why {id}` shows how they stand."),
+        };
+        book.note(&id, moment.at, format!("{} ({})", moment.kind, moment.object));
+        book.owe(Owed::to_operator(Some(&id), moment.event.0.clone(), letter), rules.ways, now);
+    }
+}
+
+/// Running subscriptions of ours, for continuity.
+#[must_use]
+pub fn running(rules: &Rules, billing: &Billing) -> u64 {
+    let ours = |sub: &&Subscription| {
+        sub.status.is_running() && paying::match_tier(rules, billing.catalogue.as_ref(), sub) != Match::Foreign
+    };
+    billing.subscriptions.values().filter(ours).count() as u64
+}

@@ -1,0 +1,140 @@
+//! R3: inactivity. Looks at members whose **only** reasons are *by hand* or
+//! *complimentary*. Only *observed* time counts; what can't be known leads to
+//! no action and is said.
+
+use chrono::TimeDelta;
+
+use super::{
+    Scene,
+    reasons::{ReasonKind, Standing},
+};
+use crate::facts::{Activity, Moment, Whole};
+use crate::ledger::{Book, GrantKind, Member, Population};
+
+/// A day of grace after joining, coming back or being restored.
+const GRACE: TimeDelta = TimeDelta::hours(24);
+/// Usher down (or without a good reading) for longer than this: nobody saw
+/// whether Tautulli was connected, so the span is blind.
+const UNSEEN_IS_BLIND_AFTER: TimeDelta = TimeDelta::hours(2);
+
+/// How idle a member is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Idle {
+    /// The rule doesn't look at them, for this reason.
+    Exempt(&'static str),
+    /// It can't be told: no action.
+    Unknowable(String),
+    /// Whole days of observed time since `since`.
+    Days { days: i64, since: Moment },
+}
+
+/// How idle this member is now.
+#[must_use]
+pub fn idle(scene: Scene<'_>, member: &Member, standing: &Standing) -> Idle {
+    if let Some(why) = exempt(member, standing) {
+        return Idle::Exempt(why);
+    }
+    if let Some(why) = unknowable(scene, member) {
+        return Idle::Unknowable(why);
+    }
+    match clock_start(scene, member) {
+        None => Idle::Unknowable("they never played anything, and Tautulli has no history to measure against".into()),
+        Some(since) => Idle::Days { days: scene.book.blind.observed(since, scene.now).num_days(), since },
+    }
+}
+
+fn exempt(member: &Member, standing: &Standing) -> Option<&'static str> {
+    if standing.protected.is_some() {
+        return Some("protected");
+    }
+    if !member.has_access() {
+        return Some("no access");
+    }
+    if standing.blocked || !standing.unknown.is_empty() {
+        return Some("not decided by watching");
+    }
+    let pruned = |kind| matches!(kind, ReasonKind::Granted(GrantKind::ByHand | GrantKind::Complimentary));
+    if standing.reasons.is_empty() || !standing.reasons.iter().all(|reason| pruned(reason.kind)) {
+        return Some("has a reason that watching doesn't end");
+    }
+    None
+}
+
+fn unknowable(scene: Scene<'_>, member: &Member) -> Option<String> {
+    let Some(whole) = &scene.world.tautulli.last else { return Some("Tautulli has not been read yet".into()) };
+    let activity = &whole.value;
+    if !activity.connected || scene.book.blind.is_blind() {
+        return Some("Tautulli is cut off from Plex and records nothing".into());
+    }
+    let account = member.plex?;
+    let Some(watcher) = activity.people.get(&account) else {
+        return Some("Tautulli doesn't list them".into());
+    };
+    if !watcher.keep_history {
+        return Some("Tautulli keeps no history for them".into());
+    }
+    unlogged_library(scene, member, activity)
+}
+
+fn unlogged_library(scene: Scene<'_>, member: &Member, activity: &Activity) -> Option<String> {
+    let share = member.share.as_ref()?;
+    let libraries = share.row.libraries(&scene.book.libraries.known);
+    let unlogged = libraries
+        .iter()
+        .filter_map(|id| scene.book.libraries.known.get(id))
+        .find(|section| activity.unlogged_keys.contains(&section.key))?;
+    Some(format!("library {:?} is shared with them, and Tautulli keeps no history for it", unlogged.title))
+}
+
+/// The latest of: the last play ever seen, access + 24 h, return + 24 h, and,
+/// for those who never played, Tautulli's oldest recorded play.
+#[must_use]
+pub fn clock_start(scene: Scene<'_>, member: &Member) -> Option<Moment> {
+    let joined = member.joined().map(|at| at + GRACE);
+    let returned = member.returned.map(|at| at + GRACE);
+    let history = match member.last_play {
+        Some(_) => None,
+        None => Some(scene.world.tautulli.value()?.oldest_play?),
+    };
+    [member.last_play, joined, returned, history].into_iter().flatten().max()
+}
+
+/// Folds a whole reading of Tautulli into the book: plays advance, spans that
+/// were blind are closed, populations are counted by the caller.
+pub fn fold_activity(book: &mut Book, whole: &Whole<Activity>) {
+    let activity = &whole.value;
+    if !activity.connected || activity.watching_now.is_none() {
+        open_blind(book, whole.begun);
+        return;
+    }
+    let last_good = book.marks.last_whole.get(&crate::facts::Source::Tautulli).copied();
+    if book.blind.is_blind() {
+        book.blind.close(whole.at);
+    } else if let Some(last) = last_good.filter(|last| whole.begun - *last > UNSEEN_IS_BLIND_AFTER) {
+        book.blind.add(last, whole.begun);
+    }
+    for member in book.members.values_mut() {
+        let Some(account) = member.plex else { continue };
+        let watching = activity.watching_now.as_ref().is_some_and(|now| now.contains(&account));
+        let played = activity.people.get(&account).and_then(|watcher| watcher.last_play);
+        advance_play(member, if watching { Some(whole.begun) } else { played.map(|at| at.min(whole.at)) });
+    }
+}
+
+/// The last play only ever advances.
+pub fn advance_play(member: &mut Member, played: Option<Moment>) {
+    member.last_play = member.last_play.max(played);
+}
+
+/// Nothing can be seen since the last good reading (or now).
+pub fn open_blind(book: &mut Book, now: Moment) {
+    let since = book.marks.last_whole.get(&crate::facts::Source::Tautulli).copied().unwrap_or(now);
+    book.blind.open(since);
+}
+
+/// What a whole reading counts for continuity.
+#[must_use]
+pub fn populations(activity: &Activity) -> [(Population, u64); 2] {
+    let watchers = activity.people.values().filter(|watcher| watcher.last_play.is_some()).count();
+    [(Population::Watchers, watchers as u64), (Population::History, activity.history_total)]
+}

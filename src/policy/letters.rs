@@ -1,0 +1,304 @@
+//! R10: letters that the rules themselves owe, and what their acceptance
+//! means for a spell. All of it is level-triggered: the same book owes the
+//! same letters, each at most once.
+
+use chrono::TimeDelta;
+
+use super::{
+    Rules, Scene, World,
+    inactivity::{self, Idle},
+    reasons::{self, ReasonKind},
+};
+use crate::facts::{Invoice, Moment, Status};
+use crate::ledger::{
+    Audience, Book, Channel, Delivery, EndedBecause, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed,
+    UnpaidSpell,
+};
+use crate::member::MemberId;
+
+/// Money letters are worth sending for so long.
+const MONEY_SHELF: TimeDelta = TimeDelta::days(30);
+
+/// What became of a letter to a member.
+fn fate(book: &Book, key: &NoticeKey) -> Option<Delivery> {
+    book.outbox.get(key)?.deliveries.get(&Channel::Mail).cloned()
+}
+
+/// Writes into the spells what became of their letters, and ends spells whose
+/// cause is over. A warning dies with its spell.
+pub fn take_note(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    let ids: Vec<MemberId> = book.members.keys().cloned().collect();
+    for id in ids {
+        end_stale_idle_spell(now, rules, world, book, &id);
+        note_idle_warning(now, rules, book, &id);
+        note_unpaid_letter(now, book, &id);
+    }
+}
+
+/// Any play ends the spell; so does a reason that watching doesn't end.
+/// What can't be known ends nothing.
+fn end_stale_idle_spell(now: Moment, rules: &Rules, world: &World, book: &mut Book, id: &MemberId) {
+    let Some(member) = book.members.get(id) else { return };
+    let Some(spell) = member.idle.clone() else { return };
+    let scene = Scene { now, rules, book, world };
+    let standing = reasons::standing(scene, member);
+    let over = match inactivity::idle(scene, member, &standing) {
+        Idle::Days { since, .. } if since != spell.started => "they watched again",
+        Idle::Exempt(why) if why != "not decided by watching" => "it no longer depends on watching",
+        _ => return,
+    };
+    book.cancel_notice(&spell.notice, over, now);
+    if let Some(member) = book.members.get_mut(id) {
+        member.idle = None;
+        member.note(now, format!("the idle spell is over: {over}"));
+    }
+}
+
+fn note_idle_warning(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
+    let Some(spell) = book.members.get(id).and_then(|member| member.idle.clone()) else { return };
+    if spell.warned_at.is_some() || spell.no_channel {
+        return;
+    }
+    let Some(fate) = fate(book, &spell.notice) else { return };
+    let until = match book.outbox.get_mut(&spell.notice) {
+        Some(notice) => {
+            // The promised day is fixed at the first sending, not before.
+            if let (Letter::InactivityWarning { until, .. }, None) = (&mut notice.letter, &notice.first_sending) {
+                if matches!(fate, Delivery::Due { .. }) {
+                    *until = promise(now, rules);
+                }
+            }
+            match &notice.letter {
+                Letter::InactivityWarning { until, .. } => *until,
+                _ => return,
+            }
+        }
+        None => return,
+    };
+    let told = match (&fate, fate.accepted_at()) {
+        (Delivery::Imagined { .. }, _) => MemberTold::DryRun,
+        (_, Some(_)) => MemberTold::Accepted,
+        (Delivery::NoChannel | Delivery::Refused { .. }, _) => MemberTold::NoChannel,
+        _ => return,
+    };
+    let Some(member) = book.members.get_mut(id) else { return };
+    let Some(idle) = member.idle.as_mut() else { return };
+    match fate.accepted_at() {
+        Some(at) => {
+            idle.warned_at = Some(at);
+            idle.promised_end = Some(rules.end_of_day(until));
+            member.note(now, format!("was warned: to watch before the end of {until}"));
+        }
+        None => {
+            idle.no_channel = true;
+            member.note(now, "could not be warned: there is no way to write to them");
+        }
+    }
+    let days = (now - spell.started).num_days();
+    let letter = Letter::Warned {
+        who: member.person(),
+        idle_days: days,
+        until: (told != MemberTold::NoChannel).then_some(until),
+        told,
+    };
+    book.owe(Owed::to_operator(Some(id), format!("idle-{}", spell.started.timestamp()), letter), rules.ways, now);
+}
+
+fn note_unpaid_letter(now: Moment, book: &mut Book, id: &MemberId) {
+    let Some(member) = book.members.get(id) else { return };
+    let Some(spell) = member.unpaid.clone() else { return };
+    let recovered = member
+        .subscriptions
+        .get(&spell.subscription)
+        .is_none_or(|billed| matches!(billed.now.status, Status::Active | Status::Trialing));
+    if recovered {
+        book.cancel_notice(&spell.notice, "it was paid", now);
+        if let Some(member) = book.members.get_mut(id) {
+            member.unpaid = None;
+            member.note(now, "the unpaid spell is over: paid");
+        }
+        return;
+    }
+    if spell.told_at.is_some() || spell.no_channel {
+        return;
+    }
+    let Some(fate) = fate(book, &spell.notice) else { return };
+    let Some(unpaid) = book.members.get_mut(id).and_then(|member| member.unpaid.as_mut()) else { return };
+    unpaid.told_at = fate.accepted_at();
+    unpaid.no_channel = matches!(fate, Delivery::NoChannel | Delivery::Refused { .. });
+}
+
+/// The day until whose end a warning sent now gives time.
+fn promise(now: Moment, rules: &Rules) -> chrono::NaiveDate {
+    rules.day_of(now + TimeDelta::days(rules.warning_days()))
+}
+
+/// Opens an idle spell with its warning, which the brake has let through.
+pub fn open_idle_spell(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, spell: Moment, days: i64) {
+    let Some(member) = book.members.get(id).cloned() else { return };
+    let letter = Letter::InactivityWarning {
+        idle_days: days,
+        last_play: member.last_play.map(|at| rules.day_of(at)),
+        never_watched: member.last_play.is_none(),
+        until: promise(now, rules),
+        downloads: member.share.as_ref().and_then(|share| share.row.downloads) != Some(false),
+    };
+    let mut owed = Owed::to_member(&member, format!("idle-{}", spell.timestamp()), letter, TimeDelta::days(365));
+    if member.bounces.len() >= 2 {
+        owed.to = None;
+    }
+    let notice = book.owe(owed, rules.ways, now);
+    if let Some(member) = book.members.get_mut(id) {
+        member.note(now, format!("idle for {days} days; a warning is owed"));
+        member.idle =
+            Some(IdleSpell { started: spell, notice, warned_at: None, promised_end: None, no_channel: false });
+    }
+}
+
+/// Owes what follows from money: a failed payment, a scheduled end.
+pub fn owe_money_letters(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    let ids: Vec<MemberId> = book.members.keys().cloned().collect();
+    for id in ids {
+        let Some(member) = book.members.get(&id).cloned() else { continue };
+        if member.subscriptions.is_empty() || !(member.has_access() || member.is_invited()) {
+            continue;
+        }
+        open_unpaid_spell(now, rules, book, &member);
+        owe_access_ending(now, rules, world, book, &member);
+    }
+}
+
+fn open_unpaid_spell(now: Moment, rules: &Rules, book: &mut Book, member: &Member) {
+    let failing = member.subscriptions.values().find_map(|billed| {
+        let invoice = billed.now.open_invoices.as_ref().and_then(|open| open.first());
+        match billed.now.status {
+            Status::PastDue | Status::Unpaid => invoice.map(|invoice| (billed, Some(invoice))),
+            Status::Canceled if billed.now.ended_by_failed_payment && billed.tier.is_some() => Some((billed, invoice)),
+            _ => None,
+        }
+    });
+    let Some((billed, invoice)) = failing else { return };
+    if member.unpaid.as_ref().is_some_and(|spell| spell.subscription == billed.now.id) {
+        return;
+    }
+    let occasion = invoice.map_or_else(|| format!("ended-{}", billed.now.id), |invoice| invoice.id.0.clone());
+    let due = invoice.map(|invoice| invoice.due_at.unwrap_or(invoice.opened_at));
+    let access_until = due.map(|due| rules.day_of((due + TimeDelta::days(rules.payment_grace_days)).max(now)));
+    let letter = Letter::PaymentFailed {
+        amount: invoice.map(amount),
+        pay_url: invoice.and_then(|invoice| invoice.hosted_url.clone()),
+        access_until,
+        next_attempt: invoice.and_then(|invoice| invoice.next_attempt_at).map(|at| rules.day_of(at)),
+    };
+    let payer = member.customers.get(&billed.now.customer);
+    let owed = Owed {
+        member: Some(member.id.clone()),
+        audience: Audience::Member,
+        occasion: occasion.clone(),
+        to: payer.and_then(|payer| payer.mail_to.clone()),
+        customer: Some(billed.now.customer.clone()),
+        letter,
+        shelf: MONEY_SHELF,
+    };
+    let notice = book.owe(owed, rules.ways, now);
+    let detail = format!(
+        "{} is {}; they were written to, and keep access while it is sorted out",
+        billed.now.id,
+        billed.now.status.word()
+    );
+    let trouble = Letter::PaymentTrouble { who: member.person(), detail };
+    book.owe(Owed::to_operator(Some(&member.id), &occasion, trouble), rules.ways, now);
+    if let Some(known) = book.members.get_mut(&member.id) {
+        known.note(now, "a payment failed; a letter is owed");
+        known.unpaid = Some(UnpaidSpell {
+            occasion,
+            invoice: invoice.map(|invoice| invoice.id.clone()),
+            subscription: billed.now.id.clone(),
+            notice,
+            told_at: None,
+            no_channel: false,
+        });
+    }
+}
+
+/// `1234 usd` → `12.34 USD`; zero-decimal currencies as they are.
+fn amount(invoice: &Invoice) -> String {
+    const ZERO_DECIMAL: [&str; 16] = [
+        "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf",
+    ];
+    let currency = invoice.currency.to_lowercase();
+    let shown = currency.to_uppercase();
+    if ZERO_DECIMAL.contains(&currency.as_str()) {
+        return format!("{} {shown}", invoice.amount_due);
+    }
+    format!("{}.{:02} {shown}", invoice.amount_due / 100, invoice.amount_due.abs() % 100)
+}
+
+/// A letter some days before a scheduled end, if nothing else would keep them in.
+fn owe_access_ending(now: Moment, rules: &Rules, world: &World, book: &mut Book, member: &Member) {
+    let standing = reasons::standing(Scene { now, rules, book, world }, member);
+    if standing.protected.is_some() || standing.blocked {
+        return;
+    }
+    let paying: Vec<_> = standing.reasons.iter().filter(|reason| reason.kind == ReasonKind::Paying).collect();
+    let [only] = paying.as_slice() else { return };
+    let (Some(end), 1) = (only.until, standing.reasons.len()) else { return };
+    let left = end - now;
+    if left <= TimeDelta::zero() {
+        return;
+    }
+    let threshold = rules.expiry_warn_days.iter().copied().filter(|days| left <= TimeDelta::days(*days)).min();
+    let (Some(threshold), Some(subscription)) = (threshold, &only.subscription) else { return };
+    let customer = member.subscriptions.get(subscription).map(|billed| billed.now.customer.clone());
+    let days_left = (rules.day_of(end) - rules.day_of(now)).num_days();
+    let letter = Letter::AccessEnding { on: rules.day_of(end), days_left };
+    let mut owed = Owed::to_member(member, format!("{}-{}", end.timestamp(), threshold), letter, left);
+    owed.customer = customer;
+    book.owe(owed, rules.ways, now);
+}
+
+/// Letters about an ending that was read back.
+pub fn owe_removed(
+    now: Moment,
+    rules: &Rules,
+    book: &mut Book,
+    member: &Member,
+    cause: &crate::ledger::EndCause,
+    why: &str,
+) {
+    use crate::ledger::EndCause;
+    let day = |at: Option<Moment>| at.map(|at| rules.day_of(at));
+    let (occasion, letter) = match cause {
+        EndCause::Lapsed { subscription, because, .. } => {
+            (format!("ended-{subscription}"), Letter::AccessEnded { because: *because })
+        }
+        EndCause::Revoked => {
+            (format!("revoked-{}", now.timestamp()), Letter::AccessEnded { because: EndedBecause::Operator })
+        }
+        EndCause::Idle { spell, days, warned, promised_end } => (
+            format!("idle-{}", spell.timestamp()),
+            Letter::RemovedInactive {
+                idle_days: *days,
+                warned_on: day(*warned),
+                // The promised day is the one that ended then.
+                was_promised: day(promised_end.map(|end| end - TimeDelta::seconds(1))),
+            },
+        ),
+    };
+    let key = book.owe(Owed::to_member(member, &occasion, letter, TimeDelta::days(14)), rules.ways, now);
+    let told = match fate(book, &key) {
+        Some(Delivery::NoChannel) | None => MemberTold::NoChannel,
+        Some(Delivery::Imagined { .. }) => MemberTold::DryRun,
+        Some(_) => MemberTold::Queued,
+    };
+    let checked = member.undo.as_ref().map_or_else(Vec::new, |undo| {
+        undo.grants
+            .iter()
+            .map(|grant| format!("{} since {}", reasons::words(grant.kind), grant.since.date_naive()))
+            .collect()
+    });
+    let undo =
+        format!("They can be invited again in Plex at any time; what they had is kept in the book ({}).", member.id);
+    let letter = Letter::Removed { who: member.person(), why: why.to_owned(), checked, told, undo };
+    book.owe(Owed::to_operator(Some(&member.id), &occasion, letter), rules.ways, now);
+}

@@ -1,0 +1,43 @@
+//! The house rules in code, a file for each rule (RULES.md). Pure: no I/O, no
+//! clock, no logging.
+//!
+//! What it promises: the same book, readings and instant give the same plan;
+//! a plan that was carried out is followed by an empty one. What it never
+//! does: conclude anything from what is missing (promise 2).
+
+pub mod brake;
+pub mod comings;
+pub mod confirm;
+pub mod continuity;
+pub mod customers;
+pub mod decide;
+pub mod inactivity;
+pub mod letters;
+pub mod libraries;
+pub mod paying;
+pub mod plan;
+pub mod reasons;
+mod rules;
+pub mod sharing;
+pub mod standing_reports;
+pub mod who;
+mod world;
+
+pub use rules::*;
+pub use world::*;
+
+use crate::facts::Moment;
+use crate::ledger::Book;
+
+/// Everything a rule may look at.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// The present instant.
+    pub now: Moment,
+    /// The operator's thresholds.
+    pub rules: &'a Rules,
+    /// What is written down.
+    pub book: &'a Book,
+    /// What the services said last.
+    pub world: &'a World,
+}

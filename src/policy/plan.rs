@@ -1,0 +1,299 @@
+//! The plan: what should be done, member by member, before the brake says
+//! what may be done now.
+
+use std::collections::BTreeSet;
+
+use super::{
+    PruneMode, Scene,
+    inactivity::{self, Idle},
+    reasons::{self, Standing},
+    sharing, who,
+};
+use crate::facts::{Moment, Source};
+use crate::ledger::{Act, ActKey, EndCause, EndedBecause, Member};
+use crate::member::MemberId;
+
+/// Something that should be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The same action for the same occasion has the same key.
+    pub key: ActKey,
+    /// About whom.
+    pub member: MemberId,
+    /// What kind, for the brake.
+    pub class: Class,
+    /// What.
+    pub doing: Doing,
+    /// What, in words.
+    pub what: String,
+    /// Why, in words: every reason that was checked.
+    pub because: String,
+    /// The sources it rests on.
+    pub rests_on: BTreeSet<Source>,
+    /// When it had come due: the oldest goes first.
+    pub due: Moment,
+    /// Only the operator may decide, for this reason.
+    pub approval: Option<String>,
+    /// Why it fails *warned*, for removals that need a warning (RULES R9.7).
+    pub unwarned: Option<String>,
+}
+
+/// An action, or a warning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doing {
+    /// A change outside.
+    Act(Act),
+    /// An inactivity warning, which opens the spell that began then.
+    Warn { spell: Moment, days: i64 },
+}
+
+/// What kind of thing it is, for the brake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Takes access away. `stated`: Stripe stated the end.
+    Removal { stated: bool },
+    /// Takes libraries or downloads away.
+    Narrowing,
+    /// An invite. `fresh`: for a payment younger than 24 h. `adoption`: for a
+    /// payer from before the book who was not found on Plex.
+    Invite { fresh: bool, adoption: bool },
+    /// Adds libraries or downloads.
+    Widening,
+    /// Takes back an invite that nobody accepted: no removal.
+    CancelInvite,
+    /// An inactivity warning.
+    Warning,
+    /// Deletes a record in Tautulli, long after.
+    Forget,
+}
+
+impl Class {
+    /// Held by every rule of the brake, not only by identity and clock.
+    #[must_use]
+    pub fn takes_away(self) -> bool {
+        matches!(self, Self::Removal { .. } | Self::Narrowing | Self::Warning | Self::Forget)
+    }
+
+    /// Which of the counts of *hold-all* it belongs to.
+    #[must_use]
+    pub fn crowd(self) -> Option<&'static str> {
+        match self {
+            Self::Removal { .. } => Some("removals"),
+            Self::Narrowing => Some("narrowings"),
+            Self::Warning => Some("warnings"),
+            Self::Invite { fresh: false, adoption: false } => Some("invites"),
+            Self::Invite { .. } | Self::Widening | Self::CancelInvite | Self::Forget => None,
+        }
+    }
+}
+
+/// The plan and what the operator should hear about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What should be done.
+    pub proposals: Vec<Proposal>,
+    /// Standing problems, by a stable key: told once each.
+    pub problems: Vec<Problem>,
+}
+
+/// A standing problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Stable while it lasts.
+    pub key: String,
+    /// In words.
+    pub title: String,
+    /// More words.
+    pub detail: String,
+    /// The mend.
+    pub what_to_do: String,
+}
+
+/// What should be done now.
+#[must_use]
+pub fn plan(scene: Scene<'_>) -> Plan {
+    let mut plan = Plan::default();
+    for member in scene.book.members.values() {
+        let standing = reasons::standing(scene, member);
+        match end(scene, member, &standing) {
+            Some(proposal) => plan.proposals.push(proposal),
+            None => {
+                idle(scene, member, &standing, &mut plan);
+                sharing::make_it_so(scene, member, &standing, &mut plan);
+            }
+        }
+        plan.proposals.extend(forget(scene, member));
+    }
+    plan.proposals.sort_by(|a, b| (a.due, &a.key).cmp(&(b.due, &b.key)));
+    plan
+}
+
+/// R4: no reason stands any more.
+fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposal> {
+    let share = member.share.as_ref()?;
+    let cause = standing.end_cause()?;
+    let ended = standing.ended.iter().map(|(_, ended)| ended).max_by_key(|ended| ended.due);
+    let accepted = share.row.is_accepted();
+    let (occasion, because, due, stated) = match &cause {
+        EndCause::Lapsed { subscription, ended: at, because } => {
+            let why = match because {
+                EndedBecause::Canceled => "was canceled, and the paid time is over",
+                EndedBecause::PaymentFailed => "was not paid",
+                EndedBecause::TrialEnded => "had a trial that ended without a payment method",
+                EndedBecause::Operator => "was ended by you",
+            };
+            let due = ended.map_or(*at, |ended| ended.due);
+            let words =
+                format!("{subscription} {why} (ended {}); no other reason stands", at.format("%Y-%m-%d %H:%M UTC"));
+            (subscription.0.clone(), words, due, ended.is_some_and(|ended| ended.stated))
+        }
+        EndCause::Revoked => ("revoked".into(), "you revoked it".into(), member.blocked.unwrap_or(scene.now), false),
+        EndCause::Idle { .. } => return None,
+    };
+    let mut rests_on = BTreeSet::from([Source::Plex]);
+    if !matches!(cause, EndCause::Revoked) {
+        rests_on.insert(Source::Stripe);
+    }
+    Some(Proposal {
+        key: ActKey::new("end", &member.id, &format!("{}-{occasion}", share.row.id)),
+        member: member.id.clone(),
+        class: if accepted { Class::Removal { stated } } else { Class::CancelInvite },
+        what: if accepted {
+            format!("remove {}", member.name())
+        } else {
+            format!("take back the invite of {}", member.name())
+        },
+        because,
+        rests_on,
+        due,
+        approval: ended.filter(|_| accepted).and_then(|ended| ended.approval.clone()),
+        unwarned: None,
+        doing: Doing::Act(Act::End { share: share.row.id, cause }),
+    })
+}
+
+/// R3: warn, then remove.
+fn idle(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) {
+    let Idle::Days { days, since } = inactivity::idle(scene, member, standing) else { return };
+    if days < scene.rules.warn_days || scene.rules.prune_mode == PruneMode::Report {
+        return;
+    }
+    let checked: Vec<&str> = standing.reasons.iter().map(|reason| reason.what.as_str()).collect();
+    let because = format!(
+        "idle for {days} days of observed time since {}; only reason: {}",
+        since.date_naive(),
+        checked.join(", ")
+    );
+    let mut rests_on = BTreeSet::from([Source::Plex, Source::Tautulli]);
+    if scene.rules.configured.contains(&Source::Stripe) {
+        rests_on.insert(Source::Stripe);
+    }
+    match member.idle.as_ref().filter(|spell| spell.started == since) {
+        None => plan.proposals.push(Proposal {
+            key: ActKey::new("warn", &member.id, &since.timestamp().to_string()),
+            member: member.id.clone(),
+            class: Class::Warning,
+            doing: Doing::Warn { spell: since, days },
+            what: format!("warn {}", member.name()),
+            because,
+            rests_on,
+            due: since,
+            approval: None,
+            unwarned: None,
+        }),
+        Some(spell) if days >= scene.rules.kick_days => {
+            let Some(share) = &member.share else { return };
+            let cause =
+                EndCause::Idle { spell: since, days, warned: spell.warned_at, promised_end: spell.promised_end };
+            plan.proposals.push(Proposal {
+                key: ActKey::new("end", &member.id, &format!("{}-idle-{}", share.row.id, since.timestamp())),
+                member: member.id.clone(),
+                class: Class::Removal { stated: false },
+                what: format!("remove {}", member.name()),
+                because,
+                rests_on,
+                due: spell.promised_end.unwrap_or(scene.now),
+                approval: idle_approval(scene, member),
+                unwarned: unwarned(scene, member),
+                doing: Doing::Act(Act::End { share: share.row.id, cause }),
+            });
+        }
+        Some(_) => {}
+    }
+}
+
+/// Why only the operator may remove this idle member.
+fn idle_approval(scene: Scene<'_>, member: &Member) -> Option<String> {
+    let spell = member.idle.as_ref()?;
+    if spell.no_channel {
+        return Some("there is no way to write to them, so they were never warned".into());
+    }
+    if member.share.as_ref().and_then(|share| share.row.downloads) != Some(false) {
+        return Some("they may have downloads and watch offline, which Tautulli doesn't see".into());
+    }
+    (scene.rules.prune_mode == PruneMode::Approve).then(|| "PRUNE_MODE=approve".into())
+}
+
+/// Promise 1: warned in this spell, the warning accepted by a channel long
+/// enough ago, and the promised day over. `None` when all of it is so.
+fn unwarned(scene: Scene<'_>, member: &Member) -> Option<String> {
+    let Some(spell) = &member.idle else { return Some("they were not warned in this spell".into()) };
+    if spell.no_channel {
+        return None; // Approval stands for the warning that could not be sent.
+    }
+    let (Some(warned), Some(promised)) = (spell.warned_at, spell.promised_end) else {
+        return Some("their warning has not been accepted by a mail server yet".into());
+    };
+    let days = scene.rules.warning_days();
+    if scene.book.blind.observed(warned, scene.now).num_days() < days {
+        return Some(format!("their warning is younger than {days} days of observed time"));
+    }
+    (scene.now < promised).then(|| format!("the promised day ends {}", promised.format("%Y-%m-%d %H:%M UTC")))
+}
+
+/// R3.2: delete the person in Tautulli, once gone and long after.
+fn forget(scene: Scene<'_>, member: &Member) -> Option<Proposal> {
+    let plex = member.plex?;
+    let at = member.forget_at.filter(|at| scene.now >= *at)?;
+    if member.share.is_some() || !scene.rules.configured.contains(&Source::Tautulli) {
+        return None;
+    }
+    Some(Proposal {
+        key: ActKey::new("forget", &member.id, &at.timestamp().to_string()),
+        member: member.id.clone(),
+        class: Class::Forget,
+        doing: Doing::Act(Act::Forget { plex }),
+        what: format!("delete {} in Tautulli", member.name()),
+        because: "removed, and still gone".into(),
+        rests_on: BTreeSet::from([Source::Plex, Source::Tautulli]),
+        due: at,
+        approval: None,
+        unwarned: None,
+    })
+}
+
+/// The key of the warning letter of a spell.
+#[must_use]
+pub fn warning_occasion(spell: Moment) -> String {
+    format!("idle-{}", spell.timestamp())
+}
+
+/// Members who pay (or are due access) and can't be let in, and why.
+#[must_use]
+pub fn unmatched(member: &Member) -> Option<String> {
+    let running = member.subscriptions.values().any(|billed| billed.now.status.is_running());
+    if !running || member.has_access() {
+        return None;
+    }
+    if let Some(refused) = member.invite_refused.as_ref().filter(|refused| refused.by_email) {
+        return Some(format!("Plex refused the invite: {}", refused.why));
+    }
+    match member.paying_email() {
+        None if member.plex.is_none() => Some("Stripe has no address for them".into()),
+        Some(email) if who::is_relay(email) && member.plex.is_none() => {
+            Some("they paid with a relay address, behind which another Plex account hides".into())
+        }
+        _ if member.is_invited() => Some("invited, not yet accepted".into()),
+        _ => None,
+    }
+}

@@ -1,0 +1,182 @@
+//! R1: who may be in, and why. Access is the union of reasons: ending one
+//! touches no other, and an ending names every reason that was checked.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Scene,
+    paying::{self, Ended, Stands},
+};
+use crate::facts::{Moment, SubscriptionId};
+use crate::ledger::{EndCause, GrantKind, Member};
+
+/// The verdict on a member now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Why they are never narrowed, warned or removed.
+    pub protected: Option<String>,
+    /// Out, whatever else stands.
+    pub blocked: bool,
+    /// Every reason that stands.
+    pub reasons: Vec<Reason>,
+    /// Every paying reason that has ended, the latest last.
+    pub ended: Vec<(SubscriptionId, Ended)>,
+    /// What can't be told: nothing is concluded while this isn't empty.
+    pub unknown: Vec<String>,
+}
+
+/// One reason that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// Which.
+    pub kind: ReasonKind,
+    /// In words, with its source.
+    pub what: String,
+    /// Its end, where it has one.
+    pub until: Option<Moment>,
+    /// The subscription, for paying and grace.
+    pub subscription: Option<SubscriptionId>,
+    /// The tier, for paying and grace.
+    pub tier: Option<String>,
+}
+
+/// The kinds of reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReasonKind {
+    /// A subscription that is active or in trial.
+    Paying,
+    /// Unpaid or just ended, not yet out.
+    Grace,
+    /// A grant in the book.
+    Granted(GrantKind),
+}
+
+impl Standing {
+    /// Some reason stands.
+    #[must_use]
+    pub fn is_in(&self) -> bool {
+        !self.blocked && !self.reasons.is_empty()
+    }
+
+    /// A reason that Stripe gives stands.
+    #[must_use]
+    pub fn has_stripe_reason(&self) -> bool {
+        self.reasons.iter().any(|reason| matches!(reason.kind, ReasonKind::Paying | ReasonKind::Grace))
+    }
+
+    /// The tiers that paying and grace give.
+    #[must_use]
+    pub fn tiers(&self) -> BTreeSet<&str> {
+        self.reasons.iter().filter_map(|reason| reason.tier.as_deref()).collect()
+    }
+
+    /// The subscriptions that give a reason now.
+    #[must_use]
+    pub fn subscriptions(&self) -> BTreeSet<SubscriptionId> {
+        self.reasons.iter().filter_map(|reason| reason.subscription.clone()).collect()
+    }
+
+    /// Why access ends, when nothing stands and something is known to have
+    /// ended. `None` otherwise: a share without a reason and without a known
+    /// end is told, never taken.
+    #[must_use]
+    pub fn end_cause(&self) -> Option<EndCause> {
+        if self.protected.is_some() {
+            return None;
+        }
+        if self.blocked {
+            return Some(EndCause::Revoked);
+        }
+        if !self.reasons.is_empty() || !self.unknown.is_empty() {
+            return None;
+        }
+        let (subscription, ended) = self.ended.iter().max_by_key(|(_, ended)| ended.due)?;
+        Some(EndCause::Lapsed { subscription: subscription.clone(), ended: ended.ended, because: ended.because })
+    }
+
+    /// One word for lists.
+    #[must_use]
+    pub fn word(&self, has_access: bool) -> &'static str {
+        match self {
+            Self { protected: Some(_), .. } => "protected",
+            Self { blocked: true, .. } => "blocked",
+            _ if self.reasons.iter().any(|reason| reason.kind != ReasonKind::Grace) => "in",
+            _ if !self.reasons.is_empty() => "grace",
+            _ if !self.unknown.is_empty() => "unknown",
+            _ if has_access => "ending",
+            _ => "out",
+        }
+    }
+}
+
+/// The verdict on a member now.
+#[must_use]
+pub fn standing(scene: Scene<'_>, member: &Member) -> Standing {
+    let mut standing = Standing {
+        protected: protected(scene, member),
+        blocked: member.blocked.is_some(),
+        reasons: Vec::new(),
+        ended: Vec::new(),
+        unknown: Vec::new(),
+    };
+    for (id, billed) in &member.subscriptions {
+        let reason = |kind, what: String, until| Reason {
+            kind,
+            what,
+            until,
+            subscription: Some(id.clone()),
+            tier: billed.tier.clone(),
+        };
+        match paying::stands(scene.now, scene.rules, member, billed) {
+            Stands::Paying => {
+                let what = format!("{} is {}", id, billed.now.status.word());
+                standing.reasons.push(reason(ReasonKind::Paying, what, billed.now.scheduled_end()));
+            }
+            Stands::Grace { until, why } => standing.reasons.push(reason(ReasonKind::Grace, why, until)),
+            Stands::NotYet => {}
+            Stands::Ended(ended) => standing.ended.push((id.clone(), ended)),
+            Stands::Unknown(why) => standing.unknown.push(why),
+        }
+    }
+    for grant in member.grants.iter().filter(|grant| grant.until.is_none_or(|until| scene.now < until)) {
+        standing.reasons.push(Reason {
+            kind: ReasonKind::Granted(grant.kind),
+            what: format!("{} since {}", words(grant.kind), grant.since.date_naive()),
+            until: grant.until,
+            subscription: None,
+            tier: None,
+        });
+    }
+    standing
+}
+
+/// A grant's kind in words.
+#[must_use]
+pub fn words(kind: GrantKind) -> &'static str {
+    match kind {
+        GrantKind::ByHand => "shared by hand",
+        GrantKind::Grandfathered => "grandfathered",
+        GrantKind::Complimentary => "complimentary",
+        GrantKind::Extension => "extended",
+        GrantKind::Holiday => "on holiday",
+    }
+}
+
+/// Owner, home users, `ADMIN_EMAIL` and VIPs are never narrowed, warned or
+/// removed. Any hit protects.
+#[must_use]
+pub fn protected(scene: Scene<'_>, member: &Member) -> Option<String> {
+    let account = member.plex?;
+    if scene.book.identities.owner == Some(account) {
+        return Some("the owner".into());
+    }
+    let home_now = scene.world.plex.value().is_some_and(|friends| friends.home.contains(&account));
+    if member.home || home_now {
+        return Some("a member of the owner's Plex Home".into());
+    }
+    if member.email.is_some() && member.email == scene.rules.admin_email {
+        return Some("ADMIN_EMAIL".into());
+    }
+    let vip = scene.book.vips.iter().find(|(entry, bound)| **bound == account && scene.rules.vip_names.contains(entry));
+    vip.map(|(entry, _)| format!("VIP_NAMES ({entry})"))
+}

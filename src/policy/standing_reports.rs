@@ -1,0 +1,181 @@
+//! Standing conditions: told when they begin and when they end, not on every
+//! pass (LESSONS G37).
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use super::{Rules, Scene, World, brake, plan, plan::Problem};
+use crate::facts::{FailureKind, Moment, Source};
+use crate::ledger::{Book, Letter, Owed};
+
+/// Problems of the plan: told once each while they last.
+pub fn tell_problems(now: Moment, rules: &Rules, book: &mut Book, problems: &[Problem]) {
+    let standing: BTreeSet<String> = problems.iter().map(|problem| format!("problem/{}", problem.key)).collect();
+    book.told.retain(|key, _| !key.starts_with("problem/") || standing.contains(key));
+    for problem in problems {
+        attention(
+            now,
+            rules,
+            book,
+            &format!("problem/{}", problem.key),
+            &problem.title,
+            &problem.detail,
+            &problem.what_to_do,
+        );
+    }
+}
+
+fn attention(
+    now: Moment,
+    rules: &Rules,
+    book: &mut Book,
+    condition: &str,
+    title: &str,
+    detail: &str,
+    what_to_do: &str,
+) {
+    if !book.tell(condition, now) {
+        return;
+    }
+    let letter =
+        Letter::Attention { title: title.to_owned(), detail: detail.to_owned(), what_to_do: what_to_do.to_owned() };
+    book.owe(Owed::to_operator(None, format!("{condition}/{}", now.timestamp()), letter), rules.ways, now);
+}
+
+/// Sources that can't be read, that are somebody else's, or far emptier than lately.
+pub fn tell_sources(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    for source in rules.configured.clone() {
+        tell_outage(now, rules, world, book, source);
+        let failure = brake::identity_failure(Scene { now, rules, book, world }, source);
+        let condition = format!("identity/{source}");
+        match failure {
+            Some(why) => attention(
+                now,
+                rules,
+                book,
+                &condition,
+                &format!("{source} is not the one in the book"),
+                &why,
+                "Until then nobody is invited, warned or removed because of it.",
+            ),
+            None => drop(book.untell(&condition)),
+        }
+    }
+    tell_drops(now, rules, world, book);
+    match &world.only_look {
+        Some(why) => attention(
+            now,
+            rules,
+            book,
+            "only-look",
+            "The book is not to be trusted yet: Usher only looks",
+            why,
+            "When you have checked that nothing is missing: `usher accept state`.",
+        ),
+        None => drop(book.untell("only-look")),
+    }
+    tell_undeliverable(now, rules, book);
+}
+
+fn tell_outage(now: Moment, rules: &Rules, world: &World, book: &mut Book, source: Source) {
+    let state = world.state(source);
+    let condition = format!("down/{source}");
+    if let Some(error) = state.last_error.as_ref().filter(|_| world.is_down(now, rules, source)) {
+        let since = state.failing_since.unwrap_or(now);
+        if book.tell(&condition, since) {
+            let what_to_do = mend(source, error.kind).to_owned();
+            let letter = Letter::SourceDown { source: source.to_string(), since, why: error.why.clone(), what_to_do };
+            book.owe(Owed::to_operator(None, format!("{source}-{}", since.timestamp()), letter), rules.ways, now);
+        }
+        return;
+    }
+    if state.failures == 0 && state.wholes > 0 {
+        if let Some(since) = book.untell(&condition) {
+            let down_for = words_for(now - since);
+            let letter = Letter::SourceRecovered { source: source.to_string(), since, down_for };
+            book.owe(Owed::to_operator(None, format!("{source}-{}", since.timestamp()), letter), rules.ways, now);
+        }
+    }
+}
+
+/// What the operator can do about a failure.
+#[must_use]
+pub fn mend(source: Source, kind: FailureKind) -> &'static str {
+    match (source, kind) {
+        (Source::Plex, FailureKind::Unauthorized) => {
+            "Get a new PLEX_TOKEN (they end when you sign out all devices or change the password) and restart Usher."
+        }
+        (Source::Plex, FailureKind::Gone) => "plex.tv has changed; look for a newer Usher.",
+        (Source::Stripe, FailureKind::Unauthorized) => "Put a valid STRIPE_SECRET_KEY in the stack and restart Usher.",
+        (Source::Stripe, FailureKind::Forbidden) => "Give the restricted Stripe key the missing read right.",
+        (Source::Tautulli, FailureKind::Unauthorized) => {
+            "Copy the API key from Tautulli's settings into TAUTULLI_API_KEY and restart Usher."
+        }
+        (Source::Tautulli, FailureKind::Nonsense | FailureKind::Partial) => {
+            "Look at Tautulli's own log; its database may be damaged or locked."
+        }
+        (Source::Tautulli, _) => "Is Tautulli running, and TAUTULLI_URL right? Nobody is warned or removed meanwhile.",
+        _ => "Nothing, if it passes. Nobody is removed because of it.",
+    }
+}
+
+/// A span in words.
+#[must_use]
+pub fn words_for(span: TimeDelta) -> String {
+    let (days, hours, minutes) = (span.num_days(), span.num_hours(), span.num_minutes());
+    match (days, hours, minutes) {
+        (2.., ..) => format!("{days} days"),
+        (_, 2.., _) => format!("{hours} hours"),
+        (_, _, 2..) => format!("{minutes} minutes"),
+        _ => format!("{} seconds", span.num_seconds().max(0)),
+    }
+}
+
+fn tell_drops(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    let standing: BTreeSet<String> =
+        world.drops.keys().map(|population| format!("drop/{}", population.words())).collect();
+    book.told.retain(|key, _| !key.starts_with("drop/") || standing.contains(key));
+    for (population, drop) in &world.drops {
+        let title = format!("Far fewer {} than lately", population.words());
+        let detail = brake::drop_words(*population, drop);
+        let mend = "Nobody is removed, warned or narrowed because of it. Look at the service itself before you accept anything.";
+        attention(now, rules, book, &format!("drop/{}", population.words()), &title, &detail, mend);
+    }
+}
+
+fn tell_undeliverable(now: Moment, rules: &Rules, book: &mut Book) {
+    let stuck = book.undeliverable_for_long(now).len();
+    if stuck == 0 {
+        book.untell("undeliverable");
+        return;
+    }
+    attention(
+        now,
+        rules,
+        book,
+        "undeliverable",
+        &format!("{stuck} letters could not be sent for 7 days"),
+        "They are kept and tried again. Nobody is removed without a warning that was accepted.",
+        "Check SMTP_HOST, SMTP_USERNAME and SMTP_PASSWORD, and the log.",
+    );
+}
+
+/// Payers whom Usher can't let in: told once each.
+pub fn tell_unmatched(now: Moment, rules: &Rules, book: &mut Book) {
+    let found: Vec<(crate::member::MemberId, String, String)> = book
+        .members
+        .values()
+        .filter(|member| !member.is_invited())
+        .filter_map(|member| plan::unmatched(member).map(|why| (member.id.clone(), member.name(), why)))
+        .collect();
+    let standing: BTreeSet<String> = found.iter().map(|(id, ..)| format!("unmatched/{id}")).collect();
+    book.told.retain(|key, _| !key.starts_with("unmatched/") || standing.contains(key));
+    for (id, name, why) in found {
+        let title = format!("{name} pays and can't be let in");
+        let mend = format!(
+            "Share with them in Plex by hand under the address they paid with; `usher why {id}` shows what is known."
+        );
+        attention(now, rules, book, &format!("unmatched/{id}"), &title, &format!("{why}."), &mend);
+    }
+}

@@ -1,0 +1,240 @@
+//! R2: who is who. A customer is linked to a Plex account once, by proof. A
+//! typed name, an email changed later or a label prove nothing and move nothing.
+
+use std::collections::BTreeSet;
+
+use super::libraries;
+use crate::facts::{Moment, PlexId, Source};
+use crate::ledger::{ActKey, Book, GrantKind, Member, Proof};
+use crate::member::MemberId;
+
+/// Binds each VIP entry to the account that it first hits. Returns entries
+/// that hit somebody else as well: told, not granted.
+pub fn bind_vips(book: &mut Book, entries: &[String]) -> Vec<(String, MemberId)> {
+    let mut second_hits = Vec::new();
+    for entry in entries {
+        let hits: Vec<(MemberId, PlexId)> = book
+            .members
+            .values()
+            .filter_map(|member| {
+                member.plex.filter(|account| is_vip(member, *account, entry)).map(|id| (member.id.clone(), id))
+            })
+            .collect();
+        for (member, account) in hits {
+            let bound = *book.vips.entry(entry.clone()).or_insert(account);
+            if bound != account {
+                second_hits.push((entry.clone(), member));
+            }
+        }
+    }
+    second_hits
+}
+
+/// Id, email or username; the title only for accounts without a username.
+fn is_vip(member: &Member, account: PlexId, entry: &str) -> bool {
+    let is = |text: Option<&str>| text.is_some_and(|text| text.trim().to_lowercase() == entry);
+    entry == account.to_string()
+        || is(member.email.as_ref().map(|email| email.as_str()))
+        || is(member.username.as_deref())
+        || (member.username.is_none() && is(member.title.as_deref()))
+}
+
+/// Links payers to accounts whose share already stood under the very address
+/// they paid with when the subscription began. Returns who was linked.
+pub fn link_by_standing_share(now: Moment, book: &mut Book) -> Vec<MemberId> {
+    let mut linked = Vec::new();
+    while let Some((payer, account)) = next_link(book) {
+        if let Some(member) = book.members.get_mut(&payer) {
+            for payer in member.customers.values_mut() {
+                payer.proof.get_or_insert(Proof::ShareStood);
+            }
+        }
+        merge(now, book, &payer, &account, "their share already stood under the address they paid with");
+        freeze_by_hand(now, book, &account);
+        linked.push(account);
+    }
+    linked
+}
+
+fn next_link(book: &Book) -> Option<(MemberId, MemberId)> {
+    let adopted = book.adopted.get(&Source::Plex)?;
+    let payers = book.members.values().filter(|member| member.plex.is_none() && member.share.is_none());
+    for payer in payers.filter(|member| member.subscriptions.values().any(|billed| billed.now.status.is_running())) {
+        for customer in payer.customers.values() {
+            let Some(email) = &customer.email else { continue };
+            let stood = |member: &&Member| {
+                let share = member.share.as_ref().filter(|share| share.row.is_accepted());
+                let before = share.is_some_and(|share| share.first_seen <= *adopted)
+                    || member.joined().is_some_and(|joined| joined <= customer.since);
+                member.plex.is_some()
+                    && member.email.as_ref() == Some(email)
+                    && share.is_some()
+                    && before
+                    && member.blocked.is_none()
+            };
+            let mut hits = book.members.values().filter(stood);
+            if let (Some(hit), None) = (hits.next(), hits.next()) {
+                return Some((payer.id.clone(), hit.id.clone()));
+            }
+        }
+    }
+    None
+}
+
+/// R1: *by hand* is frozen at what it was when the first subscription began,
+/// and survives that subscription only if the share is older than it.
+pub fn freeze_by_hand(now: Moment, book: &mut Book, id: &MemberId) {
+    let known = book.libraries.known.clone();
+    let Some(member) = book.members.get_mut(id) else { return };
+    let began = member.subscriptions.values().map(|billed| billed.now.created).min();
+    let (Some(began), Some(joined), Some(share)) = (began, member.joined(), member.share.clone()) else { return };
+    let unfrozen = |kind: GrantKind, libraries: bool| kind == GrantKind::ByHand && !libraries;
+    if !member.grants.iter().any(|grant| unfrozen(grant.kind, grant.libraries.is_some())) {
+        return;
+    }
+    // A share whose date plex.tv doesn't give was here at adoption at the
+    // latest: missing data never shortens a life, so it counts as older.
+    let older = joined < began || matches!(share.row.state, crate::facts::ShareState::Accepted { accepted_at: None });
+    if older {
+        for grant in member.grants.iter_mut().filter(|grant| unfrozen(grant.kind, grant.libraries.is_some())) {
+            grant.libraries = Some(share.row.libraries(&known));
+            grant.downloads = share.row.downloads;
+        }
+        member.note(now, "has a subscription now; what they had by hand before stays theirs");
+    } else {
+        member.grants.retain(|grant| grant.kind != GrantKind::ByHand);
+        member.note(now, "has a subscription that is older than the share; the share stands for it");
+    }
+}
+
+/// An accepted invite shows whose account it is. Returns the member who holds
+/// the account now: the two merge if it was already in the book.
+pub fn bind_account(now: Moment, book: &mut Book, id: &MemberId, account: PlexId) -> MemberId {
+    let other = book.by_account(account).map(|member| member.id.clone()).filter(|other| other != id);
+    if let Some(member) = book.members.get_mut(id) {
+        for payer in member.customers.values_mut() {
+            payer.proof.get_or_insert(Proof::InviteAccepted);
+        }
+    }
+    match other {
+        None => {
+            if let Some(member) = book.members.get_mut(id) {
+                member.plex = Some(account);
+                member.note(now, format!("accepted with Plex account {account}"));
+            }
+            id.clone()
+        }
+        Some(other) => {
+            merge(now, book, id, &other, "accepted an invite with this account");
+            other
+        }
+    }
+}
+
+/// Makes two members one: `from`'s facts move to `into`, whose account stays.
+pub fn merge(now: Moment, book: &mut Book, from: &MemberId, into: &MemberId, why: &str) {
+    let Some(old) = book.members.remove(from) else { return };
+    let Some(member) = book.members.get_mut(into) else {
+        book.members.insert(from.clone(), old);
+        return;
+    };
+    member.customers.extend(old.customers);
+    member.subscriptions.extend(old.subscriptions);
+    member.made.extend(old.made);
+    member.grants.extend(old.grants);
+    member.bounces.extend(old.bounces);
+    member.blocked = member.blocked.or(old.blocked);
+    member.since = member.since.min(old.since);
+    if old.share.is_some() {
+        member.share = old.share;
+        member.missing_since = None;
+    }
+    member.unpaid = member.unpaid.take().or(old.unpaid);
+    member.last_play = member.last_play.max(old.last_play);
+    member.note(now, format!("merged with {from}: {why}"));
+    book.merged.insert(from.clone(), into.clone());
+    rename_open_business(book, from, into);
+}
+
+/// Open business of the old id goes on under the new one.
+fn rename_open_business(book: &mut Book, from: &MemberId, into: &MemberId) {
+    let keys: BTreeSet<ActKey> = book
+        .intents
+        .values()
+        .filter(|intent| intent.member == *from)
+        .map(|intent| intent.key.clone())
+        .chain(book.holds.values().filter(|hold| hold.member == *from).map(|hold| hold.key.clone()))
+        .collect();
+    for key in keys {
+        let renamed = ActKey(key.0.replacen(&format!("/{from}/"), &format!("/{into}/"), 1));
+        if let Some(mut intent) = book.intents.remove(&key) {
+            intent.key = renamed.clone();
+            intent.member = into.clone();
+            book.intents.insert(renamed.clone(), intent);
+        }
+        if let Some(mut hold) = book.holds.remove(&key) {
+            hold.key = renamed.clone();
+            hold.member = into.clone();
+            book.holds.insert(renamed, hold);
+        }
+    }
+    for notice in book.outbox.values_mut().filter(|notice| notice.member.as_ref() == Some(from)) {
+        notice.member = Some(into.clone());
+    }
+}
+
+/// Addresses behind which another Plex identity hides: not invited, asked for
+/// a Plex address instead.
+#[must_use]
+pub fn is_relay(email: &crate::facts::Email) -> bool {
+    const RELAYS: [&str; 3] = ["@privaterelay.appleid.com", "@relay.firefox.com", "@mozmail.com"];
+    RELAYS.iter().any(|relay| email.as_str().ends_with(relay))
+}
+
+/// Finds whom an operator means: member id, Plex id, email, username. `Err`
+/// says that nobody is meant, or lists whom it could mean.
+///
+/// # Errors
+/// A sentence.
+pub fn find<'a>(book: &'a Book, who: &str) -> Result<&'a Member, String> {
+    let who = who.trim();
+    let id = MemberId(who.to_owned());
+    let id = book.merged.get(&id).unwrap_or(&id);
+    if let Some(member) = book.members.get(id) {
+        return Ok(member);
+    }
+    let wanted = who.to_lowercase();
+    let is = |text: Option<&str>| text.is_some_and(|text| text.to_lowercase() == wanted);
+    let matches = |member: &&Member| {
+        member.plex.is_some_and(|account| account.to_string() == wanted)
+            || is(member.email.as_ref().map(|email| email.as_str()))
+            || is(member.username.as_deref())
+            || is(member.title.as_deref())
+            || is(member.share.as_ref().and_then(|share| share.row.email.as_ref()).map(|email| email.as_str()))
+            || member.customers.keys().any(|customer| customer.0.to_lowercase() == wanted)
+            || member.subscriptions.keys().any(|subscription| subscription.0.to_lowercase() == wanted)
+            || member.customers.values().any(|payer| {
+                is(payer.email.as_ref().map(|email| email.as_str()))
+                    || is(payer.mail_to.as_ref().map(|email| email.as_str()))
+            })
+    };
+    let hits: Vec<&Member> = book.members.values().filter(matches).collect();
+    match hits.as_slice() {
+        [one] => Ok(one),
+        [] => Err(format!("nobody in the book is {who:?}; `usher members` lists everybody")),
+        several => {
+            let names: Vec<String> =
+                several.iter().map(|member| format!("{} ({})", member.id, member.name())).collect();
+            Err(format!("{who:?} could be {}; use the member id", names.join(" or ")))
+        }
+    }
+}
+
+/// Titles of what a member's share opens, for letters.
+#[must_use]
+pub fn open_to(book: &Book, member: &Member) -> Vec<String> {
+    member
+        .share
+        .as_ref()
+        .map_or_else(Vec::new, |share| libraries::titles(&book.libraries, &share.row.libraries(&book.libraries.known)))
+}

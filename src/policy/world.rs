@@ -1,0 +1,151 @@
+//! What the services said last, as the engine remembers it in memory. After a
+//! restart it is empty, and so the first whole readings only look.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+
+use super::Rules;
+use crate::facts::{Activity, Billing, Friends, Moment, Reading, Source, Unread, Whole};
+
+/// The three sources as last seen by this process.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct World {
+    /// plex.tv.
+    pub plex: Seen<Friends>,
+    /// Stripe.
+    pub stripe: Seen<Billing>,
+    /// Tautulli.
+    pub tautulli: Seen<Activity>,
+    /// Populations that are far smaller than lately, and what is known of it.
+    pub drops: BTreeMap<crate::ledger::Population, Drop>,
+    /// The operator's word on them, good until the count is normal again.
+    pub accepted_drops: BTreeSet<crate::ledger::Population>,
+    /// When the newest listing that shows a member's row (or its absence) was
+    /// begun, where that is newer than the last whole reading.
+    pub listed: BTreeMap<crate::member::MemberId, Moment>,
+    /// The book can't be trusted yet: only look, for this reason.
+    pub only_look: Option<String>,
+    /// Our clock stands before the last commit, by more than a moment.
+    pub clock_went_back: Option<String>,
+}
+
+/// A population far smaller than lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drop {
+    /// When a whole reading first showed it.
+    pub since: Moment,
+    /// How many there are now.
+    pub now: u64,
+    /// How many there should be, after explained goings.
+    pub expected: u64,
+    /// A second whole reading ≥ 60 min after the first confirmed it.
+    pub confirmed: bool,
+}
+
+/// One source as last seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen<T> {
+    /// The last whole reading.
+    pub last: Option<Whole<T>>,
+    /// Whole readings in this process.
+    pub wholes: u32,
+    /// Failures since the last whole reading.
+    pub failures: u32,
+    /// When the failures began.
+    pub failing_since: Option<Moment>,
+    /// The last failure.
+    pub last_error: Option<Unread>,
+}
+
+impl<T> Default for Seen<T> {
+    fn default() -> Self {
+        Self { last: None, wholes: 0, failures: 0, failing_since: None, last_error: None }
+    }
+}
+
+impl<T> Seen<T> {
+    /// Remembers a reading.
+    pub fn see(&mut self, reading: Reading<T>) {
+        match reading {
+            Reading::Read(whole) => {
+                self.last = Some(whole);
+                self.wholes = self.wholes.saturating_add(1);
+                self.failures = 0;
+                self.failing_since = None;
+                self.last_error = None;
+            }
+            Reading::Unread(unread) => {
+                self.failures = self.failures.saturating_add(1);
+                self.failing_since.get_or_insert(unread.at);
+                self.last_error = Some(unread);
+            }
+        }
+    }
+
+    /// The last whole value.
+    #[must_use]
+    pub fn value(&self) -> Option<&T> {
+        self.last.as_ref().map(|whole| &whole.value)
+    }
+}
+
+/// A source's state without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenState {
+    /// When the last whole reading ended.
+    pub read_at: Option<Moment>,
+    /// Their clock minus ours, then.
+    pub skew_secs: Option<i64>,
+    /// Whole readings in this process.
+    pub wholes: u32,
+    /// Failures since.
+    pub failures: u32,
+    /// Since when.
+    pub failing_since: Option<Moment>,
+    /// The last one.
+    pub last_error: Option<Unread>,
+}
+
+impl World {
+    /// How a source stands.
+    #[must_use]
+    pub fn state(&self, source: Source) -> SeenState {
+        fn of<T>(seen: &Seen<T>) -> SeenState {
+            SeenState {
+                read_at: seen.last.as_ref().map(|whole| whole.at),
+                skew_secs: seen.last.as_ref().and_then(|whole| whole.skew_secs),
+                wholes: seen.wholes,
+                failures: seen.failures,
+                failing_since: seen.failing_since,
+                last_error: seen.last_error.clone(),
+            }
+        }
+        match source {
+            Source::Plex => of(&self.plex),
+            Source::Stripe => of(&self.stripe),
+            Source::Tautulli => of(&self.tautulli),
+        }
+    }
+
+    /// When the newest listing that covers this member was begun.
+    #[must_use]
+    pub fn listed_at(&self, member: &crate::member::MemberId) -> Option<Moment> {
+        let whole = self.plex.last.as_ref().map(|whole| whole.begun);
+        whole.max(self.listed.get(member).copied())
+    }
+
+    /// Whether a source was read whole lately enough (RULES R9.2).
+    #[must_use]
+    pub fn is_fresh(&self, now: Moment, rules: &Rules, source: Source) -> bool {
+        self.state(source).read_at.is_some_and(|at| now - at <= rules.freshness(source))
+    }
+
+    /// Failing for 3 intervals and 3 tries: worth telling the operator.
+    #[must_use]
+    pub fn is_down(&self, now: Moment, rules: &Rules, source: Source) -> bool {
+        let state = self.state(source);
+        let interval = rules.intervals.get(&source).copied().unwrap_or(TimeDelta::minutes(15));
+        state.failures >= 3 && state.failing_since.is_some_and(|since| now - since >= interval * 2)
+    }
+}

@@ -1,0 +1,20 @@
+//! The only network clients: concrete, each with its base URL in the
+//! constructor.
+//!
+//! They return `facts` and know neither ledger, policy nor store. They never
+//! retry (the next pass does), never follow a redirect, and never put a
+//! token, an address, a body or a query into a log line or an error.
+
+pub mod discord;
+pub mod failure;
+pub mod http;
+mod loose;
+pub mod pacer;
+pub mod plex;
+#[cfg(test)]
+mod script;
+mod skew;
+pub mod smtp;
+pub mod stripe;
+pub mod tautulli;
+pub mod tls;

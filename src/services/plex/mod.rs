@@ -1,0 +1,172 @@
+//! plex.tv: who is let in, and letting in and out.
+//!
+//! It promises: a reading is whole or fails; one request at a time; every
+//! write carries [`Live`](crate::config::Live) and is sent once; an empty
+//! list of libraries, which plex.tv reads as *all*, can't be sent.
+//! It never removes a friend, a home user, or anything on another server.
+//!
+//! Known races: listings lag 1–2 s behind writes, and somebody may accept
+//! between the two listings (pending is read first, so they are in both, not
+//! in neither).
+
+mod read;
+mod rows;
+mod write;
+mod xml;
+
+pub use self::{
+    read::Listing,
+    write::{InviteTo, Invited},
+};
+pub use super::pacer::Lane;
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{
+    failure::Failure,
+    http::{Call, Http, Reply},
+    pacer::Pacer,
+    skew::Skew,
+};
+use crate::{facts::FailureKind, secret::Secret};
+
+const NAME: &str = "plex.tv";
+const SITE: &str = "https://plex.tv";
+const CLIENTS: &str = "https://clients.plex.tv";
+/// python-plexapi waits as long.
+const CALL_SECS: u64 = 30;
+/// plex.tv's limits are unpublished; its clients keep this distance.
+const WRITE_GAP_SECS: u64 = 1;
+
+/// The owner's account at plex.tv. Clones share their pace.
+#[derive(Clone)]
+pub struct Plex {
+    http: Http,
+    site: String,
+    clients: String,
+    token: Secret,
+    client_id: String,
+    pacer: Pacer,
+    skew: Skew,
+}
+
+impl Plex {
+    /// `base` (`PLEX_API_URL`) stands for both plex.tv and clients.plex.tv.
+    /// `client_id` is made once and kept for ever: a new one is a new device
+    /// in the owner's list.
+    #[must_use]
+    pub fn new(http: Http, base: Option<String>, token: Secret, client_id: String) -> Self {
+        let site = base.clone().unwrap_or_else(|| SITE.to_owned());
+        let clients = base.unwrap_or_else(|| CLIENTS.to_owned());
+        let pacer = Pacer::new(Duration::from_secs(WRITE_GAP_SECS));
+        Self { http, site, clients, token, client_id, pacer, skew: Skew::default() }
+    }
+
+    /// plex.tv's clock minus ours at its latest answer, in seconds.
+    #[must_use]
+    pub fn skew_secs(&self) -> Option<i64> {
+        self.skew.secs()
+    }
+
+    fn call(&self, method: Method, base: &str, path: &str, accept: &str) -> Call {
+        Call::new(NAME, method, base, path)
+            .header("accept", accept)
+            .header("x-plex-token", self.token.expose())
+            .header("x-plex-client-identifier", self.client_id.as_str())
+            .header("x-plex-product", "Usher")
+            .header("x-plex-version", env!("CARGO_PKG_VERSION"))
+            .limit(Duration::from_secs(CALL_SECS))
+    }
+
+    async fn get(&self, lane: Lane, call: Call) -> Result<Reply, Failure> {
+        let _turn = self.pacer.read(lane).await;
+        let reply = self.http.send(call).await?;
+        self.skew.note(&reply);
+        accept(reply)
+    }
+
+    /// Any status is an answer here; see [`accept`].
+    async fn write(&self, call: Call) -> Result<Reply, Failure> {
+        let turn = self.pacer.write().await;
+        let reply = self.http.send(call).await;
+        turn.wrote();
+        let reply = reply?;
+        self.skew.note(&reply);
+        Ok(reply)
+    }
+
+    /// v2: JSON.
+    async fn get_json(&self, lane: Lane, base: &str, path: &str) -> Result<(Reply, Value), Failure> {
+        let reply = self.get(lane, self.call(Method::GET, base, path, "application/json")).await?;
+        let value = json(&reply)?;
+        Ok((reply, value))
+    }
+
+    /// v1: XML, with the root we expect.
+    async fn get_xml(&self, lane: Lane, path: &str) -> Result<(Reply, Value), Failure> {
+        let reply = self.get(lane, self.call(Method::GET, &self.site, path, "application/xml")).await?;
+        let value = match xml::parse(&reply.body) {
+            Some((root, value)) if root == "MediaContainer" && !reply.is_html() => value,
+            _ => return Err(not(&reply, "the XML listing that was asked for")),
+        };
+        Ok((reply, value))
+    }
+}
+
+fn json(reply: &Reply) -> Result<Value, Failure> {
+    let typed = reply.content_type.is_empty() || reply.content_type.contains("json");
+    match serde_json::from_slice(&reply.body) {
+        Ok(value) if typed => Ok(value),
+        _ => Err(not(reply, "JSON")),
+    }
+}
+
+/// A 2xx answer of the wrong shape: never an empty answer.
+fn not(reply: &Reply, expected: &str) -> Failure {
+    let kind = if reply.is_html() { FailureKind::Unreachable } else { FailureKind::Nonsense };
+    let mut failure = Failure::unknown(kind, format!("{}: the answer isn't {expected}", reply.what));
+    failure.status = Some(reply.status);
+    failure
+}
+
+/// plex.tv's own reading of the statuses.
+fn accept(reply: Reply) -> Result<Reply, Failure> {
+    if reply.is_success() {
+        return Ok(reply);
+    }
+    let mut failure = reply.failure();
+    let body = String::from_utf8_lossy(&reply.body);
+    if reply.status == 422 && body.contains("Invalid token") {
+        failure.kind = FailureKind::Unauthorized;
+    }
+    let more = match failure.kind {
+        FailureKind::Unauthorized => {
+            "; PLEX_TOKEN is refused: sign in again and set a new one (tokens die on \"sign out all devices\")"
+                .to_owned()
+        }
+        FailureKind::Forbidden => "; the account of PLEX_TOKEN may not do this: is it the server's owner?".to_owned(),
+        FailureKind::Gone if reply.status == 410 => "; plex.tv has removed this endpoint".to_owned(),
+        _ => code(&reply).map_or_else(String::new, |code| format!(" (code {code})")),
+    };
+    failure.why.push_str(&more);
+    Err(failure)
+}
+
+/// The number in an error body. The message may hold addresses: left alone.
+fn code(reply: &Reply) -> Option<u64> {
+    if let Ok(value) = serde_json::from_slice::<Value>(&reply.body) {
+        return super::loose::num(&value["errors"][0]["code"]);
+    }
+    let (root, value) = xml::parse(&reply.body)?;
+    let row = if root == "errors" { &value["error"][0] } else { &value };
+    super::loose::num(&row["code"])
+}
+
+/// The endpoint itself isn't there (any more); a 404 with a proper error body
+/// speaks of the thing that was asked for.
+fn is_endpoint_gone(reply: &Reply) -> bool {
+    matches!(reply.status, 405 | 410) || (reply.status == 404 && reply.is_html())
+}

@@ -1,0 +1,244 @@
+//! Stripe: who pays.
+//!
+//! It promises: listings to the last page or not at all; both shapes of the
+//! API read; one pinned version; the outcome of a cancellation never guessed.
+//! It never changes anything but by [`Stripe::cancel`], never retries, and
+//! never takes a missing row for an end: that is fetched singly.
+//!
+//! Known races: what is created while pages are read isn't in them.
+
+mod read;
+mod rows;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{
+    failure::{Certainty, Failure},
+    http::{Call, Http, Reply, segment},
+    loose::{flag, list, text},
+    skew::Skew,
+};
+use crate::{
+    config::Live,
+    facts::{FailureKind, SubscriptionId},
+    secret::Secret,
+};
+
+const NAME: &str = "Stripe";
+const SITE: &str = "https://api.stripe.com";
+/// The version whose answers were tested; within a train only additions.
+const VERSION: &str = "2026-07-29.dahlia";
+/// Stripe's own clients wait 80 s; a page takes well under 5.
+const CALL_SECS: u64 = 30;
+/// Stripe's largest page.
+const PAGE: &str = "100";
+/// 100,000 rows: beyond that something turns in circles.
+const PAGES_MAX: usize = 1000;
+
+/// When a cancellation takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelWhen {
+    /// At once; nothing is paid back.
+    Now,
+    /// When the paid period ends.
+    PeriodEnd,
+}
+
+/// The operator's account at Stripe.
+#[derive(Clone)]
+pub struct Stripe {
+    http: Http,
+    base: String,
+    key: Secret,
+    skew: Skew,
+}
+
+type Query<'a> = Vec<(&'a str, &'a str)>;
+
+impl Stripe {
+    /// `base` is `STRIPE_API_URL`, `key` `STRIPE_SECRET_KEY`.
+    #[must_use]
+    pub fn new(http: Http, base: Option<String>, key: Secret) -> Self {
+        Self { http, base: base.unwrap_or_else(|| SITE.to_owned()), key, skew: Skew::default() }
+    }
+
+    /// Whether the key is one for real money, by its prefix.
+    #[must_use]
+    pub fn key_livemode(&self) -> bool {
+        ["sk_live_", "rk_live_"].iter().any(|prefix| self.key.expose().starts_with(prefix))
+    }
+
+    /// Stripe's clock minus ours at its latest answer, in seconds.
+    #[must_use]
+    pub fn skew_secs(&self) -> Option<i64> {
+        self.skew.secs()
+    }
+
+    /// Ends a subscription. `idempotency_key` names the intent: the same one
+    /// for every try of it.
+    ///
+    /// # Errors
+    /// `Gone` when Stripe doesn't know it or it has ended already: look.
+    pub async fn cancel(
+        &self,
+        _live: &Live,
+        id: &SubscriptionId,
+        when: CancelWhen,
+        idempotency_key: &str,
+    ) -> Result<(), Failure> {
+        let path = format!("/v1/subscriptions/{}", segment(&id.0));
+        let call = match when {
+            CancelWhen::Now => self.request(Method::DELETE, &path),
+            CancelWhen::PeriodEnd => self
+                .request(Method::POST, &path)
+                .header("idempotency-key", idempotency_key)
+                .form([("cancel_at_period_end", "true")]),
+        };
+        let (reply, value) = self.send(call).await?;
+        if text(&value["id"]).as_deref() == Some(id.as_str()) {
+            Ok(())
+        } else {
+            Err(Failure::nonsense(format!("{}: the answer isn't that subscription", reply.what)))
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> Call {
+        Call::new(NAME, method, &self.base, path)
+            .header("authorization", format!("Bearer {}", self.key.expose()))
+            .header("stripe-version", VERSION)
+            .header("accept", "application/json")
+            .limit(Duration::from_secs(CALL_SECS))
+    }
+
+    async fn send(&self, call: Call) -> Result<(Reply, Value), Failure> {
+        let reply = self.http.send(call).await?;
+        self.skew.note(&reply);
+        if !reply.is_success() {
+            return Err(refusal(&reply));
+        }
+        match serde_json::from_slice(&reply.body) {
+            Ok(value @ Value::Object(_)) if !reply.is_html() => Ok((reply, value)),
+            _ if reply.is_html() => {
+                let why = format!("{}: a page for people came instead of an answer", reply.what);
+                Err(Failure::unknown(FailureKind::Unreachable, why))
+            }
+            _ => Err(Failure::nonsense(format!("{}: the answer isn't a JSON object", reply.what))),
+        }
+    }
+
+    /// One object.
+    async fn get(&self, path: &str, query: &Query<'_>) -> Result<(Reply, Value), Failure> {
+        let call = self.request(Method::GET, path);
+        self.send(query.iter().fold(call, |call, (name, value)| call.query(name, value))).await
+    }
+
+    /// All rows of a list, every page of it, newest first.
+    async fn list(&self, path: &str, query: &Query<'_>) -> Result<Vec<Value>, Failure> {
+        let mut all: Vec<Value> = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let mut query = query.clone();
+            query.extend(after.as_deref().map(|after| ("starting_after", after)));
+            let (rows, has_more) = self.page(path, &query).await?;
+            let next = further(path, rows.last(), has_more, after)?;
+            all.extend(rows);
+            match next {
+                Some(next) => after = Some(next),
+                None => return distinct(path, all),
+            }
+        }
+        Err(endless(path))
+    }
+
+    /// All rows newer than `cursor`, newest first. Stripe gives those next to
+    /// the cursor first.
+    async fn list_since(&self, path: &str, cursor: &str) -> Result<Vec<Value>, Failure> {
+        let mut all: Vec<Value> = Vec::new();
+        let mut before = cursor.to_owned();
+        for _ in 0..PAGES_MAX {
+            let (mut rows, has_more) = self.page(path, &vec![("ending_before", &before)]).await?;
+            let next = further(path, rows.first(), has_more, Some(before))?;
+            rows.append(&mut all);
+            all = rows;
+            match next {
+                Some(next) => before = next,
+                None => return distinct(path, all),
+            }
+        }
+        Err(endless(path))
+    }
+
+    async fn page(&self, path: &str, query: &Query<'_>) -> Result<(Vec<Value>, bool), Failure> {
+        let mut query = query.clone();
+        if !query.iter().any(|(name, _)| *name == "limit") {
+            query.push(("limit", PAGE));
+        }
+        let (reply, value) = self.get(path, &query).await?;
+        match (list(&value["data"]), flag(&value["has_more"])) {
+            (Some(rows), Some(has_more)) => Ok((rows.to_vec(), has_more)),
+            _ => Err(Failure::nonsense(format!("{}: the answer isn't a list", reply.what))),
+        }
+    }
+}
+
+/// The row to go on from; `None` after the last page.
+fn further(path: &str, edge: Option<&Value>, has_more: bool, from: Option<String>) -> Result<Option<String>, Failure> {
+    if !has_more {
+        return Ok(None);
+    }
+    let next = edge.and_then(|row| text(&row["id"])).filter(|next| Some(next) != from.as_ref());
+    let why = || format!("Stripe GET {path}: an empty or repeated page says there are more");
+    next.map(Some).ok_or_else(|| Failure::partial(why()))
+}
+
+fn endless(path: &str) -> Failure {
+    Failure::partial(format!("Stripe GET {path}: no end after {PAGES_MAX} pages"))
+}
+
+/// A row seen twice means that another was left out.
+fn distinct(path: &str, rows: Vec<Value>) -> Result<Vec<Value>, Failure> {
+    let mut seen = BTreeSet::new();
+    for row in &rows {
+        let id = row["id"].as_str().unwrap_or_default();
+        if id.is_empty() {
+            return Err(Failure::nonsense(format!("Stripe GET {path}: a row has no id")));
+        }
+        if !seen.insert(id) {
+            return Err(Failure::partial(format!("Stripe GET {path}: the same row came on two pages")));
+        }
+    }
+    Ok(rows)
+}
+
+/// Stripe's own reading of the statuses. Only its code words are repeated.
+fn refusal(reply: &Reply) -> Failure {
+    let mut failure = reply.failure();
+    let error: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let words = ["type", "code"].map(|name| text(&error["error"][name]).filter(|word| is_word(word)));
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    if !words.is_empty() {
+        failure.why = format!("{} ({})", failure.why, words.join(", "));
+    }
+    match reply.status {
+        401 => failure.why.push_str("; STRIPE_SECRET_KEY is refused: set a valid one"),
+        403 => failure.why.push_str("; STRIPE_SECRET_KEY lacks the right for this: add it in Stripe's dashboard"),
+        // The object is busy, or the same request still runs.
+        409 => (failure.kind, failure.certainty) = (FailureKind::RateLimited, Certainty::Unknown),
+        _ => {}
+    }
+    if let Some(id) = reply.request_id.as_deref().filter(|id| is_word(id)) {
+        failure.why = format!("{} [{id}]", failure.why);
+    }
+    failure
+}
+
+fn is_word(text: &str) -> bool {
+    text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

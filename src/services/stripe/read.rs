@@ -1,0 +1,324 @@
+//! Whole readings of Stripe, and looks at one customer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Stripe, rows};
+use crate::{
+    facts::{
+        Billing, Catalogue, Customer, CustomerId, CustomerLook, EventId, Invoice, Moment, MoneyMoment, PriceId,
+        ProductId, Stated, Status, StripeAccountId, Subscription, SubscriptionId,
+    },
+    services::{failure::Failure, http::segment, loose::text},
+};
+
+/// More than these have never gone at once in good order; the continuity
+/// brake holds long before.
+const STATED_MAX: usize = 50;
+
+/// One reading: what it has met so far.
+struct Reading<'a> {
+    stripe: &'a Stripe,
+    fits: bool,
+    customers: BTreeMap<CustomerId, Customer>,
+}
+
+impl Stripe {
+    /// Everything: subscriptions in every status, customers, prices, and the
+    /// refunds and disputes since `cursor` (none the first time). `running`
+    /// are those the book knows as running: whichever the listing doesn't
+    /// show so is asked for singly.
+    ///
+    /// # Errors
+    /// When any part that is needed can't be read whole.
+    pub async fn billing(
+        &self,
+        cursor: Option<&EventId>,
+        running: &BTreeSet<SubscriptionId>,
+    ) -> Result<(Billing, Option<i64>), Failure> {
+        let mut reading = Reading::new(self);
+        let account = unless_denied(self.get("/v1/account", &vec![]).await)?;
+        let account = account.and_then(|(_, value)| text(&value["id"])).map(StripeAccountId);
+        let mut subscriptions = BTreeMap::new();
+        for subscription in reading.subscriptions(&vec![("status", "all"), ("expand[]", "data.customer")]).await? {
+            subscriptions.insert(subscription.id.clone(), subscription);
+        }
+        reading.open_invoices(&mut subscriptions).await?;
+        let stated = reading.stated(running, &subscriptions).await?;
+        let catalogue = reading.catalogue().await?;
+        let (moments, cursor) = reading.moments(cursor).await?;
+        let billing = Billing {
+            account,
+            key_livemode: self.key_livemode(),
+            livemode_fits: reading.fits,
+            catalogue,
+            subscriptions,
+            customers: reading.customers,
+            stated,
+            moments,
+            cursor,
+        };
+        Ok((billing, self.skew_secs()))
+    }
+
+    /// Everything about one customer.
+    ///
+    /// # Errors
+    /// When any of it can't be read; a customer unknown to Stripe is an
+    /// answer.
+    pub async fn customer(&self, id: &CustomerId) -> Result<CustomerLook, Failure> {
+        let begun = self.http.now();
+        let mut reading = Reading::new(self);
+        let customer = reading.fetch_customer(id).await?;
+        let mut subscriptions = BTreeMap::new();
+        if customer.is_some() {
+            for subscription in reading.subscriptions(&vec![("customer", id.as_str()), ("status", "all")]).await? {
+                subscriptions.insert(subscription.id.clone(), subscription);
+            }
+        }
+        for subscription in subscriptions.values_mut().filter(|subscription| needs_invoices(subscription)) {
+            subscription.open_invoices = reading.invoices_of(&subscription.id).await?;
+        }
+        Ok(CustomerLook { begun, id: id.clone(), customer, subscriptions: subscriptions.into_values().collect() })
+    }
+
+    /// Subscriptions created at `at` or later, with their customers.
+    ///
+    /// # Errors
+    /// When the listing can't be read whole.
+    pub async fn created_since(&self, at: Moment) -> Result<Vec<(Subscription, Customer)>, Failure> {
+        let mut reading = Reading::new(self);
+        let since = at.timestamp().to_string();
+        let query = vec![("status", "all"), ("created[gte]", since.as_str()), ("expand[]", "data.customer")];
+        let subscriptions = reading.subscriptions(&query).await?;
+        let customers = reading.customers;
+        let with = |subscription: Subscription| {
+            let customer = customers.get(&subscription.customer)?.clone();
+            Some((subscription, customer))
+        };
+        Ok(subscriptions.into_iter().filter_map(with).collect())
+    }
+}
+
+impl<'a> Reading<'a> {
+    fn new(stripe: &'a Stripe) -> Self {
+        Self { stripe, fits: true, customers: BTreeMap::new() }
+    }
+
+    async fn list(&mut self, path: &str, query: &super::Query<'_>) -> Result<Vec<Value>, Failure> {
+        let rows = self.stripe.list(path, query).await?;
+        for row in &rows {
+            self.met(row);
+        }
+        Ok(rows)
+    }
+
+    fn met(&mut self, row: &Value) {
+        self.fits &= rows::fits(row, self.stripe.key_livemode());
+    }
+
+    /// The subscriptions of a listing, all their items, and their customers.
+    async fn subscriptions(&mut self, query: &super::Query<'_>) -> Result<Vec<Subscription>, Failure> {
+        let rows = self.list("/v1/subscriptions", query).await?;
+        let mut subscriptions = Vec::new();
+        for row in &rows {
+            subscriptions.push(self.subscription(row).await?);
+        }
+        let asked_for_one = query.iter().any(|(name, _)| *name == "customer");
+        let ids: BTreeSet<CustomerId> =
+            subscriptions.iter().map(|subscription| subscription.customer.clone()).collect();
+        for id in ids {
+            // An account that is a customer can't be asked for here.
+            if id.0.starts_with("acct_") {
+                let customer = Customer { id: id.clone(), email: None, name: None, deleted: false };
+                self.customers.entry(id).or_insert(customer);
+            } else if !asked_for_one && !self.customers.contains_key(&id) {
+                self.fetch_customer(&id).await?;
+            }
+        }
+        Ok(subscriptions)
+    }
+
+    async fn subscription(&mut self, row: &Value) -> Result<Subscription, Failure> {
+        let broken = || Failure::nonsense("Stripe: a subscription came without what every subscription has");
+        let mut subscription = rows::subscription(row).ok_or_else(broken)?;
+        if row["items"]["has_more"] == true {
+            let query = vec![("subscription", subscription.id.as_str())];
+            let items = self.stripe.list("/v1/subscription_items", &query).await?;
+            let period_end = crate::services::loose::moment(&row["current_period_end"]);
+            subscription.items =
+                items.iter().map(|row| rows::item(row, period_end)).collect::<Option<_>>().ok_or_else(broken)?;
+        }
+        if row["customer"].is_object() {
+            let customer = rows::customer(&row["customer"]).ok_or_else(broken)?;
+            self.customers.insert(customer.id.clone(), customer);
+        }
+        Ok(subscription)
+    }
+
+    /// `None` when Stripe answers 404.
+    async fn fetch_customer(&mut self, id: &CustomerId) -> Result<Option<Customer>, Failure> {
+        let path = format!("/v1/customers/{}", segment(&id.0));
+        let value = match self.stripe.get(&path, &vec![]).await {
+            Ok((_, value)) => value,
+            Err(failure) if failure.status == Some(404) => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        self.met(&value);
+        let customer = rows::customer(&value).filter(|customer| customer.id == *id);
+        let customer = customer.ok_or_else(|| Failure::nonsense("Stripe: the answer isn't the customer asked for"))?;
+        self.customers.insert(id.clone(), customer.clone());
+        Ok(Some(customer))
+    }
+
+    /// Fills in the open invoices of those in trouble: one listing for all,
+    /// and one each for whoever isn't in it.
+    async fn open_invoices(&mut self, all: &mut BTreeMap<SubscriptionId, Subscription>) -> Result<(), Failure> {
+        if !all.values().any(needs_invoices) {
+            return Ok(());
+        }
+        let mut open: BTreeMap<SubscriptionId, Vec<Invoice>> = BTreeMap::new();
+        match self.list("/v1/invoices", &vec![("status", "open")]).await {
+            Ok(rows) => {
+                for (id, invoice) in invoices(&rows)? {
+                    if let Some(id) = id {
+                        open.entry(id).or_default().push(invoice);
+                    }
+                }
+            }
+            Err(failure) if matches!(failure.status, Some(400 | 403 | 404)) => {}
+            Err(failure) => return Err(failure),
+        }
+        for subscription in all.values_mut().filter(|subscription| needs_invoices(subscription)) {
+            subscription.open_invoices = match open.remove(&subscription.id) {
+                Some(invoices) => Some(oldest_first(invoices)),
+                None => self.invoices_of(&subscription.id).await?,
+            };
+        }
+        Ok(())
+    }
+
+    /// `None` when the key may not read them.
+    async fn invoices_of(&mut self, id: &SubscriptionId) -> Result<Option<Vec<Invoice>>, Failure> {
+        let query = vec![("subscription", id.as_str()), ("status", "open")];
+        let Some(rows) = unless_denied(self.list("/v1/invoices", &query).await)? else { return Ok(None) };
+        // An implementation that ignores the filter must not mix them up.
+        let theirs = invoices(&rows)?.into_iter().filter(|(of, _)| of.as_ref().is_none_or(|of| of == id));
+        Ok(Some(oldest_first(theirs.map(|(_, invoice)| invoice).collect())))
+    }
+
+    /// What Stripe itself says of those that were running and aren't listed so.
+    async fn stated(
+        &mut self,
+        running: &BTreeSet<SubscriptionId>,
+        listed: &BTreeMap<SubscriptionId, Subscription>,
+    ) -> Result<BTreeMap<SubscriptionId, Stated>, Failure> {
+        let runs = |id: &&SubscriptionId| listed.get(*id).is_some_and(|subscription| subscription.status.is_running());
+        let mut stated = BTreeMap::new();
+        for id in running.iter().filter(|id| !runs(id)).take(STATED_MAX) {
+            let path = format!("/v1/subscriptions/{}", segment(&id.0));
+            let said = match self.stripe.get(&path, &vec![("expand[]", "customer")]).await {
+                Ok((_, value)) => {
+                    self.met(&value);
+                    let mut subscription = self.subscription(&value).await?;
+                    if subscription.id != *id {
+                        return Err(Failure::nonsense("Stripe: the answer isn't the subscription asked for"));
+                    }
+                    if needs_invoices(&subscription) {
+                        subscription.open_invoices = self.invoices_of(id).await?;
+                    }
+                    Stated::Is(Box::new(subscription))
+                }
+                Err(failure) if failure.status == Some(404) => Stated::NotFound,
+                Err(failure) => return Err(failure),
+            };
+            stated.insert(id.clone(), said);
+        }
+        Ok(stated)
+    }
+
+    /// `None` when the key may not read them.
+    async fn catalogue(&mut self) -> Result<Option<Catalogue>, Failure> {
+        let Some(products) = unless_denied(self.list("/v1/products", &vec![]).await)? else { return Ok(None) };
+        let mut catalogue = Catalogue::default();
+        for row in &products {
+            let (id, product) = rows::product(row).ok_or_else(|| Failure::nonsense("Stripe: a product has no id"))?;
+            catalogue.products.insert(id, product);
+        }
+        // Without `active` Stripe lists the active ones; old subscriptions
+        // keep old prices.
+        for active in ["true", "false"] {
+            let query = vec![("type", "recurring"), ("active", active)];
+            let Some(prices) = unless_denied(self.list("/v1/prices", &query).await)? else { return Ok(None) };
+            catalogue.prices.extend(recurring(&prices)?);
+        }
+        Ok(Some(catalogue))
+    }
+
+    /// Refunds and disputes since `cursor`, oldest first, and the next cursor.
+    async fn moments(&mut self, cursor: Option<&EventId>) -> Result<(Vec<MoneyMoment>, Option<EventId>), Failure> {
+        let path = "/v1/events";
+        let Some(since) = cursor else {
+            let newest = unless_denied(self.stripe.page(path, &vec![("limit", "1")]).await)?;
+            let id = newest.and_then(|(rows, _)| rows.first().and_then(|row| text(&row["id"])));
+            return Ok((Vec::new(), id.map(EventId)));
+        };
+        // All types: a cursor must stay younger than the 30 days of Stripe's
+        // memory even when no refund comes for months.
+        let rows = match self.stripe.list_since(path, since.as_str()).await {
+            Ok(rows) => rows,
+            Err(failure) if matches!(failure.status, Some(400 | 404)) => {
+                // The cursor is forgotten: everything that Stripe remembers.
+                match unless_denied(self.stripe.list(path, &vec![]).await)? {
+                    Some(rows) => rows,
+                    None => return Ok((Vec::new(), cursor.cloned())),
+                }
+            }
+            Err(failure) if failure.status == Some(403) => return Ok((Vec::new(), cursor.cloned())),
+            Err(failure) => return Err(failure),
+        };
+        let next = rows.first().and_then(|row| text(&row["id"])).map(EventId).or_else(|| cursor.cloned());
+        let mut moments = Vec::new();
+        for row in rows.iter().rev() {
+            let Some((mut moment, charge)) = rows::money_moment(row) else { continue };
+            self.met(row);
+            if let Some(charge) = charge {
+                let path = format!("/v1/charges/{}", segment(&charge));
+                let charge = unless_denied(self.stripe.get(&path, &vec![]).await)?;
+                moment.customer = charge.and_then(|(_, value)| rows::reference(&value["customer"])).map(CustomerId);
+            }
+            moments.push(moment);
+        }
+        Ok((moments, next))
+    }
+}
+
+/// The statuses whose start only an open invoice tells.
+fn needs_invoices(subscription: &Subscription) -> bool {
+    matches!(subscription.status, Status::PastDue | Status::Unpaid)
+}
+
+/// 403 and 404: the key may not read it, or it isn't there. Not known.
+fn unless_denied<T>(outcome: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if matches!(failure.status, Some(403 | 404)) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn invoices(rows: &[Value]) -> Result<Vec<(Option<SubscriptionId>, Invoice)>, Failure> {
+    let parsed: Option<_> = rows.iter().filter(|row| row["status"] == "open").map(rows::invoice).collect();
+    parsed.ok_or_else(|| Failure::nonsense("Stripe: an invoice came without what every invoice has"))
+}
+
+fn oldest_first(mut invoices: Vec<Invoice>) -> Vec<Invoice> {
+    invoices.sort_by(|a, b| (a.opened_at, &a.id).cmp(&(b.opened_at, &b.id)));
+    invoices
+}
+
+fn recurring(rows: &[Value]) -> Result<Vec<(PriceId, ProductId)>, Failure> {
+    let parsed: Option<Vec<_>> = rows.iter().map(rows::price).collect();
+    Ok(parsed.ok_or_else(|| Failure::nonsense("Stripe: a price has no product"))?.into_iter().flatten().collect())
+}

@@ -1,0 +1,145 @@
+//! Stripe's objects → facts, in every shape since acacia. Pure.
+//!
+//! A reference may be an id, the object, `{id, deleted}` or null.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{
+    facts::{
+        Customer, CustomerId, Email, EventId, Invoice, InvoiceId, Item, MoneyMoment, PriceId, Product, ProductId,
+        Status, Subscription, SubscriptionId,
+    },
+    services::loose::{flag, int, list, moment, text},
+};
+
+/// The id behind a reference.
+pub fn reference(value: &Value) -> Option<String> {
+    text(value).or_else(|| text(&value["id"]))
+}
+
+/// One subscription; `None` when a field is missing that all of them have.
+pub fn subscription(row: &Value) -> Option<Subscription> {
+    let period_end = moment(&row["current_period_end"]);
+    let mut items: Vec<Item> = list(&row["items"]["data"])
+        .unwrap_or_default()
+        .iter()
+        .map(|row| item(row, period_end))
+        .collect::<Option<_>>()?;
+    if items.is_empty() {
+        // Before prices there was one plan on top.
+        let plan = reference(&row["plan"]).map(PriceId);
+        items.extend(plan.map(|price| Item {
+            price,
+            product: reference(&row["plan"]["product"]).map(ProductId),
+            period_end,
+        }));
+    }
+    Some(Subscription {
+        id: SubscriptionId(text(&row["id"])?),
+        // Accounts that are customers have no `cus_…`.
+        customer: CustomerId(reference(&row["customer"]).or_else(|| reference(&row["customer_account"]))?),
+        status: Status::from(text(&row["status"])?),
+        created: moment(&row["created"])?,
+        items,
+        cancel_at: moment(&row["cancel_at"]),
+        cancel_at_period_end: flag(&row["cancel_at_period_end"]).unwrap_or(false),
+        canceled_at: moment(&row["canceled_at"]),
+        ended_at: moment(&row["ended_at"]),
+        ended_by_failed_payment: row["cancellation_details"]["reason"] == "payment_failed",
+        trial_end: moment(&row["trial_end"]),
+        collection_paused: row["pause_collection"].is_object(),
+        open_invoices: None,
+    })
+}
+
+/// One item; `period_end` is the subscription's own (before basil).
+pub fn item(row: &Value, period_end: Option<crate::facts::Moment>) -> Option<Item> {
+    let price = if row["price"].is_null() { &row["plan"] } else { &row["price"] };
+    Some(Item {
+        price: PriceId(reference(price)?),
+        product: reference(&price["product"]).map(ProductId),
+        period_end: moment(&row["current_period_end"]).or(period_end),
+    })
+}
+
+/// A customer, from the object itself.
+pub fn customer(row: &Value) -> Option<Customer> {
+    Some(Customer {
+        id: CustomerId(text(&row["id"])?),
+        email: row["email"].as_str().and_then(Email::parse),
+        name: text(&row["name"]),
+        deleted: flag(&row["deleted"]).unwrap_or(false),
+    })
+}
+
+/// An open invoice and the subscription that it is for.
+pub fn invoice(row: &Value) -> Option<(Option<SubscriptionId>, Invoice)> {
+    let details = &row["parent"]["subscription_details"]["subscription"];
+    let subscription = reference(details).or_else(|| reference(&row["subscription"])).map(SubscriptionId);
+    let invoice = Invoice {
+        id: InvoiceId(text(&row["id"])?),
+        opened_at: moment(&row["status_transitions"]["finalized_at"]).or_else(|| moment(&row["created"]))?,
+        due_at: moment(&row["due_date"]),
+        next_attempt_at: moment(&row["next_payment_attempt"]),
+        hosted_url: text(&row["hosted_invoice_url"]),
+        amount_due: int(&row["amount_due"]).unwrap_or(0),
+        currency: text(&row["currency"]).unwrap_or_default().to_lowercase(),
+    };
+    Some((subscription, invoice))
+}
+
+/// A recurring price and its product; `Ok(None)` for a one-time price.
+pub fn price(row: &Value) -> Option<Option<(PriceId, ProductId)>> {
+    if row["type"] == "one_time" || row["recurring"].is_null() {
+        return Some(None);
+    }
+    Some(Some((PriceId(text(&row["id"])?), ProductId(reference(&row["product"])?))))
+}
+
+/// A product.
+pub fn product(row: &Value) -> Option<(ProductId, Product)> {
+    let metadata: BTreeMap<String, String> = row["metadata"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect();
+    let name = text(&row["name"]).unwrap_or_default();
+    Some((ProductId(text(&row["id"])?), Product { name, active: flag(&row["active"]).unwrap_or(true), metadata }))
+}
+
+/// Moments that no listing shows.
+const MONEY: [&str; 5] = [
+    "charge.refunded",
+    "charge.dispute.created",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+];
+
+/// A refund or dispute, and for a dispute the charge whose customer it is
+/// about. `None` for any other event.
+pub fn money_moment(row: &Value) -> Option<(MoneyMoment, Option<String>)> {
+    let kind = text(&row["type"]).filter(|kind| MONEY.contains(&kind.as_str()))?;
+    let object = &row["data"]["object"];
+    let customer = reference(&object["customer"]).map(CustomerId);
+    // Before 2022 a charge carried its refunds, newest first.
+    let of = text(&object["refunds"]["data"][0]["id"]).or_else(|| text(&object["id"]))?;
+    let charge = if customer.is_none() { reference(&object["charge"]) } else { None };
+    let event = EventId(text(&row["id"])?);
+    Some((MoneyMoment { event, at: moment(&row["created"])?, kind, customer, object: of }, charge))
+}
+
+/// Whether `row`, and the customer inside it, are of the key's mode. Objects
+/// that don't say fit.
+pub fn fits(row: &Value, livemode: bool) -> bool {
+    [&row["livemode"], &row["customer"]["livemode"]]
+        .into_iter()
+        .all(|said| flag(said).is_none_or(|said| said == livemode))
+}
+
+#[cfg(test)]
+#[path = "rows_tests.rs"]
+mod tests;
