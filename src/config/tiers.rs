@@ -80,6 +80,24 @@ pub(super) fn extra_ca(raw: &Raw, problems: &mut Problems) -> Option<Vec<u8>> {
 }
 
 impl Config {
+    /// The operator's own templates in `TEMPLATES_DIR`, by file name.
+    ///
+    /// # Errors
+    /// A sentence naming the file that can't be read.
+    pub fn own_templates(&self) -> Result<BTreeMap<String, String>, String> {
+        let mut own = BTreeMap::new();
+        let Some(folder) = &self.brand.templates_dir else { return Ok(own) };
+        let unreadable = |path: &std::path::Path, error: io::Error| format!("TEMPLATES_DIR: {} can't be read: {error}", path.display());
+        for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, error))? {
+            let path = entry.map_err(|error| unreadable(folder, error))?.path();
+            let template = path.extension().is_some_and(|ending| ending == "html" || ending == "txt");
+            if let (true, Some(name)) = (template, path.file_name().and_then(|name| name.to_str())) {
+                own.insert(name.to_owned(), fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?);
+            }
+        }
+        Ok(own)
+    }
+
     /// Reads the tiers file as it is now, so that an edit counts without a
     /// restart. `BTreeMap`-ordered and free of side effects.
     ///

@@ -1,5 +1,7 @@
 //! Taking up readings, looks, outcomes and asks.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
 use super::Engine;
@@ -7,8 +9,8 @@ use super::act::{Acted, Looked};
 use super::desk::{Accept, Answer, Ask};
 use super::mailbox::Mail;
 use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment, Reading, Source, WatchLook};
-use crate::ledger::{Act, ActKey, Book, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Population};
-use crate::policy::{Scene, brake, comings, continuity, customers, decide, inactivity};
+use crate::ledger::{Act, ActKey, Book, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Letter, Owed, Population};
+use crate::policy::{Scene, Tiers, brake, comings, continuity, customers, decide, inactivity};
 use crate::reports::Page;
 
 /// A whole reading that was begun before our last act there had settled would
@@ -117,6 +119,10 @@ impl Engine {
     pub(super) fn take(&mut self, now: Moment, book: &mut Book, mail: Mail, clock_stands: bool) -> Option<Looked> {
         match mail {
             Mail::Tick => None,
+            Mail::Tiers(tiers) => {
+                self.take_up_tiers(now, book, tiers);
+                None
+            }
             Mail::Delivered(reports) => {
                 self.note_delivered(now, book, &reports);
                 None
@@ -135,6 +141,29 @@ impl Engine {
                 self.acting = None;
                 self.fold_outcome(now, book, *acted);
                 None
+            }
+        }
+    }
+
+    /// An edited tiers file counts from the next decision on; one with a
+    /// problem changes nothing.
+    fn take_up_tiers(&mut self, now: Moment, book: &mut Book, tiers: Result<Tiers, String>) {
+        let mut rules = (*self.parts.rules).clone();
+        match tiers {
+            Ok(tiers) => {
+                tracing::info!(tiers = tiers.all().len(), "the tiers file was taken up");
+                rules.tiers = tiers;
+                self.parts.rules = Arc::new(rules);
+                self.wanted.insert(Source::Stripe, now);
+            }
+            Err(problem) => {
+                tracing::error!("the tiers file has a problem, the tiers of before stay in force: {problem}");
+                let letter = Letter::Attention {
+                    title: "The tiers file has a problem".into(),
+                    detail: format!("{problem}. The tiers of before stay in force."),
+                    what_to_do: "Mend the file; it is read again each minute.".into(),
+                };
+                book.owe(Owed::to_operator(None, format!("tiers-{}", now.timestamp()), letter), rules.ways, now);
             }
         }
     }

@@ -10,6 +10,7 @@ use super::desk::{Answer, Ask};
 use crate::facts::{Activity, Billing, CustomerLook, Friends, Reading};
 use crate::ledger::Delivered;
 use crate::limits;
+use crate::policy::Tiers;
 
 /// What comes in by the queue.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub enum Mail {
     Delivered(Vec<Delivered>),
     /// A deadline of the book has come.
     Tick,
+    /// The tiers file was edited.
+    Tiers(Result<Tiers, String>),
 }
 
 /// Everything that one pass takes up.

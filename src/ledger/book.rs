@@ -52,6 +52,10 @@ pub struct Book {
     pub next_letter: u64,
     /// Letters that may have gone out twice (an answer was lost).
     pub repeats: u64,
+    /// In a dry run: the generation of the live book that it was begun from. A
+    /// live season in between restarts the rehearsal (promise 5).
+    #[serde(default)]
+    pub rehearses: Option<u64>,
     /// Watermarks; written at most hourly by themselves.
     pub marks: Marks,
 }
@@ -195,8 +199,20 @@ impl Book {
             next_hold: 1,
             next_letter: 1,
             repeats: 0,
+            rehearses: None,
             marks: Marks::default(),
         }
+    }
+
+    /// A copy of the live book to rehearse on: what is under way in the live
+    /// one is neither done nor sent by a dry run.
+    #[must_use]
+    pub fn rehearsal(live: Option<&Self>, generation: u64, now: Moment) -> Self {
+        let mut book = live.cloned().unwrap_or_else(|| Self::new(now));
+        book.intents.clear();
+        book.outbox.retain(|_, notice| notice.deliveries.values().all(super::Delivery::is_done));
+        book.rehearses = Some(generation);
+        book
     }
 
     /// A new member, entered.

@@ -65,7 +65,7 @@ fn unresolved_tier(why: String) -> Problem {
         key: format!("tier: {why}"),
         title: "A tier can't be shared".into(),
         detail: format!("{why}. Until it is mended, nobody is invited to it or changed."),
-        what_to_do: "Mend the tiers file (TIERS_FILE), then restart Usher.".into(),
+        what_to_do: "Mend the tiers file (TIERS_FILE); it is read again each minute.".into(),
     }
 }
 

@@ -76,7 +76,7 @@ fn problem(title: String, detail: &str) -> Problem {
         key: title.clone(),
         title,
         detail: detail.to_owned(),
-        what_to_do: "Mend the tiers file (TIERS_FILE), then restart Usher.".into(),
+        what_to_do: "Mend the tiers file (TIERS_FILE); it is read again each minute.".into(),
     }
 }
 

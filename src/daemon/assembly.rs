@@ -1,0 +1,209 @@
+//! From configuration to parts: rules, services, the book.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::engine::{Couriers, mailbox};
+use crate::facts::{Moment, Source};
+use crate::ledger::{Book, Ways};
+use crate::letters::{Brand, Renderer};
+use crate::loops::courier::{DiscordRoute, MailRoute};
+use crate::policy::{PruneMode, Rules, Tiers};
+use crate::secret::Secret;
+use crate::services::{discord::Discord, http::Http, plex::Plex, smtp, smtp::Smtp, stripe::Stripe, tautulli::Tautulli, tls};
+use crate::store::{self, Store, StoreError, Which};
+
+/// Why the daemon can't start or go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// The book.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A listener.
+    #[error("{name}: can't listen on {address}: {error}; choose a free port")]
+    Listen { name: &'static str, address: SocketAddr, error: std::io::Error },
+    /// The configuration, where only using it shows the problem.
+    #[error("{0}")]
+    Config(String),
+    /// A part ended.
+    #[error("{0}")]
+    Ended(String),
+}
+
+/// The network clients.
+pub(super) struct Services {
+    pub(super) plex: Plex,
+    pub(super) stripe: Option<Stripe>,
+    pub(super) tautulli: Option<Tautulli>,
+    http: Http,
+}
+
+impl Services {
+    /// Connects to nothing yet.
+    pub(super) fn assemble(config: &Config, clock: &Clock) -> Result<Self, Trouble> {
+        let tls = tls::client_config(config.extra_ca_pem.as_deref()).map_err(|why| Trouble::Config(format!("EXTRA_CA_FILE: {why}")))?;
+        let proxy = config.https_proxy.as_ref().map(Secret::expose);
+        let http = Http::new(&tls, clock.clone(), proxy).map_err(Trouble::Config)?;
+        let client_id = store::client_id(&config.state_dir)?;
+        Ok(Self {
+            plex: Plex::new(http.clone(), config.plex.api_url.clone(), config.plex.token.clone(), client_id),
+            stripe: config.stripe.as_ref().map(|stripe| Stripe::new(http.clone(), stripe.api_url.clone(), stripe.key.clone())),
+            tautulli: config.tautulli.as_ref().map(|tautulli| Tautulli::new(http.clone(), &tautulli.url, tautulli.key.clone())),
+            http,
+        })
+    }
+}
+
+/// The book, opened.
+pub(super) struct Opened {
+    pub(super) store: Store<Book>,
+    pub(super) book: Book,
+    pub(super) only_look: Option<String>,
+}
+
+/// Opens the live book, or, in a dry run, the rehearsal beside it.
+pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Result<Opened, Trouble> {
+    let (live, loaded) = Store::<Book>::open(&config.state_dir, Which::Live, hook, now)?;
+    let doubt = |trust: &store::Trust| (!trust.is_sound()).then(|| trust.to_string());
+    if config.live().is_some() {
+        let only_look = doubt(&loaded.trust);
+        return Ok(Opened { store: live, book: loaded.book.unwrap_or_else(|| Book::new(now)), only_look });
+    }
+    let (store, rehearsal) = live.open_beside(Which::DryRun)?;
+    let only_look = doubt(&loaded.trust).or_else(|| doubt(&rehearsal.trust));
+    let book = rehearsal
+        .book
+        .filter(|book| book.rehearses == Some(loaded.generation))
+        .unwrap_or_else(|| Book::rehearsal(loaded.book.as_ref(), loaded.generation, now));
+    Ok(Opened { store, book, only_look })
+}
+
+/// What prices buy.
+pub(super) fn tiers(config: &Config) -> Result<Tiers, Trouble> {
+    let tiers = config.read_tiers().map_err(|problems| {
+        Trouble::Config(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })?;
+    Ok(match tiers {
+        config::Tiers::File(tiers) => Tiers::File(tiers),
+        config::Tiers::Default { libraries, downloads } => Tiers::default_for(libraries, downloads),
+        config::Tiers::FromProducts => Tiers::Default(None),
+    })
+}
+
+/// The operator's thresholds.
+pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
+    let house = &config.house;
+    let configured = [
+        (Source::Plex, true),
+        (Source::Stripe, config.stripe.is_some()),
+        (Source::Tautulli, config.tautulli.is_some()),
+    ];
+    let seconds = |secs: u32| TimeDelta::seconds(i64::from(secs));
+    Ok(Rules {
+        warn_days: i64::from(house.warn_days),
+        kick_days: i64::from(house.kick_days),
+        prune_mode: match house.prune_mode {
+            config::PruneMode::Auto => PruneMode::Auto,
+            config::PruneMode::Approve => PruneMode::Approve,
+            config::PruneMode::Report => PruneMode::Report,
+        },
+        payment_grace_days: i64::from(house.payment_grace_days),
+        settle: TimeDelta::hours(i64::from(house.expiry_settle_hours)),
+        expiry_warn_days: house.expiry_warn_days.iter().map(|days| i64::from(*days)).collect(),
+        paused_collection_ends: house.paused_collection == config::PausedCollection::End,
+        vip_names: house.vip_names.iter().map(|name| name.trim().to_lowercase()).collect(),
+        admin_email: config.admin_email.clone(),
+        removals_per_day_max: house.max_removals_per_day.map(|max| max as usize),
+        removal_pace: TimeDelta::minutes(i64::from(house.removal_pace_mins)),
+        intervals: BTreeMap::from([
+            (Source::Plex, seconds(config.intervals.check_new_users_secs)),
+            (Source::Stripe, seconds(config.intervals.check_billing_secs)),
+            (Source::Tautulli, seconds(config.intervals.check_inactivity_secs)),
+        ]),
+        configured: configured.into_iter().filter(|(_, on)| *on).map(|(source, _)| source).collect(),
+        ways: Ways {
+            mail: config.smtp.is_some(),
+            operator_mail: config.smtp.is_some() && config.admin_email.is_some(),
+            discord: config.discord.is_some(),
+            dry_run: config.live().is_none(),
+        },
+        tz: config.tz,
+        tiers: tiers(config)?,
+        products: config.stripe.as_ref().map(|stripe| stripe.products.iter().cloned().collect::<BTreeSet<_>>()).unwrap_or_default(),
+        forget_days: config.tautulli.as_ref().and_then(|tautulli| tautulli.forget_days).map(i64::from),
+    })
+}
+
+/// The domain of `From`: the right side of Message-IDs.
+pub(super) fn mail_domain(config: &Config) -> String {
+    let from = config.smtp.as_ref().map(|smtp| smtp.from_address.as_str());
+    from.and_then(|from| from.rsplit_once('@')).map_or_else(|| "usher.invalid".to_owned(), |(_, domain)| domain.to_owned())
+}
+
+/// The ways out that are configured, each with its own courier.
+pub(super) fn couriers(
+    config: &Config,
+    services: &Services,
+    post: &mailbox::Post,
+    tasks: &mut JoinSet<Result<(), Trouble>>,
+    with: bool,
+) -> Result<Couriers, Trouble> {
+    if !with {
+        return Ok(Couriers::new());
+    }
+    let color = config.brand.color.map_or_else(String::new, |color| format!("#{color:06x}"));
+    let brand = Brand {
+        name: config.brand.name.clone().unwrap_or_else(|| "Plex".into()),
+        color,
+        support_link: config.brand.support_link.clone(),
+        public_url: config.brand.public_url.clone(),
+    };
+    let own = config.own_templates().map_err(Trouble::Config)?;
+    let renderer = Arc::new(Renderer::new(brand, &own).map_err(|error| Trouble::Config(format!("TEMPLATES_DIR: {error}")))?);
+    let mail = match &config.smtp {
+        None => None,
+        Some(settings) => Some(MailRoute {
+            smtp: mailer(config, settings)?,
+            renderer: renderer.clone(),
+            live: config.live(),
+            operator: config.admin_email.clone(),
+            tz: config.tz,
+        }),
+    };
+    let discord = match &config.discord {
+        None => None,
+        Some(settings) => Some(DiscordRoute {
+            discord: Discord::new(services.http.clone(), &settings.webhook, settings.api_url.clone()).map_err(Trouble::Config)?,
+            renderer,
+            tz: config.tz,
+        }),
+    };
+    Ok(super::couriers_of(mail, discord, post, tasks))
+}
+
+fn mailer(config: &Config, settings: &config::Smtp) -> Result<Smtp, Trouble> {
+    let tls = match settings.tls {
+        config::SmtpTls::StartTls => smtp::Tls::StartTls,
+        config::SmtpTls::Implicit => smtp::Tls::Implicit,
+        config::SmtpTls::None => smtp::Tls::None,
+    };
+    let from = smtp::Mailbox { name: settings.from_name.clone().or_else(|| config.brand.name.clone()), address: settings.from_address.clone() };
+    let reply_to = config.admin_email.clone().map(|address| smtp::Mailbox { name: None, address });
+    let settings = smtp::Settings {
+        host: settings.host.clone(),
+        port: settings.port,
+        tls,
+        username: settings.username.clone(),
+        password: settings.password.clone(),
+        from,
+        reply_to,
+        hello: mail_domain(config),
+    };
+    Smtp::new(settings, config.extra_ca_pem.as_deref()).map_err(|why| Trouble::Config(format!("SMTP: {why}")))
+}
