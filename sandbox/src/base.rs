@@ -59,10 +59,7 @@ pub struct StandIn<W> {
 
 impl<W> Clone for StandIn<W> {
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            server: self.server.clone(),
-        }
+        Self { inner: self.inner.clone(), server: self.server.clone() }
     }
 }
 
@@ -108,24 +105,14 @@ impl<W: World> StandIn<W> {
     /// When the port can't be had.
     #[must_use]
     pub fn start_on(clock: Clock, port: u16, world: W) -> Self {
-        let listener =
-            std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port of 127.0.0.1");
-        listener
-            .set_nonblocking(true)
-            .expect("a non-blocking listener");
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port of 127.0.0.1");
+        listener.set_nonblocking(true).expect("a non-blocking listener");
         let address = listener.local_addr().expect("the listener's address");
         let listener = TcpListener::from_std(listener).expect("a listener in this runtime");
-        let inner = Arc::new(Inner {
-            world: Mutex::new(world),
-            clock,
-            log: Mutex::default(),
-            faults: Faults::default(),
-        });
+        let inner =
+            Arc::new(Inner { world: Mutex::new(world), clock, log: Mutex::default(), faults: Faults::default() });
         let accepting = tokio::spawn(accept(listener, inner.clone()));
-        Self {
-            inner,
-            server: Arc::new(Server { address, accepting }),
-        }
+        Self { inner, server: Arc::new(Server { address, accepting }) }
     }
 
     /// `http://127.0.0.1:port`, without a slash at the end.
@@ -172,21 +159,12 @@ impl<W: World> StandIn<W> {
     /// Those that change something, faulty or not.
     #[must_use]
     pub fn changes(&self) -> Vec<Recorded> {
-        locked(&self.inner.log)
-            .requests
-            .iter()
-            .filter(|recorded| recorded.change)
-            .cloned()
-            .collect()
+        locked(&self.inner.log).requests.iter().filter(|recorded| recorded.change).cloned().collect()
     }
 
     /// How many requests are such.
     pub fn count(&self, such: impl Fn(&Recorded) -> bool) -> usize {
-        locked(&self.inner.log)
-            .requests
-            .iter()
-            .filter(|recorded| such(recorded))
-            .count()
+        locked(&self.inner.log).requests.iter().filter(|recorded| such(recorded)).count()
     }
 
     /// Requests that nobody should send: `METHOD path: why`. Kept for good.
@@ -196,11 +174,7 @@ impl<W: World> StandIn<W> {
             let why = recorded.unexpected.as_deref().unwrap_or_default();
             format!("{} {}: {why}", recorded.method, recorded.path)
         };
-        locked(&self.inner.log)
-            .unexpected
-            .iter()
-            .map(line)
-            .collect()
+        locked(&self.inner.log).unexpected.iter().map(line).collect()
     }
 
     /// Forgets the requests so far (not the unexpected ones).
@@ -227,10 +201,7 @@ async fn accept<W: World>(listener: TcpListener, inner: Arc<Inner<W>>) {
         connections.spawn(async move {
             let service = service_fn(move |request| serve(inner.clone(), request));
             // A connection that ends badly is the client's to notice.
-            let _ = http1::Builder::new()
-                .auto_date_header(false)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
@@ -276,18 +247,11 @@ async fn serve<W: World>(
         Some(Fault::RepeatPage) => Some(Bend::Repeat),
         _ => None,
     };
-    let done = !matches!(
-        fault,
-        Some(Fault::Status { .. } | Fault::Html | Fault::DropBeforeEffect | Fault::Hang)
-    );
+    let done = !matches!(fault, Some(Fault::Status { .. } | Fault::Html | Fault::DropBeforeEffect | Fault::Hang));
     let answer = done.then(|| locked(&inner.world).answer(&request, bend));
     let unexpected = answer.as_ref().and_then(|answer| answer.unexpected.clone());
     let mut label = fault.as_ref().map(Fault::label);
-    if let (Some(strike), Some(_), false) = (
-        &strike,
-        bend,
-        answer.as_ref().is_some_and(|answer| answer.bent),
-    ) {
+    if let (Some(strike), Some(_), false) = (&strike, bend, answer.as_ref().is_some_and(|answer| answer.bent)) {
         inner.faults.refund(strike);
         label = None;
     }
@@ -334,66 +298,37 @@ enum Spoil {
     Drip(Duration),
 }
 
-fn outcome<W: World>(
-    inner: &Inner<W>,
-    request: &Request,
-    fault: Option<Fault>,
-    answer: Option<Answer>,
-) -> Outcome {
+fn outcome<W: World>(inner: &Inner<W>, request: &Request, fault: Option<Fault>, answer: Option<Answer>) -> Outcome {
     let answer = answer.unwrap_or_else(|| Answer::status(200));
     let error = |code| locked(&inner.world).error(request, code);
     match fault {
         Some(Fault::DropBeforeEffect | Fault::EffectThenDrop) => Outcome::Drop,
         Some(Fault::Hang) => Outcome::Hang,
         Some(Fault::EffectThenStatus(code)) => Outcome::Answer(error(code), None),
-        Some(Fault::Status {
-            code,
-            retry_after_s,
-            body,
-        }) => {
-            let mut answer =
-                body.map_or_else(|| error(code), |body| Answer::of(code, "text/plain", body));
+        Some(Fault::Status { code, retry_after_s, body }) => {
+            let mut answer = body.map_or_else(|| error(code), |body| Answer::of(code, "text/plain", body));
             if let Some(seconds) = retry_after_s {
                 answer = answer.header("retry-after", &seconds.to_string());
             }
             Outcome::Answer(answer, None)
         }
         Some(Fault::Html) => {
-            let page = "<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please sign in.<br></body></html>";
+            let page =
+                "<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please sign in.<br></body></html>";
             Outcome::Answer(Answer::of(200, "text/html; charset=utf-8", page), None)
         }
         Some(Fault::Malformed) => {
             let half = answer.body.slice(..answer.body.len() / 2);
-            Outcome::Answer(
-                Answer {
-                    body: half,
-                    status: 200,
-                    ..answer
-                },
-                None,
-            )
+            Outcome::Answer(Answer { body: half, status: 200, ..answer }, None)
         }
-        Some(Fault::Empty) => Outcome::Answer(
-            Answer {
-                body: Bytes::new(),
-                status: 200,
-                ..answer
-            },
-            None,
-        ),
+        Some(Fault::Empty) => Outcome::Answer(Answer { body: Bytes::new(), status: 200, ..answer }, None),
         Some(Fault::Truncated) => Outcome::Answer(answer, Some(Spoil::Truncate)),
         Some(Fault::SlowDrip(over)) => Outcome::Answer(answer, Some(Spoil::Drip(over))),
-        None | Some(Fault::HalfPages | Fault::RepeatPage | Fault::Delay(_)) => {
-            Outcome::Answer(answer, None)
-        }
+        None | Some(Fault::HalfPages | Fault::RepeatPage | Fault::Delay(_)) => Outcome::Answer(answer, None),
     }
 }
 
-fn response(
-    now: Moment,
-    answer: Answer,
-    spoil: Option<Spoil>,
-) -> Result<hyper::Response<Pieces>, hyper::http::Error> {
+fn response(now: Moment, answer: Answer, spoil: Option<Spoil>) -> Result<hyper::Response<Pieces>, hyper::http::Error> {
     let mut length = answer.body.len();
     let mut pieces = VecDeque::new();
     match spoil {
@@ -410,15 +345,11 @@ fn response(
             let size = length.div_ceil(DRIPS as usize).max(1);
             for start in (0..length).step_by(size) {
                 pieces.push_back(Piece::Wait(over / DRIPS));
-                pieces.push_back(Piece::Data(
-                    answer.body.slice(start..length.min(start + size)),
-                ));
+                pieces.push_back(Piece::Data(answer.body.slice(start..length.min(start + size))));
             }
         }
     }
-    let mut response = hyper::Response::builder()
-        .status(answer.status)
-        .header("date", wire::http_date(now));
+    let mut response = hyper::Response::builder().status(answer.status).header("date", wire::http_date(now));
     for (name, value) in &answer.headers {
         response = response.header(name, value);
     }
@@ -444,10 +375,7 @@ impl Body for Pieces {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         loop {
             if let Some(wait) = &mut self.wait {
                 if wait.as_mut().poll(cx).is_pending() {

@@ -64,12 +64,7 @@ impl Posted {
         let mut lines = vec![self.content.clone()];
         for embed in &self.embeds {
             lines.extend([embed.title.clone(), embed.description.clone()]);
-            lines.extend(
-                embed
-                    .fields
-                    .iter()
-                    .map(|(name, value)| format!("{name}: {value}")),
-            );
+            lines.extend(embed.fields.iter().map(|(name, value)| format!("{name}: {value}")));
             lines.push(embed.footer.clone());
         }
         lines.retain(|line| !line.is_empty());
@@ -92,12 +87,7 @@ impl Discord {
     /// Listens on a free port of 127.0.0.1, with one webhook.
     #[must_use]
     pub fn start(clock: Clock) -> Self {
-        let channel = Channel {
-            messages: Vec::new(),
-            deleted: false,
-            limits: Vec::new(),
-            window: None,
-        };
+        let channel = Channel { messages: Vec::new(), deleted: false, limits: Vec::new(), window: None };
         Self(StandIn::start(clock, channel))
     }
 
@@ -184,9 +174,7 @@ impl World for Channel {
             429 => too_many(1.25),
             // Cloudflare answers, not Discord.
             403 | 500.. => {
-                let page = format!(
-                    "<html><head><title>{code}</title></head><body>cloudflare</body></html>"
-                );
+                let page = format!("<html><head><title>{code}</title></head><body>cloudflare</body></html>");
                 Answer::of(code, "text/html; charset=UTF-8", page)
             }
             _ => error(code, 0, "error"),
@@ -195,13 +183,7 @@ impl World for Channel {
 }
 
 impl Channel {
-    fn webhook(
-        &mut self,
-        request: &Request,
-        id: &str,
-        token: &str,
-        wrongs: &mut Vec<String>,
-    ) -> Answer {
+    fn webhook(&mut self, request: &Request, id: &str, token: &str, wrongs: &mut Vec<String>) -> Answer {
         if !self.limits.is_empty() {
             return too_many(self.limits.remove(0));
         }
@@ -212,9 +194,7 @@ impl Channel {
             return error(401, 50027, "Invalid Webhook Token");
         }
         let (began, calls) = match self.window {
-            Some((began, calls)) if request.at - began < TimeDelta::milliseconds(WINDOW_MS) => {
-                (began, calls)
-            }
+            Some((began, calls)) if request.at - began < TimeDelta::milliseconds(WINDOW_MS) => (began, calls),
             _ => (request.at, 0),
         };
         let left_ms = WINDOW_MS - (request.at - began).num_milliseconds();
@@ -238,19 +218,13 @@ impl Channel {
         };
         answer
             .header("x-ratelimit-limit", &CALLS_MAX.to_string())
-            .header(
-                "x-ratelimit-remaining",
-                &(CALLS_MAX - calls - 1).to_string(),
-            )
+            .header("x-ratelimit-remaining", &(CALLS_MAX - calls - 1).to_string())
             .header("x-ratelimit-reset-after", &format!("{left_s:.3}"))
             .header("x-ratelimit-bucket", "sandboxbucket")
     }
 
     fn post(&mut self, request: &Request, wrongs: &mut Vec<String>) -> Answer {
-        if !request
-            .header("content-type")
-            .starts_with("application/json")
-        {
+        if !request.header("content-type").starts_with("application/json") {
             wrongs.push("a body that isn't called JSON".to_owned());
             return error(400, 50035, "Invalid Form Body");
         }
@@ -328,9 +302,12 @@ fn error(status: u16, code: u32, message: &str) -> Answer {
 }
 
 fn too_many(retry_after_s: f64) -> Answer {
-    Answer::json(429, &json!({
-        "message": "You are being rate limited.", "retry_after": retry_after_s, "global": false, "code": 0
-    }))
+    Answer::json(
+        429,
+        &json!({
+            "message": "You are being rate limited.", "retry_after": retry_after_s, "global": false, "code": 0
+        }),
+    )
     .header("retry-after", &format!("{:.0}", retry_after_s.ceil()))
     .header("x-ratelimit-remaining", "0")
     .header("x-ratelimit-reset-after", &format!("{retry_after_s:.3}"))
@@ -341,8 +318,7 @@ fn too_many(retry_after_s: f64) -> Answer {
 fn faults_of(body: &Value) -> Vec<(Vec<String>, &'static str)> {
     const LONG: &str = "BASE_TYPE_MAX_LENGTH";
     let mut found = Vec::new();
-    let mut add =
-        |path: &[&str], code| found.push((path.iter().map(|&p| p.to_owned()).collect(), code));
+    let mut add = |path: &[&str], code| found.push((path.iter().map(|&p| p.to_owned()).collect(), code));
     if length(&body["content"]) > 2000 {
         add(&["content"], LONG);
     }
@@ -362,22 +338,16 @@ fn faults_of(body: &Value) -> Vec<(Vec<String>, &'static str)> {
     let mut sum = 0;
     for (i, embed) in embeds.iter().enumerate() {
         let i = i.to_string();
-        for (path, max) in [
-            (&["title"][..], 256),
-            (&["description"], 4096),
-            (&["footer", "text"], 2048),
-            (&["author", "name"], 256),
-        ] {
+        for (path, max) in
+            [(&["title"][..], 256), (&["description"], 4096), (&["footer", "text"], 2048), (&["author", "name"], 256)]
+        {
             let size = length(path.iter().fold(embed, |at, key| &at[key]));
             sum += size;
             if size > max {
                 add(&[&["embeds", &i], path].concat(), LONG);
             }
         }
-        if embed
-            .get("color")
-            .is_some_and(|c| !c.is_null() && c.as_u64().is_none_or(|c| c > 16_777_215))
-        {
+        if embed.get("color").is_some_and(|c| !c.is_null() && c.as_u64().is_none_or(|c| c > 16_777_215)) {
             add(&["embeds", &i, "color"], "NUMBER_TYPE_MAX");
         }
         let stamp = embed["timestamp"].as_str();
@@ -393,11 +363,7 @@ fn faults_of(body: &Value) -> Vec<(Vec<String>, &'static str)> {
                 let size = length(&field[key]);
                 sum += size;
                 if size == 0 || size > max {
-                    let code = if size == 0 {
-                        "BASE_TYPE_REQUIRED"
-                    } else {
-                        LONG
-                    };
+                    let code = if size == 0 { "BASE_TYPE_REQUIRED" } else { LONG };
                     add(&["embeds", &i, "fields", &j.to_string(), key], code);
                 }
             }
@@ -423,9 +389,7 @@ fn nest(errors: &mut Value, path: &[String], code: &str) {
 
 /// Length after trimming, in UTF-16 units (the stricter reading).
 fn length(value: &Value) -> usize {
-    value
-        .as_str()
-        .map_or(0, |text| text.trim().encode_utf16().count())
+    value.as_str().map_or(0, |text| text.trim().encode_utf16().count())
 }
 
 fn array(value: &Value) -> &[Value] {
@@ -440,10 +404,7 @@ fn embed(value: &Value) -> Embed {
     Embed {
         title: text(&value["title"]),
         description: text(&value["description"]),
-        fields: array(&value["fields"])
-            .iter()
-            .map(|f| (text(&f["name"]), text(&f["value"])))
-            .collect(),
+        fields: array(&value["fields"]).iter().map(|f| (text(&f["name"]), text(&f["value"]))).collect(),
         color: value["color"].as_u64(),
         footer: text(&value["footer"]["text"]),
     }

@@ -58,37 +58,21 @@ impl Fault {
     /// A plain status without body or `Retry-After`.
     #[must_use]
     pub fn status(code: u16) -> Self {
-        Self::Status {
-            code,
-            retry_after_s: None,
-            body: None,
-        }
+        Self::Status { code, retry_after_s: None, body: None }
     }
 
     /// 429 with `Retry-After`.
     #[must_use]
     pub fn too_many(retry_after_s: u64) -> Self {
-        Self::Status {
-            code: 429,
-            retry_after_s: Some(retry_after_s),
-            body: None,
-        }
+        Self::Status { code: 429, retry_after_s: Some(retry_after_s), body: None }
     }
 
     /// The name under which strikes are counted.
     #[must_use]
     pub fn label(&self) -> String {
         match self {
-            Self::Status {
-                code,
-                retry_after_s: None,
-                ..
-            } => code.to_string(),
-            Self::Status {
-                code,
-                retry_after_s: Some(_),
-                ..
-            } => format!("{code} retry-after"),
+            Self::Status { code, retry_after_s: None, .. } => code.to_string(),
+            Self::Status { code, retry_after_s: Some(_), .. } => format!("{code} retry-after"),
             Self::Html => "html".into(),
             Self::Malformed => "malformed".into(),
             Self::Truncated => "truncated".into(),
@@ -197,21 +181,13 @@ impl Rule {
     /// Every time, until cleared.
     #[must_use]
     pub fn new(matching: Matching, fault: Fault) -> Self {
-        Self {
-            matching,
-            fault,
-            skip: 0,
-            left: None,
-        }
+        Self { matching, fault, skip: 0, left: None }
     }
 
     /// Only so many times.
     #[must_use]
     pub fn times(self, times: u64) -> Self {
-        Self {
-            left: Some(times),
-            ..self
-        }
+        Self { left: Some(times), ..self }
     }
 
     /// Lets the first `skip` matching requests pass.
@@ -267,11 +243,7 @@ impl Faults {
     /// How often this fault (by label) struck.
     #[must_use]
     pub fn struck(&self, fault: &Fault) -> u64 {
-        self.inner()
-            .struck
-            .get(&fault.label())
-            .copied()
-            .unwrap_or_default()
+        self.inner().struck.get(&fault.label()).copied().unwrap_or_default()
     }
 
     /// How often each fault struck, by label.
@@ -283,10 +255,7 @@ impl Faults {
     /// Whether a limited rule still waits for its request.
     #[must_use]
     pub fn waiting(&self) -> bool {
-        self.inner()
-            .rules
-            .values()
-            .any(|rule| rule.left.is_some_and(|left| left > 0))
+        self.inner().rules.values().any(|rule| rule.left.is_some_and(|left| left > 0))
     }
 
     /// The fault for this request, if any; it counts as one use of its rule.
@@ -307,10 +276,7 @@ impl Faults {
             }
             let fault = rule.fault.clone();
             *inner.struck.entry(fault.label()).or_default() += 1;
-            return Some(Strike {
-                rule: number,
-                fault,
-            });
+            return Some(Strike { rule: number, fault });
         }
         None
     }
@@ -321,11 +287,7 @@ impl Faults {
         if let Some(count) = inner.struck.get_mut(&strike.fault.label()) {
             *count -= 1;
         }
-        if let Some(left) = inner
-            .rules
-            .get_mut(&strike.rule)
-            .and_then(|rule| rule.left.as_mut())
-        {
+        if let Some(left) = inner.rules.get_mut(&strike.rule).and_then(|rule| rule.left.as_mut()) {
             *left += 1;
         }
     }

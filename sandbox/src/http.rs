@@ -32,28 +32,19 @@ impl Request {
     /// A header's text; empty when absent or not text.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The first value of a query parameter.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// The body's pairs, when it is a form.
     #[must_use]
     pub fn form(&self) -> Vec<(String, String)> {
-        if self
-            .header("content-type")
-            .starts_with("application/x-www-form-urlencoded")
-        {
+        if self.header("content-type").starts_with("application/x-www-form-urlencoded") {
             wire::pairs(&String::from_utf8_lossy(&self.body))
         } else {
             Vec::new()
@@ -69,11 +60,7 @@ impl Request {
     /// The path's parts, decoded.
     #[must_use]
     pub fn segments(&self) -> Vec<String> {
-        self.path
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .map(wire::url_decoded)
-            .collect()
+        self.path.split('/').filter(|part| !part.is_empty()).map(wire::url_decoded).collect()
     }
 }
 
@@ -120,24 +107,13 @@ impl Answer {
     /// An answer without a body.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Bytes::new(),
-            takes: Duration::ZERO,
-            unexpected: None,
-            bent: false,
-        }
+        Self { status, headers: Vec::new(), body: Bytes::new(), takes: Duration::ZERO, unexpected: None, bent: false }
     }
 
     /// An answer with a body of this type.
     #[must_use]
     pub fn of(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self {
-            body: body.into(),
-            ..Self::status(status)
-        }
-        .header("content-type", content_type)
+        Self { body: body.into(), ..Self::status(status) }.header("content-type", content_type)
     }
 
     /// JSON.
@@ -169,10 +145,7 @@ impl Answer {
     /// Marks the request as one that nobody should send.
     #[must_use]
     pub fn unexpected(self, why: impl Into<String>) -> Self {
-        Self {
-            unexpected: Some(why.into()),
-            ..self
-        }
+        Self { unexpected: Some(why.into()), ..self }
     }
 
     /// Notes that a bend showed in it.

@@ -27,9 +27,7 @@ use usher::{
     facts::{Moment, PlexId, SectionId, ServerId, ShareId},
 };
 
-pub use self::kinds::{
-    Account, Deleted, Invited, Section, Settings, ShareView, Switches, Told, Updated, Who,
-};
+pub use self::kinds::{Account, Deleted, Invited, Section, Settings, ShareView, Switches, Told, Updated, Who};
 use crate::base::StandIn;
 
 /// The owner's token until [`Plex::set_token`].
@@ -106,9 +104,7 @@ impl Plex {
             shared_everything: Vec::new(),
             clients: BTreeSet::new(),
         };
-        Self {
-            stand_in: StandIn::start_on(clock, port, state),
-        }
+        Self { stand_in: StandIn::start_on(clock, port, state) }
     }
 
     /// Changes the switches: `plex.switch(|s| s.server_away = true)`.
@@ -149,23 +145,13 @@ impl Plex {
         let id = SectionId(state.next_section);
         state.next_section += 1;
         let key = id.0 - 128_000_000;
-        state.sections.push(Section {
-            id,
-            key,
-            title: title.into(),
-            kind: kind.into(),
-        });
+        state.sections.push(Section { id, key, title: title.into(), kind: kind.into() });
         id
     }
 
     /// Renames a section; its id stays.
     pub fn rename_section(&self, id: SectionId, title: &str) {
-        for section in self
-            .world()
-            .sections
-            .iter_mut()
-            .filter(|section| section.id == id)
-        {
+        for section in self.world().sections.iter_mut().filter(|section| section.id == id) {
             section.title = title.into();
         }
     }
@@ -224,33 +210,17 @@ impl Plex {
     }
 
     /// The owner shared by hand, and it was accepted then.
-    pub fn share_with(
-        &self,
-        account: PlexId,
-        sections: &[SectionId],
-        accepted_at: Moment,
-    ) -> ShareId {
+    pub fn share_with(&self, account: PlexId, sections: &[SectionId], accepted_at: Moment) -> ShareId {
         let machine = self.machine();
         self.put_share(machine, account, sections, accepted_at)
     }
 
     /// The same on another server of the owner's.
-    pub fn share_other_server(
-        &self,
-        machine: &str,
-        account: PlexId,
-        accepted_at: Moment,
-    ) -> ShareId {
+    pub fn share_other_server(&self, machine: &str, account: PlexId, accepted_at: Moment) -> ShareId {
         self.put_share(machine.into(), account, &[], accepted_at)
     }
 
-    fn put_share(
-        &self,
-        machine: ServerId,
-        account: PlexId,
-        sections: &[SectionId],
-        at: Moment,
-    ) -> ShareId {
+    fn put_share(&self, machine: ServerId, account: PlexId, sections: &[SectionId], at: Moment) -> ShareId {
         let mut state = self.world();
         let share = state.new_share(machine, at, at);
         share.account = Some(account);
@@ -288,9 +258,7 @@ impl Plex {
         let account = match (pending.account, &who) {
             (Some(account), _) => account,
             (None, Who::Id(id)) => *id,
-            (None, Who::Email(email)) => state
-                .account_named(email)
-                .unwrap_or_else(|| state.sign_up(email)),
+            (None, Who::Email(email)) => state.account_named(email).unwrap_or_else(|| state.sign_up(email)),
         };
         state.accept(pending.id, account, self.now())
     }

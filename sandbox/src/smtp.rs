@@ -145,9 +145,7 @@ impl Smtp {
     /// # Panics
     /// When no port can be had.
     pub async fn start(clock: Clock, mode: Mode) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .expect("a free port");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let addr = listener.local_addr().expect("a bound address");
         let state = State {
             login: None,
@@ -159,11 +157,7 @@ impl Smtp {
             logins: 0,
             idle_limit: IDLE_LIMIT,
         };
-        let shared = Arc::new(Shared {
-            clock,
-            mode,
-            state: Mutex::new(state),
-        });
+        let shared = Arc::new(Shared { clock, mode, state: Mutex::new(state) });
         let accepting = Arc::clone(&shared);
         tokio::spawn(async move {
             loop {
@@ -224,14 +218,8 @@ impl Smtp {
     /// What was kept for this address (any case), oldest first.
     #[must_use]
     pub fn received_for(&self, address: &str) -> Vec<Received> {
-        let is_for =
-            |letter: &&Received| letter.to.iter().any(|to| to.eq_ignore_ascii_case(address));
-        self.state()
-            .received
-            .iter()
-            .filter(is_for)
-            .cloned()
-            .collect()
+        let is_for = |letter: &&Received| letter.to.iter().any(|to| to.eq_ignore_ascii_case(address));
+        self.state().received.iter().filter(is_for).cloned().collect()
     }
 
     /// Forgets kept messages.
@@ -264,9 +252,7 @@ impl Smtp {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn violation(&self, text: String) {
@@ -276,10 +262,7 @@ impl Shared {
     /// The first fault that `fits`, counted as bitten.
     fn bite(&self, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {
         let mut state = self.state();
-        let place = state
-            .faults
-            .iter()
-            .position(|(fault, stay)| *stay != Stay::Next(0) && fits(fault))?;
+        let place = state.faults.iter().position(|(fault, stay)| *stay != Stay::Next(0) && fits(fault))?;
         let (fault, stay) = &mut state.faults[place];
         let fault = fault.clone();
         match stay {

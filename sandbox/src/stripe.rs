@@ -102,11 +102,7 @@ impl Stripe {
     /// Where webhooks go. All types; [`Self::set_endpoint_kinds`] narrows them.
     pub fn set_endpoint(&self, url: &str, secret: &str) {
         let (url, secrets) = (url.to_owned(), vec![secret.to_owned()]);
-        self.world().hooks.set_endpoint(Some(Endpoint {
-            url,
-            secrets,
-            kinds: Vec::new(),
-        }));
+        self.world().hooks.set_endpoint(Some(Endpoint { url, secrets, kinds: Vec::new() }));
     }
 
     /// Takes the endpoint away; retries under way end, too.
@@ -116,16 +112,12 @@ impl Stripe {
 
     /// The endpoint's `enabled_events`.
     pub fn set_endpoint_kinds(&self, kinds: &[&str]) {
-        self.edit_endpoint(|endpoint| {
-            endpoint.kinds = kinds.iter().map(|&kind| kind.to_owned()).collect()
-        });
+        self.edit_endpoint(|endpoint| endpoint.kinds = kinds.iter().map(|&kind| kind.to_owned()).collect());
     }
 
     /// Signs with these secrets, one `v1` each (two while rolling).
     pub fn set_endpoint_secrets(&self, secrets: &[&str]) {
-        self.edit_endpoint(|endpoint| {
-            endpoint.secrets = secrets.iter().map(|&secret| secret.to_owned()).collect()
-        });
+        self.edit_endpoint(|endpoint| endpoint.secrets = secrets.iter().map(|&secret| secret.to_owned()).collect());
     }
 
     fn edit_endpoint(&self, edit: impl FnOnce(&mut Endpoint)) {
@@ -152,13 +144,7 @@ impl Stripe {
     /// # Errors
     /// When nobody listens there, or no answer comes in 20 s.
     pub async fn send_webhook(&self, url: &str, event: &Value) -> std::io::Result<u16> {
-        let (secrets, t) = (
-            self.world()
-                .hooks
-                .endpoint()
-                .map_or_else(Vec::new, |e| e.secrets),
-            self.now().timestamp(),
-        );
+        let (secrets, t) = (self.world().hooks.endpoint().map_or_else(Vec::new, |e| e.secrets), self.now().timestamp());
         let body = format!("{event:#}");
         send(url, &body, &sign_with(&secrets, body.as_bytes(), t)).await
     }
@@ -166,11 +152,7 @@ impl Stripe {
     /// All events so far, oldest first, as they were rendered.
     #[must_use]
     pub fn events(&self) -> Vec<Value> {
-        self.world()
-            .events
-            .iter()
-            .map(|event| event.body.clone())
-            .collect()
+        self.world().events.iter().map(|event| event.body.clone()).collect()
     }
 
     /// Does what has fallen due.
@@ -219,34 +201,26 @@ impl Stripe {
     /// When it really ended.
     #[must_use]
     pub fn ended_at(&self, sub: &str) -> Option<Moment> {
-        self.look(|account| account.sub(sub).and_then(|sub| sub.ended_at))
-            .and_then(at)
+        self.look(|account| account.sub(sub).and_then(|sub| sub.ended_at)).and_then(at)
     }
 
     /// When the present period ends.
     #[must_use]
     pub fn period_end(&self, sub: &str) -> Option<Moment> {
-        self.look(|account| account.sub(sub).map(|sub| sub.period_end))
-            .and_then(at)
+        self.look(|account| account.sub(sub).map(|sub| sub.period_end)).and_then(at)
     }
 
     /// Whether an end is scheduled, and for when.
     #[must_use]
     pub fn scheduled_end(&self, sub: &str) -> Option<Moment> {
-        self.look(|account| account.sub(sub).and_then(|sub| sub.cancel_at))
-            .and_then(at)
+        self.look(|account| account.sub(sub).and_then(|sub| sub.cancel_at)).and_then(at)
     }
 
     /// Ids of all subscriptions of a customer, oldest first.
     #[must_use]
     pub fn subscriptions_of(&self, customer: &str) -> Vec<String> {
         self.look(|account| {
-            account
-                .subs
-                .iter()
-                .filter(|sub| sub.customer == customer)
-                .map(|sub| sub.id.clone())
-                .collect()
+            account.subs.iter().filter(|sub| sub.customer == customer).map(|sub| sub.id.clone()).collect()
         })
     }
 

@@ -136,9 +136,7 @@ impl Tautulli {
             undeleted: Vec::new(),
         };
         state.put_user(0, "Local", None);
-        Self {
-            stand_in: StandIn::start_on(clock, port, state),
-        }
+        Self { stand_in: StandIn::start_on(clock, port, state) }
     }
 
     /// The state, with everything that is due by now written down.
@@ -223,21 +221,12 @@ impl Tautulli {
 
     /// A library by the server's own key.
     pub fn add_library(&self, key: u64, title: &str) {
-        self.world().libraries.push(Library {
-            key,
-            title: title.into(),
-            keep_history: true,
-        });
+        self.world().libraries.push(Library { key, title: title.into(), keep_history: true });
     }
 
     /// Whether plays in this library are logged.
     pub fn set_library_keep_history(&self, key: u64, keep_history: bool) {
-        for library in self
-            .settled()
-            .libraries
-            .iter_mut()
-            .filter(|library| library.key == key)
-        {
+        for library in self.settled().libraries.iter_mut().filter(|library| library.key == key) {
             library.keep_history = keep_history;
         }
     }
@@ -250,9 +239,7 @@ impl Tautulli {
 
     /// A person Tautulli will know after its next refresh.
     pub fn add_user_at_refresh(&self, id: PlexId, username: &str, email: &str) {
-        self.world()
-            .unrefreshed
-            .push((id.0, username.into(), Some(email.into())));
+        self.world().unrefreshed.push((id.0, username.into(), Some(email.into())));
     }
 
     /// The refresh that Tautulli does by itself every 12 hours.
@@ -283,11 +270,7 @@ impl Tautulli {
     pub fn stop_stream(&self, id: PlexId) {
         let now = self.now();
         let mut state = self.settled();
-        for stream in state
-            .streams
-            .iter_mut()
-            .filter(|stream| stream.user == id.0 && stream.started <= now)
-        {
+        for stream in state.streams.iter_mut().filter(|stream| stream.user == id.0 && stream.started <= now) {
             stream.until = Some(now);
         }
         state.settle(now);
@@ -319,20 +302,14 @@ impl Tautulli {
     /// How many plays of this person are in the history.
     #[must_use]
     pub fn plays(&self, id: PlexId) -> usize {
-        self.settled()
-            .history
-            .iter()
-            .filter(|play| play.user == id.0)
-            .count()
+        self.settled().history.iter().filter(|play| play.user == id.0).count()
     }
 
     /// Whether the person is watching now.
     #[must_use]
     pub fn is_watching(&self, id: PlexId) -> bool {
         let now = self.now();
-        self.settled()
-            .running(now)
-            .any(|stream| stream.user == id.0)
+        self.settled().running(now).any(|stream| stream.user == id.0)
     }
 
     /// Who was deleted through the API, in order, repeats too.
@@ -350,10 +327,7 @@ impl Tautulli {
     /// Whether the person is deleted at present.
     #[must_use]
     pub fn is_deleted(&self, id: PlexId) -> bool {
-        self.world()
-            .users
-            .get(&id.0)
-            .is_some_and(|user| user.deleted)
+        self.world().users.get(&id.0).is_some_and(|user| user.deleted)
     }
 }
 
@@ -384,27 +358,15 @@ impl State {
     fn put_stream(&mut self, user: u64, section: u64, started: Moment, until: Option<Moment>) {
         let session_key = self.next_row;
         self.next_row += 1;
-        self.streams.push(Stream {
-            session_key,
-            user,
-            section,
-            started,
-            until,
-        });
+        self.streams.push(Stream { session_key, user, section, started, until });
     }
 
     fn running(&self, now: Moment) -> impl Iterator<Item = &Stream> {
-        self.streams.iter().filter(move |stream| {
-            stream.started <= now && stream.until.is_none_or(|until| until > now)
-        })
+        self.streams.iter().filter(move |stream| stream.started <= now && stream.until.is_none_or(|until| until > now))
     }
 
     fn last_seen(&self, user: u64) -> Option<Moment> {
-        self.history
-            .iter()
-            .filter(|play| play.user == user)
-            .map(|play| play.started)
-            .max()
+        self.history.iter().filter(|play| play.user == user).map(|play| play.started).max()
     }
 
     /// Writes down the plays that have ended by now, in order of their ends.
@@ -422,38 +384,21 @@ impl State {
     }
 
     fn logs(&self, stream: &Stream, stopped: Moment) -> bool {
-        let library = self
-            .libraries
-            .iter()
-            .find(|library| library.key == stream.section);
+        let library = self.libraries.iter().find(|library| library.key == stream.section);
         self.connected
             && stopped - stream.started >= LOGGED_FROM
             && library.is_none_or(|library| library.keep_history)
-            && self
-                .users
-                .get(&stream.user)
-                .is_some_and(|user| user.keep_history && !user.deleted)
+            && self.users.get(&stream.user).is_some_and(|user| user.keep_history && !user.deleted)
     }
 
     fn log(&mut self, stream: &Stream, stopped: Moment) {
         let row_id = self.next_row;
         self.next_row += 1;
-        let before = self
-            .history
-            .iter()
-            .rev()
-            .find(|play| play.user == stream.user);
-        let continued = before.filter(|play| {
-            stream.started >= play.stopped && stream.started - play.stopped < CONTINUED_WITHIN
-        });
+        let before = self.history.iter().rev().find(|play| play.user == stream.user);
+        let continued =
+            before.filter(|play| stream.started >= play.stopped && stream.started - play.stopped < CONTINUED_WITHIN);
         let reference_id = continued.map_or(row_id, |play| play.reference_id);
         let (user, started) = (stream.user, stream.started);
-        self.history.push(Play {
-            row_id,
-            reference_id,
-            user,
-            started,
-            stopped,
-        });
+        self.history.push(Play { row_id, reference_id, user, started, stopped });
     }
 }

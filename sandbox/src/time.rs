@@ -61,15 +61,11 @@ impl ClockHandle {
 
     /// Puts the daemon's clock wrong by this much; zero puts it right.
     pub fn set_offset(&self, offset: TimeDelta) {
-        self.offset_ms
-            .store(offset.num_milliseconds(), Ordering::Relaxed);
+        self.offset_ms.store(offset.num_milliseconds(), Ordering::Relaxed);
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tokio's clock is the virtual time"
-)]
+#[expect(clippy::disallowed_methods, reason = "tokio's clock is the virtual time")]
 fn tokio_now() -> Instant {
     Instant::now()
 }

@@ -8,8 +8,8 @@
 use std::sync::{Arc, OnceLock};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -37,11 +37,7 @@ pub fn server_config() -> Arc<ServerConfig> {
 #[must_use]
 pub fn stranger_config() -> Arc<ServerConfig> {
     static STRANGER: OnceLock<Authority> = OnceLock::new();
-    Arc::clone(
-        &STRANGER
-            .get_or_init(|| Authority::invent("Stranger CA"))
-            .server,
-    )
+    Arc::clone(&STRANGER.get_or_init(|| Authority::invent("Stranger CA")).server)
 }
 
 /// Client side that trusts [`ca_pem`] and nobody else, for the sandbox's tests.
@@ -65,17 +61,14 @@ impl Authority {
         let ca = CertifiedIssuer::self_signed(params, key).expect("a certificate of our own");
 
         // `new` turns "127.0.0.1" into an IP name, as verifiers want it.
-        let mut leaf = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()])
-            .expect("two plain names");
-        leaf.distinguished_name
-            .push(DnType::CommonName, "127.0.0.1");
+        let mut leaf =
+            CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("two plain names");
+        leaf.distinguished_name.push(DnType::CommonName, "127.0.0.1");
         leaf.use_authority_key_identifier_extension = true;
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let leaf_key = KeyPair::generate().expect("a fresh key");
-        let leaf_cert = leaf
-            .signed_by(&leaf_key, &ca)
-            .expect("a signed certificate");
+        let leaf_cert = leaf.signed_by(&leaf_key, &ca).expect("a signed certificate");
 
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -95,11 +88,7 @@ impl Authority {
             .expect("ring speaks TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self {
-            ca_pem: ca.pem(),
-            server: Arc::new(server),
-            client: Arc::new(client),
-        }
+        Self { ca_pem: ca.pem(), server: Arc::new(server), client: Arc::new(client) }
     }
 }
 

@@ -29,9 +29,7 @@ pub fn url_decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let hex = text
-            .get(at + 1..at + 3)
-            .and_then(|two| u8::from_str_radix(two, 16).ok());
+        let hex = text.get(at + 1..at + 3).and_then(|two| u8::from_str_radix(two, 16).ok());
         match (byte, hex) {
             (b'%', Some(decoded)) => {
                 out.push(decoded);
@@ -62,18 +60,14 @@ pub fn pairs(text: &str) -> Vec<(String, String)> {
 /// A form body (or query string) of these pairs.
 #[must_use]
 pub fn form(pairs: &[(&str, &str)]) -> String {
-    let pair =
-        |(name, value): &(&str, &str)| format!("{}={}", url_encoded(name), url_encoded(value));
+    let pair = |(name, value): &(&str, &str)| format!("{}={}", url_encoded(name), url_encoded(value));
     pairs.iter().map(pair).collect::<Vec<_>>().join("&")
 }
 
 /// Text made safe for an XML attribute or element.
 #[must_use]
 pub fn xml_escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, as in a `Date` header (RFC 9110, 5.6.7).
@@ -111,43 +105,23 @@ impl Reply {
 ///
 /// # Errors
 /// When the address can't be reached or the answer doesn't arrive whole.
-pub async fn call(
-    method: &str,
-    url: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> io::Result<Reply> {
+pub async fn call(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Reply> {
     let uri: Uri = url.parse().map_err(io::Error::other)?;
-    let authority = uri
-        .authority()
-        .ok_or_else(|| io::Error::other("a URL without host"))?;
+    let authority = uri.authority().ok_or_else(|| io::Error::other("a URL without host"))?;
     let stream = TcpStream::connect(authority.as_str()).await?;
     stream.set_nodelay(true)?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     let driver = tokio::spawn(connection);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut request = hyper::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", authority.as_str());
+    let mut request = hyper::Request::builder().method(method).uri(path).header("host", authority.as_str());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request
-        .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
-        .map_err(io::Error::other)?;
-    let answer = sender
-        .send_request(request)
-        .await
-        .map_err(io::Error::other)?;
+    let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).map_err(io::Error::other)?;
+    let answer = sender.send_request(request).await.map_err(io::Error::other)?;
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     driver.abort();
-    Ok(Reply {
-        status: parts.status.as_u16(),
-        headers: parts.headers,
-        body,
-    })
+    Ok(Reply { status: parts.status.as_u16(), headers: parts.headers, body })
 }

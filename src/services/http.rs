@@ -297,7 +297,8 @@ fn headers(what: &str, list: Vec<(&'static str, String)>) -> Result<HeaderMap, F
     let mut headers = HeaderMap::new();
     headers.insert("user-agent", HeaderValue::from_static(USER_AGENT));
     for (name, value) in list {
-        let (Ok(header), Ok(mut value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) else {
+        let (Ok(header), Ok(mut value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value))
+        else {
             let why = format!("{what}: the value for {name} holds characters that no header may hold");
             return Err(Failure::not_done(FailureKind::Unauthorized, why));
         };

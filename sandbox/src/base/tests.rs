@@ -17,10 +17,7 @@ impl World for Counter {
         match request.path.as_str() {
             "/count" => {
                 self.0 += u32::from(request.change);
-                Answer::json(
-                    200,
-                    &serde_json::json!({"count": self.0, "filler": "x".repeat(200)}),
-                )
+                Answer::json(200, &serde_json::json!({"count": self.0, "filler": "x".repeat(200)}))
             }
             _ => Answer::status(404).unexpected("no such path"),
         }
@@ -40,9 +37,7 @@ async fn answers_carry_virtual_dates() {
     tokio::time::sleep(Duration::from_secs(86_400)).await;
     let reply = call("GET", &url, &[], "").await.unwrap();
     assert_eq!(reply.headers["date"], "Tue, 22 Sep 2026 14:13:20 GMT");
-    call("GET", &format!("{}/other?x=1", service.url()), &[], "")
-        .await
-        .unwrap();
+    call("GET", &format!("{}/other?x=1", service.url()), &[], "").await.unwrap();
     assert_eq!(service.unexpected(), ["GET /other: no such path"]);
 }
 
@@ -69,28 +64,16 @@ async fn each_fault_does_what_it_says() {
         let limit = Duration::from_secs(60);
         let reply = tokio::time::timeout(limit, call("POST", &url, &[], "")).await;
         let seen = reply.ok().and_then(Result::ok).map(|reply| reply.status);
-        assert_eq!(
-            (seen, service.world().0),
-            (status, carried_out),
-            "{fault:?}"
-        );
+        assert_eq!((seen, service.world().0), (status, carried_out), "{fault:?}");
         assert_eq!(service.faults().struck(&fault), 1, "{fault:?}");
-        assert_eq!(
-            call("GET", &url, &[], "").await.unwrap().status,
-            200,
-            "{fault:?}"
-        );
+        assert_eq!(call("GET", &url, &[], "").await.unwrap().status, 200, "{fault:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rule_skips_and_runs_out_and_a_bend_that_cannot_show_is_not_counted() {
     let (service, url) = start();
-    service.faults().add(
-        Rule::new(Matching::All, Fault::status(503))
-            .skip(1)
-            .times(1),
-    );
+    service.faults().add(Rule::new(Matching::All, Fault::status(503)).skip(1).times(1));
     let mut seen = Vec::new();
     for _ in 0..3 {
         seen.push(call("GET", &url, &[], "").await.unwrap().status);
@@ -98,11 +81,5 @@ async fn a_rule_skips_and_runs_out_and_a_bend_that_cannot_show_is_not_counted() 
     assert_eq!(seen, [200, 503, 200]);
     service.faults().once(Matching::All, Fault::HalfPages);
     call("GET", &url, &[], "").await.unwrap();
-    assert_eq!(
-        (
-            service.faults().struck(&Fault::HalfPages),
-            service.faults().waiting()
-        ),
-        (0, true)
-    );
+    assert_eq!((service.faults().struck(&Fault::HalfPages), service.faults().waiting()), (0, true));
 }

@@ -14,11 +14,7 @@ pub(super) const V1_ID_OFFSET: u64 = 5_000_000;
 
 /// A v2 answer in the form asked for.
 pub(super) fn v2(status: u16, wants_json: bool, root: &str, value: &Value) -> Answer {
-    if wants_json {
-        Answer::json(status, value)
-    } else {
-        Answer::xml(status, &xml_of(root, value))
-    }
+    if wants_json { Answer::json(status, value) } else { Answer::xml(status, &xml_of(root, value)) }
 }
 
 /// v2's XML: scalars become attributes, the rest children.
@@ -136,22 +132,10 @@ impl State {
         let mut rows = vec![
             device("Sofa", "Plex for Roku", "bbbb-player", "player", true),
             device(SERVER_NAME, server, self.machine.as_str(), "server", true),
-            device(
-                "Neighbour",
-                server,
-                "dddd-of-somebody-else",
-                "server",
-                false,
-            ),
+            device("Neighbour", server, "dddd-of-somebody-else", "server", false),
         ];
         for (other, number) in self.other_servers.iter().zip(2..) {
-            rows.push(device(
-                &format!("{SERVER_NAME} {number}"),
-                server,
-                other.as_str(),
-                "server",
-                true,
-            ));
+            rows.push(device(&format!("{SERVER_NAME} {number}"), server, other.as_str(), "server", true));
         }
         Value::Array(rows)
     }
@@ -160,10 +144,7 @@ impl State {
         let account = share.account.and_then(|id| self.accounts.get(&id));
         let ours = share.machine == self.machine;
         let libraries: Vec<Value> = if ours {
-            self.sections_of(share)
-                .into_iter()
-                .map(section_json)
-                .collect()
+            self.sections_of(share).into_iter().map(section_json).collect()
         } else {
             vec![json!({"id": 990_000_001, "key": 1, "title": "Elsewhere", "type": "movie"})]
         };
@@ -189,36 +170,20 @@ impl State {
 
     /// The id that v1 gives this share.
     pub(super) fn v1_id(&self, share: &ShareView) -> u64 {
-        share.id.0
-            + if self.switches.v1_ids_differ {
-                V1_ID_OFFSET
-            } else {
-                0
-            }
+        share.id.0 + if self.switches.v1_ids_differ { V1_ID_OFFSET } else { 0 }
     }
 
     pub(super) fn shared_server_xml(&self, share: &ShareView) -> String {
         let account = share.account.and_then(|id| self.accounts.get(&id));
-        let (username, email, id) = account.map_or(
-            ("", share.email.as_deref().unwrap_or_default(), 0),
-            |account| {
-                (
-                    account.username.as_str(),
-                    account.email.as_str(),
-                    account.id.0,
-                )
-            },
-        );
+        let (username, email, id) = account.map_or(("", share.email.as_deref().unwrap_or_default(), 0), |account| {
+            (account.username.as_str(), account.email.as_str(), account.id.0)
+        });
         let sections: String = self
             .sections
             .iter()
             .map(|section| {
                 let shared = share.all_libraries || share.sections.contains(&section.id);
-                format!(
-                    "<Section {} shared=\"{}\"/>",
-                    section_attributes(section),
-                    bit(shared)
-                )
+                format!("<Section {} shared=\"{}\"/>", section_attributes(section), bit(shared))
             })
             .collect();
         let accepted_at = share.accepted_at.map_or(0, |at| at.timestamp());
@@ -237,20 +202,12 @@ impl State {
 
     /// One row of `/api/users` with the servers shared with that person.
     pub(super) fn user_xml(&self, account: &Account, shares: &[&ShareView], now: Moment) -> String {
-        let settings = shares
-            .first()
-            .map(|share| share.settings.clone())
-            .unwrap_or_default();
-        let email = if account.email_hidden {
-            ""
-        } else {
-            &account.email
-        };
+        let settings = shares.first().map(|share| share.settings.clone()).unwrap_or_default();
+        let email = if account.email_hidden { "" } else { &account.email };
         let servers: String = shares
             .iter()
             .map(|share| {
-                let libraries =
-                    if share.machine == self.machine { self.sections_of(share).len() } else { 1 };
+                let libraries = if share.machine == self.machine { self.sections_of(share).len() } else { 1 };
                 format!(
                     "<Server id=\"{}\" serverId=\"7000001\" machineIdentifier=\"{}\" name=\"{SERVER_NAME}\" \
                      lastSeenAt=\"{}\" numLibraries=\"{libraries}\" allLibraries=\"{}\" owned=\"1\" pending=\"{}\"/>",
@@ -279,14 +236,9 @@ impl State {
     pub(super) fn invite_xml(&self, share: &ShareView) -> String {
         let account = share.account.and_then(|id| self.accounts.get(&id));
         let address = share.email.clone().unwrap_or_default();
-        let (id, username, email) =
-            account.map_or((address.clone(), "", address.as_str()), |account| {
-                (
-                    account.id.to_string(),
-                    account.username.as_str(),
-                    account.email.as_str(),
-                )
-            });
+        let (id, username, email) = account.map_or((address.clone(), "", address.as_str()), |account| {
+            (account.id.to_string(), account.username.as_str(), account.email.as_str())
+        });
         let email = xml_escaped(email);
         format!(
             "<Invite id=\"{}\" createdAt=\"{}\" friend=\"{}\" home=\"0\" server=\"1\" username=\"{}\" \
@@ -303,8 +255,5 @@ impl State {
 
 pub(super) fn section_attributes(section: &Section) -> String {
     let (title, kind) = (xml_escaped(&section.title), xml_escaped(&section.kind));
-    format!(
-        "id=\"{}\" key=\"{}\" title=\"{title}\" type=\"{kind}\"",
-        section.id, section.key
-    )
+    format!("id=\"{}\" key=\"{}\" title=\"{title}\" type=\"{kind}\"", section.id, section.key)
 }

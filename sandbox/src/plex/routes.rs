@@ -13,11 +13,7 @@ use crate::{
 };
 
 /// Headers that every call should bring besides the token.
-const INTRODUCTION: [&str; 3] = [
-    "x-plex-client-identifier",
-    "x-plex-product",
-    "x-plex-version",
-];
+const INTRODUCTION: [&str; 3] = ["x-plex-client-identifier", "x-plex-product", "x-plex-version"];
 
 impl World for State {
     fn is_change(&self, request: &Request) -> bool {
@@ -27,19 +23,12 @@ impl World for State {
     fn answer(&mut self, request: &Request, bend: Option<Bend>) -> Answer {
         // Shares long over needn't be kept; an hour is far above any lag.
         let old = request.at - self.switches.lag - chrono::TimeDelta::hours(1);
-        self.shares
-            .retain(|_, share| share.left || share.gone_at.is_none_or(|at| at > old));
+        self.shares.retain(|_, share| share.left || share.gone_at.is_none_or(|at| at > old));
 
         let segments = request.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
         if request.method == "GET" && parts == ["identity"] {
-            return Answer::xml(
-                200,
-                &format!(
-                    "<MediaContainer size=\"0\" machineIdentifier=\"{}\"/>",
-                    self.machine
-                ),
-            );
+            return Answer::xml(200, &format!("<MediaContainer size=\"0\" machineIdentifier=\"{}\"/>", self.machine));
         }
         let mut manners = Vec::new();
         for name in INTRODUCTION {
@@ -50,18 +39,13 @@ impl World for State {
         if request.param("X-Plex-Token").is_some() {
             manners.push("the token is in the URL".to_owned());
         }
-        self.clients
-            .insert(request.header(INTRODUCTION[0]).to_owned());
+        self.clients.insert(request.header(INTRODUCTION[0]).to_owned());
         let answer = if request.header("x-plex-token") == self.token {
             self.route(request, &parts, bend)
         } else {
             self.error(request, 401)
         };
-        if manners.is_empty() {
-            answer
-        } else {
-            answer.unexpected(manners.join(", "))
-        }
+        if manners.is_empty() { answer } else { answer.unexpected(manners.join(", ")) }
     }
 
     fn error(&self, request: &Request, code: u16) -> Answer {
@@ -73,20 +57,12 @@ impl World for State {
             _ => (1000, "Something went wrong"),
         };
         if !request.path.starts_with("/api/v2") {
-            return Answer::xml(
-                code,
-                &format!("<Response code=\"{code}\" status=\"{message}\"/>"),
-            );
+            return Answer::xml(code, &format!("<Response code=\"{code}\" status=\"{message}\"/>"));
         }
         if wants_json(request) {
-            Answer::json(
-                code,
-                &json!({"errors": [{"code": number, "message": message, "status": code}]}),
-            )
+            Answer::json(code, &json!({"errors": [{"code": number, "message": message, "status": code}]}))
         } else {
-            let error = format!(
-                "<error code=\"{number}\" field=\"base\" status=\"{code}\" message=\"{message}\"/>"
-            );
+            let error = format!("<error code=\"{number}\" field=\"base\" status=\"{code}\" message=\"{message}\"/>");
             Answer::xml(code, &format!("<errors>{error}</errors>"))
         }
     }
@@ -111,66 +87,38 @@ impl State {
             ("GET", ["api", "v2", "user"]) => v2(200, json, "user", &self.user_json()),
             ("GET", ["api", "v2", "ping"]) if json => Answer::json(200, &json!({"pong": true})),
             ("GET", ["api", "v2", "ping"]) => Answer::xml(200, "<pong>true</pong>"),
-            ("GET", ["api", "v2", "resources"]) => {
-                v2(200, json, "resources", &self.resources_json(request.at))
-            }
+            ("GET", ["api", "v2", "resources"]) => v2(200, json, "resources", &self.resources_json(request.at)),
             ("GET", ["api", "v2", "servers", machine]) => self.sections_v2(request, machine, bend),
             ("GET", ["api", "servers", machine]) => self.sections_v1(request, machine, bend),
             ("GET", ["api", "users"]) => self.users(request, bend),
-            ("GET", ["api", "servers", machine, "shared_servers"]) => {
-                self.shares_v1(request, machine, bend)
-            }
-            ("GET", ["api", "servers", machine, "shared_servers", id]) => {
-                self.share_v1(request, machine, id)
-            }
-            ("POST", ["api", "servers", machine, "shared_servers"]) => {
-                self.share_by_v1(request, machine)
-            }
-            ("PUT", ["api", "servers", machine, "shared_servers", id]) => {
-                self.update_by_v1(request, machine, id)
-            }
-            ("DELETE", ["api", "servers", machine, "shared_servers", id]) => {
-                self.delete_by_v1(request, machine, id)
-            }
+            ("GET", ["api", "servers", machine, "shared_servers"]) => self.shares_v1(request, machine, bend),
+            ("GET", ["api", "servers", machine, "shared_servers", id]) => self.share_v1(request, machine, id),
+            ("POST", ["api", "servers", machine, "shared_servers"]) => self.share_by_v1(request, machine),
+            ("PUT", ["api", "servers", machine, "shared_servers", id]) => self.update_by_v1(request, machine, id),
+            ("DELETE", ["api", "servers", machine, "shared_servers", id]) => self.delete_by_v1(request, machine, id),
             ("DELETE", ["api", "servers", _, "shared_servers"]) => {
-                Answer::of(404, "text/html", "<html><body>Not found</body></html>")
-                    .unexpected("no share id")
+                Answer::of(404, "text/html", "<html><body>Not found</body></html>").unexpected("no share id")
             }
-            (
-                "GET",
-                [
-                    "api",
-                    "v2",
-                    "shared_servers",
-                    "owned",
-                    which @ ("accepted" | "pending"),
-                ],
-            ) => self.shares_v2(request, *which == "accepted", bend),
+            ("GET", ["api", "v2", "shared_servers", "owned", which @ ("accepted" | "pending")]) => {
+                self.shares_v2(request, *which == "accepted", bend)
+            }
             ("POST", ["api", "v2", "shared_servers"]) => self.share_by_v2(request),
             ("POST", ["api", "v2", "shared_servers", id]) => self.update_by_v2(request, id),
             ("DELETE", ["api", "v2", "shared_servers", id]) => self.delete_by_v2(request, id),
-            (_, ["api", "v2", "shared_servers", ..]) => self
-                .error(request, 405)
-                .header("allow", "OPTIONS, POST")
-                .unexpected("not a method of this path"),
-            (method @ ("PUT" | "DELETE"), ["api", "v2", "sharings", id]) => {
-                self.sharings(request, method, id)
+            (_, ["api", "v2", "shared_servers", ..]) => {
+                self.error(request, 405).header("allow", "OPTIONS, POST").unexpected("not a method of this path")
             }
+            (method @ ("PUT" | "DELETE"), ["api", "v2", "sharings", id]) => self.sharings(request, method, id),
             ("POST", ["api", "v2", "sharing_settings"]) => self.sharing_settings(request),
-            ("GET" | "DELETE", ["api", "invites", "requested", ..])
-                if self.switches.invites_requested_gone =>
-            {
+            ("GET" | "DELETE", ["api", "invites", "requested", ..]) if self.switches.invites_requested_gone => {
                 self.error(request, 410)
             }
             ("GET", ["api", "invites", "requested"]) => self.invites(request, bend),
             ("DELETE", ["api", "invites", "requested", id]) => self.cancel_invite(request, id),
             (_, ["api", "v2", "friends", ..] | ["api", "friends", ..] | ["pms", "friends", ..]) => {
-                self.error(request, 410)
-                    .unexpected("a path that is gone for good")
+                self.error(request, 410).unexpected("a path that is gone for good")
             }
-            _ => self
-                .error(request, 404)
-                .unexpected("no such path or method"),
+            _ => self.error(request, 404).unexpected("no such path or method"),
         }
     }
 
@@ -194,15 +142,8 @@ impl State {
         let rows = self.sections.iter().map(row).collect();
         let (rows, bent) = bent(Self::told(self.switches.sections_told, rows), bend);
         let name = super::SERVER_NAME;
-        let server = format!(
-            "<Server name=\"{name}\" machineIdentifier=\"{machine}\">{}</Server>",
-            rows.concat()
-        );
-        Answer::xml(
-            200,
-            &format!("<MediaContainer size=\"1\">{server}</MediaContainer>"),
-        )
-        .bent(bent)
+        let server = format!("<Server name=\"{name}\" machineIdentifier=\"{machine}\">{}</Server>", rows.concat());
+        Answer::xml(200, &format!("<MediaContainer size=\"1\">{server}</MediaContainer>")).bent(bent)
     }
 
     // People.
@@ -213,9 +154,7 @@ impl State {
         let (rows, bent) = bent(rows, bend);
         let head = "friendlyName=\"myPlex\" identifier=\"com.plexapp.plugins.myplex\"";
         let rows = rows.concat();
-        let body = format!(
-            "<MediaContainer {head} totalSize=\"{size}\" size=\"{size}\">{rows}</MediaContainer>"
-        );
+        let body = format!("<MediaContainer {head} totalSize=\"{size}\" size=\"{size}\">{rows}</MediaContainer>");
         Answer::xml(200, &body).bent(bent)
     }
 
@@ -225,9 +164,7 @@ impl State {
             let theirs: Vec<&ShareView> = self
                 .shares
                 .values()
-                .filter(|share| {
-                    share.account == Some(account.id) && self.is_listed(share, request.at)
-                })
+                .filter(|share| share.account == Some(account.id) && self.is_listed(share, request.at))
                 .filter(|share| !self.stays_as_left(share))
                 .filter(|share| share.accepted_at.is_some() || self.switches.users_show_pending)
                 .collect();
@@ -256,51 +193,32 @@ impl State {
         match self.by_v1_id(machine, id) {
             Some(share) => Answer::xml(
                 200,
-                &format!(
-                    "<MediaContainer size=\"1\">{}</MediaContainer>",
-                    self.shared_server_xml(share)
-                ),
+                &format!("<MediaContainer size=\"1\">{}</MediaContainer>", self.shared_server_xml(share)),
             ),
             None => self.error(request, 404),
         }
     }
 
     pub(super) fn by_v1_id(&self, machine: &str, id: &str) -> Option<&ShareView> {
-        let offset = if self.switches.v1_ids_differ {
-            V1_ID_OFFSET
-        } else {
-            0
-        };
+        let offset = if self.switches.v1_ids_differ { V1_ID_OFFSET } else { 0 };
         let id = ShareId(id.parse::<u64>().ok()?.checked_sub(offset)?);
-        self.shares
-            .get(&id)
-            .filter(|share| share.gone_at.is_none() && share.machine.as_str() == machine)
+        self.shares.get(&id).filter(|share| share.gone_at.is_none() && share.machine.as_str() == machine)
     }
 
     fn shares_v2(&self, request: &Request, accepted: bool, bend: Option<Bend>) -> Answer {
         let rows = self
             .shares
             .values()
-            .filter(|share| {
-                share.accepted_at.is_some() == accepted && self.is_listed(share, request.at)
-            })
+            .filter(|share| share.accepted_at.is_some() == accepted && self.is_listed(share, request.at))
             .map(|share| self.share_json(share))
             .collect();
         let rows: Vec<Value> = Self::told(self.switches.people_told, rows);
         let total = rows.len();
         let (rows, bent) = bent(rows, bend);
-        let answer = v2(
-            200,
-            wants_json(request),
-            "sharedServers",
-            &Value::Array(rows),
-        )
-        .bent(bent);
+        let answer = v2(200, wants_json(request), "sharedServers", &Value::Array(rows)).bent(bent);
         if bent {
             let size = total.to_string();
-            answer
-                .header("x-plex-container-start", "0")
-                .header("x-plex-container-total-size", &size)
+            answer.header("x-plex-container-start", "0").header("x-plex-container-total-size", &size)
         } else {
             answer
         }

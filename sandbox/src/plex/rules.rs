@@ -37,15 +37,11 @@ impl State {
     }
 
     pub(super) fn held(&self, who: &Who) -> Option<ShareView> {
-        self.present()
-            .find(|share| share.accepted_at.is_some() && self.is_for(share, who))
-            .cloned()
+        self.present().find(|share| share.accepted_at.is_some() && self.is_for(share, who)).cloned()
     }
 
     pub(super) fn pending(&self, who: &Who) -> Option<ShareView> {
-        self.present()
-            .find(|share| share.accepted_at.is_none() && self.is_for(share, who))
-            .cloned()
+        self.present().find(|share| share.accepted_at.is_none() && self.is_for(share, who)).cloned()
     }
 
     fn is_for(&self, share: &ShareView, who: &Who) -> bool {
@@ -62,10 +58,7 @@ impl State {
     /// The account with this address or username.
     pub(super) fn account_named(&self, name: &str) -> Option<PlexId> {
         let same = |text: &str| !text.is_empty() && text.eq_ignore_ascii_case(name);
-        self.accounts
-            .values()
-            .find(|a| same(&a.email) || same(&a.username))
-            .map(|account| account.id)
+        self.accounts.values().find(|a| same(&a.email) || same(&a.username)).map(|account| account.id)
     }
 
     pub(super) fn sign_up(&mut self, email: &str) -> PlexId {
@@ -76,12 +69,7 @@ impl State {
         id
     }
 
-    pub(super) fn new_share(
-        &mut self,
-        machine: ServerId,
-        invited_at: Moment,
-        listed_from: Moment,
-    ) -> &mut ShareView {
+    pub(super) fn new_share(&mut self, machine: ServerId, invited_at: Moment, listed_from: Moment) -> &mut ShareView {
         let id = ShareId(self.next_share);
         self.next_share += 1;
         self.shares.entry(id).or_insert(ShareView {
@@ -101,12 +89,7 @@ impl State {
         })
     }
 
-    pub(super) fn accept(
-        &mut self,
-        share: ShareId,
-        account: PlexId,
-        now: Moment,
-    ) -> Option<PlexId> {
+    pub(super) fn accept(&mut self, share: ShareId, account: PlexId, now: Moment) -> Option<PlexId> {
         if self.held(&Who::Id(account)).is_some() || !self.accounts.contains_key(&account) {
             return None;
         }
@@ -135,9 +118,7 @@ impl State {
     /// Whether listings show this share now; ended ones linger for the lag.
     pub(super) fn is_listed(&self, share: &ShareView, now: Moment) -> bool {
         let begun = now >= share.listed_from;
-        let gone = share
-            .gone_at
-            .is_some_and(|gone_at| now >= gone_at + self.switches.lag);
+        let gone = share.gone_at.is_some_and(|gone_at| now >= gone_at + self.switches.lag);
         begun && (!gone || self.stays_as_left(share))
     }
 
@@ -147,8 +128,7 @@ impl State {
 
     /// The sections of a share, as they are now.
     pub(super) fn sections_of(&self, share: &ShareView) -> Vec<&Section> {
-        let in_share =
-            |section: &&Section| share.all_libraries || share.sections.contains(&section.id);
+        let in_share = |section: &&Section| share.all_libraries || share.sections.contains(&section.id);
         self.sections.iter().filter(in_share).collect()
     }
 
@@ -163,9 +143,7 @@ impl State {
     }
 
     fn know_all(&self, sections: &[SectionId]) -> bool {
-        sections
-            .iter()
-            .all(|id| self.sections.iter().any(|section| section.id == *id))
+        sections.iter().all(|id| self.sections.iter().any(|section| section.id == *id))
     }
 
     /// Makes a share or invite on our server.
@@ -176,8 +154,7 @@ impl State {
         let is_owner = match &offer.to {
             Who::Id(id) => *id == self.owner.id,
             Who::Email(name) => {
-                name.eq_ignore_ascii_case(&self.owner.email)
-                    || name.eq_ignore_ascii_case(&self.owner.username)
+                name.eq_ignore_ascii_case(&self.owner.email) || name.eq_ignore_ascii_case(&self.owner.username)
             }
         };
         if is_owner {
@@ -200,9 +177,7 @@ impl State {
             self.shared_everything.push(line.to_owned());
         }
         let (machine, listed_from) = (self.machine.clone(), offer.at + self.switches.lag);
-        let at_once = account
-            .and_then(|id| self.accounts.get(&id))
-            .is_some_and(|a| a.accepts_at_once);
+        let at_once = account.and_then(|id| self.accounts.get(&id)).is_some_and(|a| a.accepts_at_once);
         let share = self.new_share(machine, offer.at, listed_from);
         share.account = account;
         share.email = match &to {
@@ -218,13 +193,7 @@ impl State {
             self.accept(id, account, offer.at);
         }
         let allow_sync = offer.settings.allow_sync;
-        self.invited.push(Invited {
-            at: offer.at,
-            share: id,
-            to,
-            sections: offer.sections,
-            allow_sync,
-        });
+        self.invited.push(Invited { at: offer.at, share: id, to, sections: offer.sections, allow_sync });
         Ok(id)
     }
 
@@ -252,13 +221,7 @@ impl State {
         if sections.is_empty() {
             self.shared_everything.push(line.to_owned());
         }
-        self.updated.push(Updated {
-            at,
-            share: id,
-            sections,
-            settings,
-            took,
-        });
+        self.updated.push(Updated { at, share: id, sections, settings, took });
         Ok(())
     }
 
@@ -311,9 +274,7 @@ impl Settings {
                 "allowChannels" => self.allow_channels = flag()?,
                 "allowSubtitleAdmin" => self.allow_subtitle_admin = flag()?,
                 "allowTuners" => {
-                    let number = value
-                        .as_u64()
-                        .or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+                    let number = value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
                     self.allow_tuners = match number {
                         Some(number @ 0..=2) => u8::try_from(number).unwrap_or_default(),
                         _ => return Err(format!("setting {name} is {value}")),

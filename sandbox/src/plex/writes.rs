@@ -17,10 +17,9 @@ impl State {
             Refusal::Unknown => self.error(request, 404),
             Refusal::Owner => self.error(request, 422),
             Refusal::Already if request.path.starts_with("/api/v2") => self.error(request, 422),
-            Refusal::Already => Answer::xml(
-                400,
-                "<Response code=\"400\" status=\"You are already sharing this server with them\"/>",
-            ),
+            Refusal::Already => {
+                Answer::xml(400, "<Response code=\"400\" status=\"You are already sharing this server with them\"/>")
+            }
         }
     }
 
@@ -31,10 +30,7 @@ impl State {
     pub(super) fn share_by_v2(&mut self, request: &Request) -> Answer {
         let read = || -> Result<(String, Offer), String> {
             let body = object(request.json())?;
-            let machine = body
-                .get("machineIdentifier")
-                .and_then(Value::as_str)
-                .ok_or("no machineIdentifier")?;
+            let machine = body.get("machineIdentifier").and_then(Value::as_str).ok_or("no machineIdentifier")?;
             let mut settings = Settings::default();
             if let Some(named) = body.get("settings") {
                 settings.take(&object(Some(named.clone()))?, Flags::Bool)?;
@@ -53,11 +49,7 @@ impl State {
             Ok((machine, _)) if machine != self.machine.as_str() => self.error(request, 404),
             Ok((_, offer)) => match self.offer(offer, &line(request)) {
                 Ok(id) => {
-                    let share = self
-                        .shares
-                        .get(&id)
-                        .map(|share| self.share_json(share))
-                        .unwrap_or_default();
+                    let share = self.shares.get(&id).map(|share| self.share_json(share)).unwrap_or_default();
                     v2(201, wants_json(request), "sharedServer", &share)
                 }
                 Err(refusal) => self.refused(request, refusal),
@@ -88,15 +80,8 @@ impl State {
             Err(why) => self.malformed(request, &why),
             Ok(offer) => match self.offer(offer, &line(request)) {
                 Ok(id) => {
-                    let share = self
-                        .shares
-                        .get(&id)
-                        .map(|share| self.shared_server_xml(share))
-                        .unwrap_or_default();
-                    Answer::xml(
-                        201,
-                        &format!("<MediaContainer size=\"1\">{share}</MediaContainer>"),
-                    )
+                    let share = self.shares.get(&id).map(|share| self.shared_server_xml(share)).unwrap_or_default();
+                    Answer::xml(201, &format!("<MediaContainer size=\"1\">{share}</MediaContainer>"))
                 }
                 Err(refusal) => self.refused(request, refusal),
             },
@@ -118,19 +103,13 @@ impl State {
         };
         match read() {
             Err(why) => self.malformed(request, &why),
-            Ok((sections, settings)) => {
-                match self.update(request.at, id, sections, Some(settings), &line(request)) {
-                    Ok(()) => {
-                        let share = self
-                            .shares
-                            .get(&id)
-                            .map(|share| self.share_json(share))
-                            .unwrap_or_default();
-                        v2(200, wants_json(request), "sharedServer", &share)
-                    }
-                    Err(refusal) => self.refused(request, refusal),
+            Ok((sections, settings)) => match self.update(request.at, id, sections, Some(settings), &line(request)) {
+                Ok(()) => {
+                    let share = self.shares.get(&id).map(|share| self.share_json(share)).unwrap_or_default();
+                    v2(200, wants_json(request), "sharedServer", &share)
                 }
-            }
+                Err(refusal) => self.refused(request, refusal),
+            },
         }
     }
 
@@ -176,11 +155,8 @@ impl State {
     /// Settings of a friend, or the end of everything with him.
     pub(super) fn sharings(&mut self, request: &Request, method: &str, id: &str) -> Answer {
         let id = PlexId(id.parse().unwrap_or_default());
-        let theirs: Vec<ShareId> = self
-            .alive()
-            .filter(|share| share.account == Some(id))
-            .map(|share| share.id)
-            .collect();
+        let theirs: Vec<ShareId> =
+            self.alive().filter(|share| share.account == Some(id)).map(|share| share.id).collect();
         let friend = self.accounts.get(&id).is_some_and(|account| account.friend);
         if theirs.is_empty() && !friend {
             return self.error(request, 404);
@@ -194,16 +170,9 @@ impl State {
             }
             return Answer::status(204);
         }
-        let named = request
-            .query
-            .iter()
-            .map(|(name, value)| (name.clone(), Value::String(value.clone())))
-            .collect();
+        let named = request.query.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
         for id in theirs {
-            let taken = self
-                .shares
-                .get_mut(&id)
-                .map(|share| share.settings.take(&named, Flags::Text));
+            let taken = self.shares.get_mut(&id).map(|share| share.settings.take(&named, Flags::Text));
             if let Some(Err(why)) = taken {
                 return self.malformed(request, &why);
             }
@@ -233,33 +202,20 @@ impl State {
                 found = true;
             }
         }
-        if found {
-            Answer::status(204)
-        } else {
-            self.error(request, 404)
-        }
+        if found { Answer::status(204) } else { self.error(request, 404) }
     }
 
     pub(super) fn cancel_invite(&mut self, request: &Request, id: &str) -> Answer {
-        let who = id
-            .parse()
-            .map_or_else(|_| Who::from(id), |id| Who::Id(PlexId(id)));
+        let who = id.parse().map_or_else(|_| Who::from(id), |id| Who::Id(PlexId(id)));
         // An account's invite goes by its id, never by its address.
-        let pending = self
-            .pending(&who)
-            .filter(|share| share.account.is_some() == matches!(who, Who::Id(_)));
+        let pending = self.pending(&who).filter(|share| share.account.is_some() == matches!(who, Who::Id(_)));
         let Some(share) = pending else {
             return self.error(request, 404);
         };
         let friend = if share.with_friendship { "1" } else { "0" };
         let flags = [("friend", friend), ("home", "0"), ("server", "1")];
-        if flags
-            .iter()
-            .any(|(name, value)| request.param(name) != Some(value))
-        {
-            return self
-                .error(request, 404)
-                .unexpected("the flags don't mirror the invite's");
+        if flags.iter().any(|(name, value)| request.param(name) != Some(value)) {
+            return self.error(request, 404).unexpected("the flags don't mirror the invite's");
         }
         self.delete(request.at, share.id, &request.path);
         Answer::status(200)
@@ -273,19 +229,13 @@ fn line(request: &Request) -> String {
 fn object(value: Option<Value>) -> Result<Map<String, Value>, String> {
     match value {
         Some(Value::Object(fields)) => Ok(fields),
-        other => Err(format!(
-            "an object was expected, not {}",
-            other.unwrap_or_default()
-        )),
+        other => Err(format!("an object was expected, not {}", other.unwrap_or_default())),
     }
 }
 
 fn invitee(body: &Map<String, Value>, id: &str, email: &str) -> Result<Who, String> {
     match (body.get(id), body.get(email)) {
-        (Some(value), None) => value
-            .as_u64()
-            .map(|id| Who::Id(PlexId(id)))
-            .ok_or("the invited id is no number".into()),
+        (Some(value), None) => value.as_u64().map(|id| Who::Id(PlexId(id))).ok_or("the invited id is no number".into()),
         (None, Some(Value::String(name))) if !name.is_empty() => Ok(Who::from(name.as_str())),
         _ => Err(format!("exactly one of {id} and {email} was expected")),
     }
@@ -296,12 +246,7 @@ fn section_ids(value: Option<&Value>) -> Result<Vec<SectionId>, String> {
     match value {
         None => Ok(Vec::new()),
         Some(Value::Array(ids)) => {
-            let id = |value: &Value| {
-                value
-                    .as_u64()
-                    .map(SectionId)
-                    .ok_or("a section id is no number".to_owned())
-            };
+            let id = |value: &Value| value.as_u64().map(SectionId).ok_or("a section id is no number".to_owned());
             ids.iter().map(id).collect()
         }
         Some(_) => Err("the section ids are no list".into()),

@@ -110,11 +110,7 @@ impl Session {
     /// The same session within TLS; `None` when the handshake failed.
     async fn wrap(mut self) -> Option<Self> {
         let strange = self.shared.bites(&Fault::StrangeCertificate);
-        let config = if strange {
-            tls::stranger_config()
-        } else {
-            tls::server_config()
-        };
+        let config = if strange { tls::stranger_config() } else { tls::server_config() };
         let stream = TlsAcceptor::from(config).accept(self.wire).await.ok()?;
         self.wire = Box::new(stream);
         self.tls = true;
@@ -125,13 +121,10 @@ impl Session {
 
     async fn greet(&mut self) -> Result<(), End> {
         if self.shared.bites(&Fault::GreetingBusy) {
-            self.say("421 4.7.0 sandbox is busy, come back later")
-                .await?;
+            self.say("421 4.7.0 sandbox is busy, come back later").await?;
             return Err(End::Over);
         }
-        let slow = self
-            .shared
-            .bite(|fault| matches!(fault, Fault::SlowGreeting(_)));
+        let slow = self.shared.bite(|fault| matches!(fault, Fault::SlowGreeting(_)));
         if let Some(Fault::SlowGreeting(delay)) = slow {
             tokio::time::sleep(delay).await;
         }
@@ -141,17 +134,14 @@ impl Session {
     async fn command(&mut self) -> Result<Next, End> {
         let limit = self.shared.state().idle_limit;
         let Ok(line) = tokio::time::timeout(limit, self.line(LINE_BYTES_MAX)).await else {
-            self.say("421 4.4.2 sandbox closes an idle connection")
-                .await?;
+            self.say("421 4.4.2 sandbox closes an idle connection").await?;
             return Err(End::Over);
         };
         let line = line?;
         let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
         let verb = verb.to_ascii_uppercase();
         if !self.buffer.is_empty() {
-            self.violation(format!(
-                "sent more after {verb} without waiting for its reply"
-            ));
+            self.violation(format!("sent more after {verb} without waiting for its reply"));
         }
         match verb.as_str() {
             "EHLO" | "HELO" => self.ehlo(rest.trim()).await?,
@@ -242,10 +232,7 @@ impl Session {
                     given => decoded(given),
                 };
                 let mut fields = text.split('\0').skip(1).map(str::to_owned);
-                (
-                    fields.next().unwrap_or_default(),
-                    fields.next().unwrap_or_default(),
-                )
+                (fields.next().unwrap_or_default(), fields.next().unwrap_or_default())
             }
             "LOGIN" => {
                 let user = match initial {
@@ -260,9 +247,7 @@ impl Session {
         let wanted = self.shared.state().login.clone();
         let fits = wanted.is_none_or(|pair| pair == (user.clone(), password));
         if !fits || self.shared.bites(&Fault::AuthRefused) {
-            return self
-                .say("535 5.7.8 Username and Password not accepted")
-                .await;
+            return self.say("535 5.7.8 Username and Password not accepted").await;
         }
         self.user = Some(user);
         self.say("235 2.7.0 welcome").await
@@ -275,9 +260,7 @@ impl Session {
         }
         if self.shared.mode == Mode::StartTls && !self.tls {
             self.violation("MAIL in clear where TLS is required".to_owned());
-            return self
-                .say("530 5.7.0 Must issue a STARTTLS command first")
-                .await;
+            return self.say("530 5.7.0 Must issue a STARTTLS command first").await;
         }
         let needs_login = self.shared.state().login.is_some();
         if needs_login && self.user.is_none() {
@@ -330,9 +313,7 @@ impl Session {
         self.say("354 go on").await?;
         let drop_within = self.shared.bites(&Fault::DropInData);
         let data = self.text(drop_within).await?;
-        let refusal = self
-            .shared
-            .bite(|f| matches!(f, Fault::PolicyRefused | Fault::DotReply(_)));
+        let refusal = self.shared.bite(|f| matches!(f, Fault::PolicyRefused | Fault::DotReply(_)));
         let to = std::mem::take(&mut self.to);
         self.reset();
         match refusal {
@@ -345,9 +326,7 @@ impl Session {
         for fault in faults_of_form(&data) {
             self.violation(format!("message: {fault}"));
         }
-        let lost = self
-            .shared
-            .bite(|f| matches!(f, Fault::DropAfterDot | Fault::HangAfterDot));
+        let lost = self.shared.bite(|f| matches!(f, Fault::DropAfterDot | Fault::HangAfterDot));
         let mut letter = Received {
             at: self.shared.clock.now(),
             from,
@@ -416,11 +395,7 @@ impl Session {
     async fn line(&mut self, bytes_max: usize) -> Result<String, End> {
         let mut searched = 0;
         loop {
-            let fresh = self
-                .buffer
-                .iter()
-                .skip(searched)
-                .position(|&byte| byte == b'\n');
+            let fresh = self.buffer.iter().skip(searched).position(|&byte| byte == b'\n');
             if let Some(place) = fresh.map(|place| place + searched) {
                 let mut line: Vec<u8> = self.buffer.drain(..=place).collect();
                 line.pop();
@@ -460,8 +435,7 @@ impl Session {
     }
 
     fn violation(&self, text: String) {
-        self.shared
-            .violation(format!("connection {}: {text}", self.connection));
+        self.shared.violation(format!("connection {}: {text}", self.connection));
     }
 }
 

@@ -60,10 +60,7 @@ pub fn faults_of_form(data: &str) -> Vec<String> {
     let mut found = Vec::new();
     let all = headers(split(data).0);
     for name in ["From", "To", "Subject", "Date", "Message-ID"] {
-        let count = all
-            .iter()
-            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
-            .count();
+        let count = all.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).count();
         if count != 1 {
             found.push(format!("{count} headers {name}, must be exactly one"));
         }
@@ -102,9 +99,7 @@ fn headers(head: &str) -> Vec<(String, String)> {
 }
 
 fn find(list: &[(String, String)], name: &str) -> Option<String> {
-    list.iter()
-        .find(|(n, _)| n.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.clone())
+    list.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
 }
 
 /// The first part of that type, decoded, searched through multiparts.
@@ -112,17 +107,10 @@ fn part(entity: &str, wanted: &str) -> Option<String> {
     let (head, body) = split(entity);
     let list = headers(head);
     let kind = find(&list, "Content-Type").unwrap_or_else(|| "text/plain".to_owned());
-    let media = kind
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let media = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if media.starts_with("multipart/") {
         let mark = format!("--{}", parameter(&kind, "boundary")?);
-        return sections(body, &mark)
-            .iter()
-            .find_map(|section| part(section, wanted));
+        return sections(body, &mark).iter().find_map(|section| part(section, wanted));
     }
     if media != wanted {
         return None;
@@ -240,14 +228,8 @@ mod tests {
 
     #[test]
     fn words_and_bodies_are_decoded() {
-        assert_eq!(
-            decode_words("=?UTF-8?B?WW91ciBhY2Nlc3Mg4oCm?="),
-            "Your access …"
-        );
-        assert_eq!(
-            decode_words("Hi =?utf-8?Q?Zo=C3=AB_a?= =?utf-8?Q?b?= c"),
-            "Hi Zoë ab c"
-        );
+        assert_eq!(decode_words("=?UTF-8?B?WW91ciBhY2Nlc3Mg4oCm?="), "Your access …");
+        assert_eq!(decode_words("Hi =?utf-8?Q?Zo=C3=AB_a?= =?utf-8?Q?b?= c"), "Hi Zoë ab c");
         assert_eq!(quoted_printable("a=3Db=\r\nc=E2=82=AC"), "a=bc€".as_bytes());
     }
 

@@ -45,28 +45,19 @@ async fn secured(smtp: &Smtp) -> tokio_rustls::client::TlsStream<TcpStream> {
     let mut plain = connect(smtp).await;
     assert!(talk(&mut plain, "").await.starts_with("220 "));
     let offer = talk(&mut plain, "EHLO me.example.com\r\n").await;
-    assert!(
-        offer.contains("250-STARTTLS\r\n") && !offer.contains("AUTH"),
-        "{offer}"
-    );
+    assert!(offer.contains("250-STARTTLS\r\n") && !offer.contains("AUTH"), "{offer}");
     assert!(talk(&mut plain, "STARTTLS\r\n").await.starts_with("220 "));
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let connector = TlsConnector::from(tls::client_config());
     let mut stream = connector.connect(name, plain).await.unwrap();
-    assert!(
-        talk(&mut stream, "EHLO me.example.com\r\n")
-            .await
-            .contains("AUTH PLAIN LOGIN")
-    );
+    assert!(talk(&mut stream, "EHLO me.example.com\r\n").await.contains("AUTH PLAIN LOGIN"));
     stream
 }
 
 async fn post<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> String {
-    for (line, code) in [
-        ("MAIL FROM:<bounce@example.com>\r\n", "250"),
-        ("RCPT TO:<ann@example.com>\r\n", "250"),
-        ("DATA\r\n", "354"),
-    ] {
+    for (line, code) in
+        [("MAIL FROM:<bounce@example.com>\r\n", "250"), ("RCPT TO:<ann@example.com>\r\n", "250"), ("DATA\r\n", "354")]
+    {
         let reply = talk(stream, line).await;
         if !reply.starts_with(code) {
             return reply;
@@ -80,32 +71,15 @@ async fn a_letter_goes_through_starttls_and_auth() {
     let smtp = Smtp::start(clock(), Mode::StartTls).await;
     smtp.require_login("ann", "pw");
     let mut stream = secured(&smtp).await;
-    assert!(
-        talk(&mut stream, "MAIL FROM:<a@example.com>\r\n")
-            .await
-            .starts_with("530")
-    );
-    assert!(
-        talk(&mut stream, "AUTH PLAIN AGFubgB3cm9uZw==\r\n")
-            .await
-            .starts_with("535")
-    );
+    assert!(talk(&mut stream, "MAIL FROM:<a@example.com>\r\n").await.starts_with("530"));
+    assert!(talk(&mut stream, "AUTH PLAIN AGFubgB3cm9uZw==\r\n").await.starts_with("535"));
     // "\0ann\0pw"
-    assert!(
-        talk(&mut stream, "AUTH PLAIN AGFubgBwdw==\r\n")
-            .await
-            .starts_with("235")
-    );
+    assert!(talk(&mut stream, "AUTH PLAIN AGFubgBwdw==\r\n").await.starts_with("235"));
     assert!(post(&mut stream).await.starts_with("250 "));
     assert!(talk(&mut stream, "QUIT\r\n").await.starts_with("221"));
-    let [letter] = &smtp.received()[..] else {
-        panic!("one letter")
-    };
+    let [letter] = &smtp.received()[..] else { panic!("one letter") };
     assert_eq!(letter.to, ["ann@example.com"]);
-    assert_eq!(
-        (letter.subject.as_str(), letter.message_id.as_str()),
-        ("Zoë", "<1@example.com>")
-    );
+    assert_eq!((letter.subject.as_str(), letter.message_id.as_str()), ("Zoë", "<1@example.com>"));
     assert_eq!(letter.text(), "hello\n.dot\n");
     assert!(letter.tls && letter.user.as_deref() == Some("ann") && !letter.answer_lost);
     assert_eq!(smtp.violations(), Vec::<String>::new());
@@ -118,10 +92,7 @@ async fn faults_bite_where_they_should() {
     let cases = [
         (Fault::Greylist, "450 "),
         (Fault::Quota, "550 5.4.5"),
-        (
-            Fault::UnknownRecipient("ANN@example.com".into()),
-            "550 5.1.1",
-        ),
+        (Fault::UnknownRecipient("ANN@example.com".into()), "550 5.1.1"),
         (Fault::DropBeforeData, ""),
         (Fault::DropInData, ""),
         (Fault::DropAfterDot, ""),
@@ -135,17 +106,9 @@ async fn faults_bite_where_they_should() {
         talk(&mut stream, "").await;
         talk(&mut stream, "EHLO me.example.com\r\n").await;
         let reply = post(&mut stream).await;
-        let fits = if expected.is_empty() {
-            reply.is_empty()
-        } else {
-            reply.starts_with(expected)
-        };
+        let fits = if expected.is_empty() { reply.is_empty() } else { reply.starts_with(expected) };
         assert!(fits, "{fault:?}: {reply:?}");
-        let kept = smtp
-            .received()
-            .iter()
-            .map(|letter| letter.answer_lost)
-            .collect::<Vec<_>>();
+        let kept = smtp.received().iter().map(|letter| letter.answer_lost).collect::<Vec<_>>();
         match fault {
             Fault::DropAfterDot => assert_eq!(kept, [true]),
             Fault::SplitReplies => assert_eq!(kept, [false]),
@@ -178,11 +141,7 @@ async fn bad_manners_are_noted() {
     let mut plain = connect(&smtp).await;
     talk(&mut plain, "").await;
     assert!(!talk(&mut plain, "EHLO me\r\n").await.contains("STARTTLS"));
-    assert!(
-        talk(&mut plain, "AUTH PLAIN AGFubgBwdw==\r\n")
-            .await
-            .starts_with("538")
-    );
+    assert!(talk(&mut plain, "AUTH PLAIN AGFubgBwdw==\r\n").await.starts_with("538"));
     assert!(talk(&mut plain, "NOOP\n").await.starts_with("250"));
     assert!(talk(&mut plain, "STARTTLS\r\n").await.starts_with("502"));
     assert_eq!(smtp.violations().len(), 3, "{:?}", smtp.violations());
@@ -191,16 +150,8 @@ async fn bad_manners_are_noted() {
     let mut plain = connect(&smtp).await;
     talk(&mut plain, "").await;
     talk(&mut plain, "EHLO me\r\n").await;
-    assert!(
-        talk(&mut plain, "STARTTLS\r\nRSET\r\n")
-            .await
-            .starts_with("220")
-    );
-    assert!(
-        smtp.violations()
-            .iter()
-            .any(|v| v.contains("sent more after STARTTLS"))
-    );
+    assert!(talk(&mut plain, "STARTTLS\r\nRSET\r\n").await.starts_with("220"));
+    assert!(smtp.violations().iter().any(|v| v.contains("sent more after STARTTLS")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,18 +159,10 @@ async fn a_strange_certificate_is_not_believed() {
     let smtp = Smtp::start(clock(), Mode::Implicit).await;
     let connector = TlsConnector::from(Arc::clone(&tls::client_config()));
     let name = || ServerName::try_from("127.0.0.1").unwrap();
-    let mut stream = connector
-        .connect(name(), connect(&smtp).await)
-        .await
-        .unwrap();
+    let mut stream = connector.connect(name(), connect(&smtp).await).await.unwrap();
     assert!(talk(&mut stream, "").await.starts_with("220"));
     smtp.fault(Fault::StrangeCertificate, Stay::Next(1));
-    assert!(
-        connector
-            .connect(name(), connect(&smtp).await)
-            .await
-            .is_err()
-    );
+    assert!(connector.connect(name(), connect(&smtp).await).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -124,31 +124,18 @@ impl Account {
     /// The earliest thing due, and its place among subscriptions or invoices.
     fn due(&self) -> Option<(i64, Due, usize)> {
         let mut all = Vec::new();
-        for (place, sub) in self
-            .subs
-            .iter()
-            .enumerate()
-            .filter(|(_, sub)| !sub.status.is_terminal())
-        {
+        for (place, sub) in self.subs.iter().enumerate().filter(|(_, sub)| !sub.status.is_terminal()) {
             let mut add = |at: Option<i64>, due| all.extend(at.map(|at| (at, due, place)));
             let period_end = sub.cancel_at_period_end.then_some(sub.period_end);
             add(sub.cancel_at.or(period_end), Due::End);
-            add(
-                sub.pause.as_ref().and_then(|pause| pause.resumes_at),
-                Due::Resume,
-            );
+            add(sub.pause.as_ref().and_then(|pause| pause.resumes_at), Due::Resume);
             match sub.status {
                 Status::Trialing => {
                     add(sub.trial_end, Due::TrialOver);
                     let warning = sub.trial_end.filter(|_| !sub.trial_told);
-                    add(
-                        warning.map(|end| (end - TRIAL_WARNING_S).max(sub.created)),
-                        Due::TrialWarning,
-                    );
+                    add(warning.map(|end| (end - TRIAL_WARNING_S).max(sub.created)), Due::TrialWarning);
                 }
-                Status::Active | Status::PastDue | Status::Unpaid => {
-                    add(Some(sub.period_end), Due::Roll)
-                }
+                Status::Active | Status::PastDue | Status::Unpaid => add(Some(sub.period_end), Due::Roll),
                 Status::Incomplete => add(Some(sub.created + INCOMPLETE_S), Due::Expire),
                 _ => {}
             }
@@ -159,10 +146,7 @@ impl Account {
                 "draft" => add(invoice.finalize_at, Due::Finalize),
                 "open" => {
                     add(invoice.next_payment_attempt, Due::Attempt);
-                    if self
-                        .sub(&invoice.subscription)
-                        .is_some_and(|sub| sub.status == Status::Active)
-                    {
+                    if self.sub(&invoice.subscription).is_some_and(|sub| sub.status == Status::Active) {
                         add(invoice.due_date, Due::Overdue);
                     }
                 }
@@ -173,16 +157,8 @@ impl Account {
     }
 
     fn apply(&mut self, at: i64, due: Due, place: usize) {
-        let sub = self
-            .subs
-            .get(place)
-            .map(|sub| sub.id.clone())
-            .unwrap_or_default();
-        let invoice = self
-            .invoices
-            .get(place)
-            .map(|invoice| invoice.id.clone())
-            .unwrap_or_default();
+        let sub = self.subs.get(place).map(|sub| sub.id.clone()).unwrap_or_default();
+        let invoice = self.invoices.get(place).map(|invoice| invoice.id.clone()).unwrap_or_default();
         match due {
             Due::TrialWarning => {
                 self.subs[place].trial_told = true;
@@ -219,11 +195,7 @@ impl Account {
 
     pub(super) fn invoices_of(&self, sub: &str, status: &str) -> Vec<String> {
         let such = |i: &&Invoice| i.subscription == sub && i.status == status;
-        self.invoices
-            .iter()
-            .filter(such)
-            .map(|i| i.id.clone())
-            .collect()
+        self.invoices.iter().filter(such).map(|i| i.id.clone()).collect()
     }
 
     /// Any object by id, as an answer shows it; `Null` when there is none.
@@ -237,12 +209,7 @@ impl Account {
         let id = self.id("evt");
         let body = render::event(self, &id, at, kind, object, previous);
         self.hooks.deliver(kind, &body);
-        self.events.push(Event {
-            id,
-            kind: kind.to_owned(),
-            created: at,
-            body,
-        });
+        self.events.push(Event { id, kind: kind.to_owned(), created: at, body });
     }
 
     /// Tells an event about an object in the shape that events have.
@@ -273,29 +240,15 @@ impl Account {
     }
 
     /// A new subscription of one price; the caller bills it.
-    pub(super) fn new_sub(
-        &mut self,
-        at: i64,
-        customer: &str,
-        price: &str,
-        trial_days: i64,
-    ) -> String {
+    pub(super) fn new_sub(&mut self, at: i64, customer: &str, price: &str, trial_days: i64) -> String {
         let (id, item) = (self.id("sub"), self.id("si"));
         let trial_end = (trial_days > 0).then_some(at + trial_days * 86_400);
         let period_end = trial_end.unwrap_or_else(|| self.period_end(price, at, 1));
         self.subs.push(Sub {
             id: id.clone(),
             customer: customer.to_owned(),
-            items: vec![Item {
-                id: item,
-                price: price.to_owned(),
-                quantity: 1,
-            }],
-            status: if trial_days > 0 {
-                Status::Trialing
-            } else {
-                Status::Active
-            },
+            items: vec![Item { id: item, price: price.to_owned(), quantity: 1 }],
+            status: if trial_days > 0 { Status::Trialing } else { Status::Active },
             created: at,
             anchor: trial_end.unwrap_or(at),
             cycle: u32::from(trial_days <= 0),
@@ -321,9 +274,9 @@ impl Account {
     }
 
     pub(super) fn period_end(&self, price: &str, anchor: i64, cycle: u32) -> i64 {
-        let (interval, count) = self.price(price).map_or((Interval::Month, 1), |p| {
-            (p.interval.unwrap_or(Interval::Month), p.interval_count)
-        });
+        let (interval, count) = self
+            .price(price)
+            .map_or((Interval::Month, 1), |p| (p.interval.unwrap_or(Interval::Month), p.interval_count));
         interval.after(anchor, count * cycle)
     }
 

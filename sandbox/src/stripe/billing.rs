@@ -9,34 +9,17 @@ const ATTEMPTS_MAX: u32 = 4;
 
 impl Account {
     /// An invoice for the present period of a subscription, still a draft.
-    pub(super) fn bill(
-        &mut self,
-        at: i64,
-        sub: &str,
-        reason: &'static str,
-        finalize_at: Option<i64>,
-    ) -> String {
+    pub(super) fn bill(&mut self, at: i64, sub: &str, reason: &'static str, finalize_at: Option<i64>) -> String {
         let id = self.id("in");
         let Some(sub) = self.sub(sub).cloned() else {
             return id;
         };
         let amounts = sub.items.iter().filter_map(|item| {
-            self.price(&item.price)
-                .map(|price| price.unit_amount * i64::try_from(item.quantity).unwrap_or(1))
+            self.price(&item.price).map(|price| price.unit_amount * i64::try_from(item.quantity).unwrap_or(1))
         });
-        let first = sub
-            .items
-            .first()
-            .map(|item| item.price.clone())
-            .unwrap_or_default();
-        let amount = if sub.status == Status::Trialing {
-            0
-        } else {
-            amounts.sum()
-        };
-        let currency = self
-            .price(&first)
-            .map_or("usd".to_owned(), |price| price.currency.clone());
+        let first = sub.items.first().map(|item| item.price.clone()).unwrap_or_default();
+        let amount = if sub.status == Status::Trialing { 0 } else { amounts.sum() };
+        let currency = self.price(&first).map_or("usd".to_owned(), |price| price.currency.clone());
         self.invoices.push(Invoice {
             id: id.clone(),
             customer: sub.customer.clone(),
@@ -68,11 +51,7 @@ impl Account {
         let Some(sub) = self.sub(id).cloned() else {
             return String::new();
         };
-        let price = sub
-            .items
-            .first()
-            .map(|item| item.price.clone())
-            .unwrap_or_default();
+        let price = sub.items.first().map(|item| item.price.clone()).unwrap_or_default();
         let period_end = self.period_end(&price, sub.anchor, sub.cycle + 1);
         let before = render::object(self, self.event_shape, id).unwrap_or_default();
         if let Some(sub) = self.subs.iter_mut().find(|sub| sub.id == id) {
@@ -94,19 +73,11 @@ impl Account {
 
     /// A draft becomes final and is charged, sent, or set aside while paused.
     pub(super) fn finalize(&mut self, at: i64, id: &str) {
-        let Some(invoice) = self
-            .invoices
-            .iter()
-            .find(|invoice| invoice.id == id)
-            .cloned()
-        else {
+        let Some(invoice) = self.invoices.iter().find(|invoice| invoice.id == id).cloned() else {
             return;
         };
         let sub = self.sub(&invoice.subscription).cloned();
-        let pause = sub
-            .as_ref()
-            .and_then(|sub| sub.pause.as_ref())
-            .map(|pause| pause.behavior.clone());
+        let pause = sub.as_ref().and_then(|sub| sub.pause.as_ref()).map(|pause| pause.behavior.clone());
         let (status, final_at) = match pause.as_deref() {
             Some("keep_as_draft") => ("draft", None),
             Some("mark_uncollectible") => ("uncollectible", Some(at)),
@@ -129,24 +100,15 @@ impl Account {
 
     /// Charges an open invoice.
     pub(super) fn attempt(&mut self, at: i64, id: &str) {
-        let Some(invoice) = self
-            .invoices
-            .iter()
-            .find(|invoice| invoice.id == id)
-            .cloned()
-        else {
+        let Some(invoice) = self.invoices.iter().find(|invoice| invoice.id == id).cloned() else {
             return;
         };
-        let works = self
-            .sub(&invoice.subscription)
-            .is_none_or(|sub| sub.card_works);
+        let works = self.sub(&invoice.subscription).is_none_or(|sub| sub.card_works);
         if works || invoice.amount == 0 {
             return self.pay(at, id);
         }
         let last = invoice.attempt_count + 1 >= ATTEMPTS_MAX;
-        let incomplete = self
-            .sub(&invoice.subscription)
-            .is_some_and(|sub| sub.status == Status::Incomplete);
+        let incomplete = self.sub(&invoice.subscription).is_some_and(|sub| sub.status == Status::Incomplete);
         self.change_invoice(id, |invoice| {
             invoice.attempt_count += 1;
             invoice.next_payment_attempt = (!last && !incomplete).then_some(at + RETRY_S);
@@ -164,12 +126,7 @@ impl Account {
 
     /// The invoice is paid; the last open one paid heals the subscription.
     pub(super) fn pay(&mut self, at: i64, id: &str) {
-        let Some(invoice) = self
-            .invoices
-            .iter()
-            .find(|invoice| invoice.id == id)
-            .cloned()
-        else {
+        let Some(invoice) = self.invoices.iter().find(|invoice| invoice.id == id).cloned() else {
             return;
         };
         let charge = (invoice.amount > 0).then(|| (self.id("ch"), self.id("pi")));
@@ -200,10 +157,7 @@ impl Account {
         self.tell(at, "invoice.payment_succeeded", id);
         let owes = !self.invoices_of(&invoice.subscription, "open").is_empty();
         self.change_sub(at, &invoice.subscription, |sub| {
-            let ill = matches!(
-                sub.status,
-                Status::PastDue | Status::Unpaid | Status::Incomplete
-            );
+            let ill = matches!(sub.status, Status::PastDue | Status::Unpaid | Status::Incomplete);
             if ill && !owes {
                 sub.status = Status::Active;
             }
@@ -224,22 +178,14 @@ impl Account {
 
     /// The subscription ends now, for good.
     pub(super) fn end(&mut self, at: i64, id: &str, reason: &str) {
-        let Some(sub) = self
-            .subs
-            .iter_mut()
-            .find(|sub| sub.id == id && !sub.status.is_terminal())
-        else {
+        let Some(sub) = self.subs.iter_mut().find(|sub| sub.id == id && !sub.status.is_terminal()) else {
             return;
         };
         sub.status = Status::Canceled;
         sub.ended_at = Some(at);
         sub.canceled_at = sub.canceled_at.or(Some(at));
         sub.reason = Some(reason.to_owned());
-        for invoice in self
-            .invoices
-            .iter_mut()
-            .filter(|invoice| invoice.subscription == id)
-        {
+        for invoice in self.invoices.iter_mut().filter(|invoice| invoice.subscription == id) {
             invoice.finalize_at = None;
             invoice.next_payment_attempt = None;
         }

@@ -77,16 +77,8 @@ struct State {
 
 impl Hooks {
     pub(super) fn new(clock: Clock) -> Self {
-        let state = State {
-            endpoint: None,
-            delivery: Delivery::On,
-            attempts: Vec::new(),
-            sent: 0,
-        };
-        Self {
-            clock,
-            state: Arc::new(Mutex::new(state)),
-        }
+        let state = State { endpoint: None, delivery: Delivery::On, attempts: Vec::new(), sent: 0 };
+        Self { clock, state: Arc::new(Mutex::new(state)) }
     }
 
     pub(super) fn set_endpoint(&self, endpoint: Option<Endpoint>) {
@@ -110,11 +102,7 @@ impl Hooks {
         let (first_wait, copies) = {
             let mut state = locked(&self.state);
             let wanted = state.endpoint.as_ref().is_some_and(|endpoint| {
-                endpoint.kinds.is_empty()
-                    || endpoint
-                        .kinds
-                        .iter()
-                        .any(|wanted| wanted == kind || wanted == "*")
+                endpoint.kinds.is_empty() || endpoint.kinds.iter().any(|wanted| wanted == kind || wanted == "*")
             });
             if !wanted {
                 return;
@@ -150,12 +138,7 @@ impl Hooks {
             let at = self.clock.now();
             let header = sign_with(&endpoint.secrets, body.as_bytes(), at.timestamp());
             let status = send(&endpoint.url, &body, &header).await.ok();
-            locked(&self.state).attempts.push(Attempt {
-                at,
-                event: text("id"),
-                kind: text("type"),
-                status,
-            });
+            locked(&self.state).attempts.push(Attempt { at, event: text("id"), kind: text("type"), status });
             if status.is_some_and(|status| (200..300).contains(&status)) {
                 return;
             }
@@ -172,10 +155,7 @@ impl Hooks {
 pub async fn send(url: &str, body: &str, signature: &str) -> io::Result<u16> {
     let headers = [
         ("content-type", "application/json; charset=utf-8"),
-        (
-            "user-agent",
-            "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-        ),
+        ("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)"),
         ("stripe-signature", signature),
     ];
     let reply = tokio::time::timeout(ANSWER_LIMIT, wire::call("POST", url, &headers, body));
@@ -193,8 +173,7 @@ pub fn sign(secret: &str, body: &[u8], t: i64) -> String {
 pub fn sign_with(secrets: &[String], body: &[u8], t: i64) -> String {
     let mut header = format!("t={t}");
     for secret in secrets {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("keys of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("keys of any length");
         mac.update(format!("{t}.").as_bytes());
         mac.update(body);
         header.push_str(",v1=");

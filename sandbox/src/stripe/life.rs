@@ -15,25 +15,13 @@ impl Stripe {
         let (name, metadata) = (name.to_owned(), owned(metadata));
         self.act(|account, created| {
             let id = account.id("prod");
-            account.products.push(Product {
-                id: id.clone(),
-                name,
-                active: true,
-                created,
-                metadata,
-            });
+            account.products.push(Product { id: id.clone(), name, active: true, created, metadata });
             id
         })
     }
 
     /// A price of a product, each interval once; its id. `None` = one-time.
-    pub fn add_price(
-        &self,
-        product: &str,
-        unit_amount: i64,
-        currency: &str,
-        interval: Option<Interval>,
-    ) -> String {
+    pub fn add_price(&self, product: &str, unit_amount: i64, currency: &str, interval: Option<Interval>) -> String {
         let (product, currency) = (product.to_owned(), currency.to_owned());
         self.act(|account, created| {
             let id = account.id("price");
@@ -111,11 +99,7 @@ impl Stripe {
     /// subscription's id, or `None` when there's no such open session.
     pub fn complete_checkout(&self, session: &str, email: &str) -> Option<String> {
         self.act(|account, at| {
-            let open = account
-                .sessions
-                .iter()
-                .find(|s| s.id == session && s.subscription.is_none())?
-                .clone();
+            let open = account.sessions.iter().find(|s| s.id == session && s.subscription.is_none())?.clone();
             let typed = open.customer_email.as_deref().unwrap_or(email);
             let customer = match &open.customer {
                 Some(id) => id.clone(),
@@ -125,15 +109,9 @@ impl Stripe {
             let sub = account.new_sub(at, &customer, &open.price, open.trial_days);
             if let Some(sub) = account.subs.iter_mut().find(|other| other.id == sub) {
                 sub.metadata = open.subscription_metadata.clone();
-                sub.items
-                    .iter_mut()
-                    .for_each(|item| item.quantity = open.quantity);
+                sub.items.iter_mut().for_each(|item| item.quantity = open.quantity);
             }
-            if let Some(session) = account
-                .sessions
-                .iter_mut()
-                .find(|other| other.id == session)
-            {
+            if let Some(session) = account.sessions.iter_mut().find(|other| other.id == session) {
                 session.customer = Some(customer);
                 session.subscription = Some(sub.clone());
             }
@@ -145,16 +123,12 @@ impl Stripe {
 
     /// Shall end with the period, written down in this form.
     pub fn cancel_at_period_end(&self, sub: &str, form: CancelForm) {
-        self.change(sub, |sub, at| {
-            writes::schedule(sub, at, Some(sub.period_end), form == CancelForm::Classic)
-        });
+        self.change(sub, |sub, at| writes::schedule(sub, at, Some(sub.period_end), form == CancelForm::Classic));
     }
 
     /// Shall end at that time.
     pub fn cancel_at(&self, sub: &str, end: Moment) {
-        self.change(sub, |sub, at| {
-            writes::schedule(sub, at, Some(end.timestamp()), false)
-        });
+        self.change(sub, |sub, at| writes::schedule(sub, at, Some(end.timestamp()), false));
     }
 
     /// Takes a scheduled end back.
@@ -219,10 +193,7 @@ impl Stripe {
 
     /// Nothing is collected: `keep_as_draft`, `mark_uncollectible` or `void`.
     pub fn pause_collection(&self, sub: &str, behavior: &str, resumes_at: Option<Moment>) {
-        let pause = Pause {
-            behavior: behavior.to_owned(),
-            resumes_at: resumes_at.map(|at| at.timestamp()),
-        };
+        let pause = Pause { behavior: behavior.to_owned(), resumes_at: resumes_at.map(|at| at.timestamp()) };
         self.change(sub, |sub, _| sub.pause = Some(pause));
     }
 
@@ -247,21 +218,13 @@ impl Stripe {
     /// Deletes a customer, which cancels the subscriptions.
     pub fn delete_customer(&self, customer: &str) {
         self.act(|account, at| {
-            let subs: Vec<String> = account
-                .subs
-                .iter()
-                .filter(|s| s.customer == customer)
-                .map(|s| s.id.clone())
-                .collect();
+            let subs: Vec<String> =
+                account.subs.iter().filter(|s| s.customer == customer).map(|s| s.id.clone()).collect();
             for sub in subs {
                 account.end(at, &sub, "cancellation_requested");
             }
             let last = account.rendered(customer);
-            if let Some(customer) = account
-                .customers
-                .iter_mut()
-                .find(|other| other.id == customer)
-            {
+            if let Some(customer) = account.customers.iter_mut().find(|other| other.id == customer) {
                 customer.deleted = true;
             }
             account.emit(at, "customer.deleted", last, None);
@@ -272,11 +235,7 @@ impl Stripe {
     pub fn change_email(&self, customer: &str, email: &str) {
         self.act(|account, at| {
             let before = account.rendered(customer);
-            if let Some(customer) = account
-                .customers
-                .iter_mut()
-                .find(|other| other.id == customer)
-            {
+            if let Some(customer) = account.customers.iter_mut().find(|other| other.id == customer) {
                 customer.email = Some(email.to_owned()).filter(|email| !email.is_empty());
             }
             let after = account.rendered(customer);
@@ -292,11 +251,7 @@ impl Stripe {
             let mut claim = last_charge(account, sub, at, "succeeded", "requested_by_customer")?;
             claim.id = account.id("re");
             claim.amount = amount.unwrap_or(claim.amount);
-            if let Some(charge) = account
-                .charges
-                .iter_mut()
-                .find(|charge| charge.id == claim.charge)
-            {
+            if let Some(charge) = account.charges.iter_mut().find(|charge| charge.id == claim.charge) {
                 charge.refunded += claim.amount;
             }
             account.refunds.push(claim.clone());
@@ -311,11 +266,7 @@ impl Stripe {
         self.act(|account, at| {
             let mut claim = last_charge(account, sub, at, "needs_response", "fraudulent")?;
             claim.id = account.id("dp");
-            if let Some(charge) = account
-                .charges
-                .iter_mut()
-                .find(|charge| charge.id == claim.charge)
-            {
+            if let Some(charge) = account.charges.iter_mut().find(|charge| charge.id == claim.charge) {
                 charge.disputed = true;
             }
             account.disputes.push(claim.clone());
@@ -327,11 +278,7 @@ impl Stripe {
     /// The dispute ends: `won` or `lost`.
     pub fn close_dispute(&self, dispute: &str, status: &str) {
         self.act(|account, at| {
-            if let Some(claim) = account
-                .disputes
-                .iter_mut()
-                .find(|claim| claim.id == dispute)
-            {
+            if let Some(claim) = account.disputes.iter_mut().find(|claim| claim.id == dispute) {
                 claim.status = status.to_owned();
             }
             account.tell(at, "charge.dispute.closed", dispute);
@@ -344,24 +291,14 @@ impl Stripe {
 }
 
 fn owned(metadata: &[(&str, &str)]) -> Metadata {
-    metadata
-        .iter()
-        .map(|&(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    metadata.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 fn new_customer(account: &mut Account, at: i64, email: Option<&str>, name: Option<&str>) -> String {
     let id = account.id("cus");
     let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
     let (email, name) = (text(email), text(name));
-    let customer = Customer {
-        id: id.clone(),
-        email,
-        name,
-        created: at,
-        deleted: false,
-        metadata: Metadata::new(),
-    };
+    let customer = Customer { id: id.clone(), email, name, created: at, deleted: false, metadata: Metadata::new() };
     account.customers.push(customer);
     account.tell(at, "customer.created", &id);
     id
@@ -399,17 +336,8 @@ fn begin(account: &mut Account, at: i64, sub: &str) {
 }
 
 fn last_charge(account: &Account, sub: &str, at: i64, status: &str, reason: &str) -> Option<Claim> {
-    let of_sub = |invoice: &str| {
-        account
-            .invoices
-            .iter()
-            .any(|i| i.id == invoice && i.subscription == sub)
-    };
-    let charge = account
-        .charges
-        .iter()
-        .rev()
-        .find(|charge| of_sub(&charge.invoice))?;
+    let of_sub = |invoice: &str| account.invoices.iter().any(|i| i.id == invoice && i.subscription == sub);
+    let charge = account.charges.iter().rev().find(|charge| of_sub(&charge.invoice))?;
     Some(Claim {
         id: String::new(),
         charge: charge.id.clone(),

@@ -19,51 +19,30 @@ impl Account {
             &self.charges,
             |charge: &Charge| charge.id.clone(),
             |charge| {
-                Ok(query
-                    .filled("customer")
-                    .is_none_or(|id| charge.customer == id)
-                    && query
-                        .filled("payment_intent")
-                        .is_none_or(|id| charge.payment_intent == id)
+                Ok(query.filled("customer").is_none_or(|id| charge.customer == id)
+                    && query.filled("payment_intent").is_none_or(|id| charge.payment_intent == id)
                     && query.in_range("created", charge.created)?)
             },
             |charge| self.rendered(&charge.id),
         )
     }
 
-    pub(super) fn invoice_payments(
-        &self,
-        query: &Query,
-        paging: &mut Paging<'_>,
-    ) -> Result<Value, Fail> {
-        query.only_list(&[
-            "invoice",
-            "status",
-            "payment[type]",
-            "payment[payment_intent]",
-        ])?;
+    pub(super) fn invoice_payments(&self, query: &Query, paging: &mut Paging<'_>) -> Result<Value, Fail> {
+        query.only_list(&["invoice", "status", "payment[type]", "payment[payment_intent]"])?;
         query.page(
             paging,
             "/v1/invoice_payments",
             &self.charges,
             |charge| format!("inpay_{}", charge.id),
             |charge| {
-                Ok(query
-                    .filled("invoice")
-                    .is_none_or(|id| charge.invoice == id)
-                    && query
-                        .filled("payment[payment_intent]")
-                        .is_none_or(|id| charge.payment_intent == id))
+                Ok(query.filled("invoice").is_none_or(|id| charge.invoice == id)
+                    && query.filled("payment[payment_intent]").is_none_or(|id| charge.payment_intent == id))
             },
             |charge| render::invoice_payment(self, charge),
         )
     }
 
-    pub(super) fn webhook_endpoints(
-        &self,
-        query: &Query,
-        paging: &mut Paging<'_>,
-    ) -> Result<Value, Fail> {
+    pub(super) fn webhook_endpoints(&self, query: &Query, paging: &mut Paging<'_>) -> Result<Value, Fail> {
         query.only_list(&[])?;
         let endpoints: Vec<_> = self.hooks.endpoint().into_iter().collect();
         query.page(
@@ -97,9 +76,7 @@ pub(super) fn claims(
         |claim| claim.id.clone(),
         |claim| {
             Ok(query.filled("charge").is_none_or(|id| claim.charge == id)
-                && query
-                    .filled("payment_intent")
-                    .is_none_or(|id| claim.payment_intent == id)
+                && query.filled("payment_intent").is_none_or(|id| claim.payment_intent == id)
                 && query.in_range("created", claim.created)?)
         },
         show,

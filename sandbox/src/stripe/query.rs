@@ -24,38 +24,22 @@ pub(super) struct Fail {
 impl Fail {
     pub(super) fn new(status: u16, kind: &'static str, code: &str, message: &str) -> Self {
         let (code, message) = (code.to_owned(), message.to_owned());
-        Self {
-            status,
-            kind,
-            code,
-            param: String::new(),
-            message,
-            unexpected: false,
-        }
+        Self { status, kind, code, param: String::new(), message, unexpected: false }
     }
 
     pub(super) fn bad(code: &str, param: &str, message: &str) -> Self {
         let fail = Self::new(400, "invalid_request_error", code, message);
-        Self {
-            param: param.to_owned(),
-            ..fail
-        }
+        Self { param: param.to_owned(), ..fail }
     }
 
     pub(super) fn missing(what: &str, id: &str) -> Self {
         let text = format!("No such {what}: '{id}'");
         let fail = Self::new(404, "invalid_request_error", "resource_missing", &text);
-        Self {
-            param: "id".to_owned(),
-            ..fail
-        }
+        Self { param: "id".to_owned(), ..fail }
     }
 
     pub(super) fn never_expected(self) -> Self {
-        Self {
-            unexpected: true,
-            ..self
-        }
+        Self { unexpected: true, ..self }
     }
 
     pub(super) fn why(&self) -> String {
@@ -95,15 +79,9 @@ impl Query {
             let text = "Invalid request body: only application/x-www-form-urlencoded is taken";
             return Err(Fail::bad("", "", text).never_expected());
         }
-        let form = if is_form {
-            wire::pairs(&String::from_utf8_lossy(&request.body))
-        } else {
-            Vec::new()
-        };
+        let form = if is_form { wire::pairs(&String::from_utf8_lossy(&request.body)) } else { Vec::new() };
         let all = request.query.iter().cloned().chain(form);
-        Ok(Self {
-            pairs: all.map(|(name, value)| (normal(&name), value)).collect(),
-        })
+        Ok(Self { pairs: all.map(|(name, value)| (normal(&name), value)).collect() })
     }
 
     /// Refuses every parameter that isn't `allowed`; `metadata[]` is any key.
@@ -124,10 +102,7 @@ impl Query {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.pairs
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// The value, unless the parameter is absent or empty.
@@ -136,32 +111,19 @@ impl Query {
     }
 
     pub(super) fn all(&self, name: &str) -> Vec<&str> {
-        self.pairs
-            .iter()
-            .filter(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
-            .collect()
+        self.pairs.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str()).collect()
     }
 
     /// `prefix[key]` pairs.
     pub(super) fn map(&self, prefix: &str) -> Vec<(String, String)> {
         let open = format!("{prefix}[");
         let inner = |name: &str| Some(name.strip_prefix(&open)?.strip_suffix(']')?.to_owned());
-        self.pairs
-            .iter()
-            .filter_map(|(name, value)| Some((inner(name)?, value.clone())))
-            .collect()
+        self.pairs.iter().filter_map(|(name, value)| Some((inner(name)?, value.clone()))).collect()
     }
 
     pub(super) fn number(&self, name: &str) -> Result<Option<i64>, Fail> {
         let parse = |text: &str| {
-            text.parse().map_err(|_| {
-                Fail::bad(
-                    "parameter_invalid_integer",
-                    name,
-                    &format!("Invalid integer: {text}"),
-                )
-            })
+            text.parse().map_err(|_| Fail::bad("parameter_invalid_integer", name, &format!("Invalid integer: {text}")))
         };
         self.filled(name).map(parse).transpose()
     }
@@ -187,11 +149,7 @@ impl Query {
 
     /// The parameters as one text, for telling requests apart.
     pub(super) fn fingerprint(&self) -> String {
-        let mut all: Vec<String> = self
-            .pairs
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+        let mut all: Vec<String> = self.pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
         all.sort();
         all.join("&")
     }
@@ -226,15 +184,8 @@ impl Query {
         let place = |name: &str| {
             let wanted = self.filled(name).filter(|_| !paging.account.paging_stuck);
             let find = |last: &str| {
-                let missing = Fail::bad(
-                    "resource_missing",
-                    name,
-                    &format!("No such object: '{last}'"),
-                );
-                newest_first
-                    .iter()
-                    .position(|row| id(row) == last)
-                    .ok_or(missing)
+                let missing = Fail::bad("resource_missing", name, &format!("No such object: '{last}'"));
+                newest_first.iter().position(|row| id(row) == last).ok_or(missing)
             };
             wanted.map(find).transpose()
         };
@@ -280,10 +231,7 @@ fn normal(name: &str) -> String {
         if i > 0 {
             out.push('[');
         }
-        let is_index = i > 0
-            && piece
-                .strip_suffix(']')
-                .is_some_and(|n| n.parse::<u32>().is_ok());
+        let is_index = i > 0 && piece.strip_suffix(']').is_some_and(|n| n.parse::<u32>().is_ok());
         out.push_str(if is_index { "]" } else { piece });
     }
     out

@@ -19,48 +19,16 @@ pub(super) fn object(account: &Account, shape: Shape, id: &str) -> Option<Value>
     let (prefix, _) = id.split_once('_')?;
     match prefix {
         "sub" => account.sub(id).map(|sub| subscription(account, shape, sub)),
-        "cus" => account
-            .customers
-            .iter()
-            .find(|o| o.id == id)
-            .map(|o| customer(account, o)),
-        "in" => account
-            .invoices
-            .iter()
-            .find(|o| o.id == id)
-            .map(|o| invoice(account, shape, o)),
-        "prod" => account
-            .products
-            .iter()
-            .find(|o| o.id == id)
-            .map(|o| product(account, o)),
+        "cus" => account.customers.iter().find(|o| o.id == id).map(|o| customer(account, o)),
+        "in" => account.invoices.iter().find(|o| o.id == id).map(|o| invoice(account, shape, o)),
+        "prod" => account.products.iter().find(|o| o.id == id).map(|o| product(account, o)),
         "price" => account.price(id).map(|o| price(account, o)),
-        "ch" => account
-            .charges
-            .iter()
-            .find(|o| o.id == id)
-            .map(|o| charge(account, shape, o)),
-        "pi" => account
-            .charges
-            .iter()
-            .find(|o| o.payment_intent == id)
-            .map(|o| payment_intent(account, shape, o)),
+        "ch" => account.charges.iter().find(|o| o.id == id).map(|o| charge(account, shape, o)),
+        "pi" => account.charges.iter().find(|o| o.payment_intent == id).map(|o| payment_intent(account, shape, o)),
         "re" => account.refunds.iter().find(|o| o.id == id).map(refund),
-        "dp" => account
-            .disputes
-            .iter()
-            .find(|o| o.id == id)
-            .map(|o| dispute(account, o)),
-        "cs" => account
-            .sessions
-            .iter()
-            .find(|o| o.id == id)
-            .map(|o| session(account, o)),
-        "evt" => account
-            .events
-            .iter()
-            .find(|o| o.id == id)
-            .map(|o| o.body.clone()),
+        "dp" => account.disputes.iter().find(|o| o.id == id).map(|o| dispute(account, o)),
+        "cs" => account.sessions.iter().find(|o| o.id == id).map(|o| session(account, o)),
+        "evt" => account.events.iter().find(|o| o.id == id).map(|o| o.body.clone()),
         _ => None,
     }
 }
@@ -76,14 +44,7 @@ pub(super) fn difference(before: &Value, after: &Value) -> Value {
     Value::Object(changed)
 }
 
-pub(super) fn event(
-    account: &Account,
-    id: &str,
-    at: i64,
-    kind: &str,
-    object: Value,
-    previous: Option<Value>,
-) -> Value {
+pub(super) fn event(account: &Account, id: &str, at: i64, kind: &str, object: Value, previous: Option<Value>) -> Value {
     let mut data = json!({"object": object});
     if let Some(previous) = previous {
         data["previous_attributes"] = previous;
@@ -108,10 +69,7 @@ pub(super) fn list(url: &str, data: Vec<Value>, has_more: bool) -> Value {
 
 fn subscription(account: &Account, shape: Shape, sub: &Sub) -> Value {
     let data = sub.items.iter().map(|item| {
-        let full = account
-            .price(&item.price)
-            .map(|p| price(account, p))
-            .unwrap_or_default();
+        let full = account.price(&item.price).map(|p| price(account, p)).unwrap_or_default();
         let mut value = json!({
             "id": item.id, "object": "subscription_item", "created": sub.created, "metadata": {},
             "subscription": sub.id, "quantity": item.quantity, "discounts": [], "price": full
@@ -122,10 +80,7 @@ fn subscription(account: &Account, shape: Shape, sub: &Sub) -> Value {
         }
         value
     });
-    let first = sub
-        .items
-        .first()
-        .and_then(|item| account.price(&item.price));
+    let first = sub.items.first().and_then(|item| account.price(&item.price));
     let sends = sub.days_until_due.is_some();
     let url = format!("/v1/subscription_items?subscription={}", sub.id);
     let mut value = json!({
@@ -198,18 +153,10 @@ pub(super) fn price(account: &Account, price: &Price) -> Value {
 
 pub(super) fn invoice(account: &Account, shape: Shape, invoice: &Invoice) -> Value {
     let paid = invoice.status == "paid";
-    let charge = invoice
-        .charge
-        .as_ref()
-        .and_then(|id| account.charges.iter().find(|c| c.id == *id));
-    let metadata = account
-        .sub(&invoice.subscription)
-        .map(|sub| sub.metadata.clone())
-        .unwrap_or_default();
+    let charge = invoice.charge.as_ref().and_then(|id| account.charges.iter().find(|c| c.id == *id));
+    let metadata = account.sub(&invoice.subscription).map(|sub| sub.metadata.clone()).unwrap_or_default();
     let product = account.price(&invoice.price).map(|p| p.product.clone());
-    let page = invoice
-        .finalized_at
-        .map(|_| format!("https://invoice.stripe.com/i/{}", invoice.id));
+    let page = invoice.finalized_at.map(|_| format!("https://invoice.stripe.com/i/{}", invoice.id));
     let mut line = json!({
         "id": format!("il_{}", invoice.id), "object": "line_item", "amount": invoice.amount,
         "currency": invoice.currency, "quantity": 1, "period": {"start": invoice.period.0, "end": invoice.period.1}
@@ -219,12 +166,7 @@ pub(super) fn invoice(account: &Account, shape: Shape, invoice: &Invoice) -> Val
             line["pricing"] = json!({"type": "price_details",
             "price_details": {"price": invoice.price, "product": product}})
         }
-        Shape::Old => {
-            line["price"] = account
-                .price(&invoice.price)
-                .map(|p| price(account, p))
-                .unwrap_or_default()
-        }
+        Shape::Old => line["price"] = account.price(&invoice.price).map(|p| price(account, p)).unwrap_or_default(),
     }
     let mut value = json!({
         "id": invoice.id, "object": "invoice", "status": invoice.status, "customer": invoice.customer,
@@ -312,13 +254,8 @@ pub(super) fn dispute(account: &Account, claim: &Claim) -> Value {
 fn session(account: &Account, session: &Session) -> Value {
     let done = session.subscription.is_some();
     let url = (!done).then(|| format!("https://checkout.stripe.com/c/pay/{}", session.id));
-    let email = session
-        .customer
-        .as_ref()
-        .and_then(|id| account.customers.iter().find(|c| c.id == *id));
-    let email = email
-        .and_then(|c| c.email.clone())
-        .or_else(|| session.customer_email.clone());
+    let email = session.customer.as_ref().and_then(|id| account.customers.iter().find(|c| c.id == *id));
+    let email = email.and_then(|c| c.email.clone()).or_else(|| session.customer_email.clone());
     json!({
         "id": session.id, "object": "checkout.session", "mode": "subscription", "url": url,
         "status": if done { "complete" } else { "open" },
@@ -339,9 +276,7 @@ fn session(account: &Account, session: &Session) -> Value {
 pub(super) fn expand(account: &Account, value: &mut Value, path: &str) -> Result<(), Fail> {
     let levels: Vec<&str> = path.split('.').collect();
     if levels.len() > LEVELS_MAX {
-        let text = format!(
-            "You cannot expand more than {LEVELS_MAX} levels of a property. Property: {path}"
-        );
+        let text = format!("You cannot expand more than {LEVELS_MAX} levels of a property. Property: {path}");
         return Err(Fail::bad("", "expand", &text).never_expected());
     }
     walk(account, value, &levels, path)
@@ -358,9 +293,7 @@ fn walk(account: &Account, value: &mut Value, levels: &[&str], path: &str) -> Re
     };
     let is_deleted = value.get("deleted").is_some();
     match value {
-        Value::Array(rows) => rows
-            .iter_mut()
-            .try_for_each(|row| walk(account, row, levels, path)),
+        Value::Array(rows) => rows.iter_mut().try_for_each(|row| walk(account, row, levels, path)),
         Value::Object(map) => match map.get_mut(*level) {
             Some(inner) => walk(account, inner, rest, path),
             None if is_deleted || INCLUDABLE.contains(level) => Ok(()),

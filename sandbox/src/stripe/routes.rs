@@ -19,13 +19,7 @@ use crate::{
 
 /// Events can be read for 30 days.
 const EVENTS_KEPT_S: i64 = 30 * 86_400;
-pub(super) const CREATED: [&str; 5] = [
-    "created",
-    "created[gt]",
-    "created[gte]",
-    "created[lt]",
-    "created[lte]",
-];
+pub(super) const CREATED: [&str; 5] = ["created", "created[gt]", "created[gte]", "created[lt]", "created[lte]"];
 
 impl World for Account {
     fn is_change(&self, request: &Request) -> bool {
@@ -42,14 +36,10 @@ impl World for Account {
             wrongs.push("POST without Idempotency-Key".to_owned());
         }
         let mut bent = false;
-        let result = self
-            .authorise(request)
-            .and_then(|()| match request.method.as_str() {
-                "GET" => self
-                    .read(request, bend, &mut bent)
-                    .map(|value| (value, false)),
-                _ => self.write(request),
-            });
+        let result = self.authorise(request).and_then(|()| match request.method.as_str() {
+            "GET" => self.read(request, bend, &mut bent).map(|value| (value, false)),
+            _ => self.write(request),
+        });
         let mut answer = match result {
             Ok((value, false)) => Answer::json(200, &value),
             Ok((value, true)) => Answer::json(200, &value).header("idempotent-replayed", "true"),
@@ -61,40 +51,20 @@ impl World for Account {
             }
         };
         let number = self.id("req");
-        answer = answer
-            .header("request-id", &number)
-            .header("stripe-version", render::version(self.shape))
-            .bent(bent);
-        if wrongs.is_empty() {
-            answer
-        } else {
-            answer.unexpected(wrongs.join("; "))
-        }
+        answer = answer.header("request-id", &number).header("stripe-version", render::version(self.shape)).bent(bent);
+        if wrongs.is_empty() { answer } else { answer.unexpected(wrongs.join("; ")) }
     }
 
     fn error(&self, request: &Request, code: u16) -> Answer {
         let invalid = "invalid_request_error";
         let fail = match code {
             401 => Fail::new(401, invalid, "", "Invalid API Key provided: sk_****"),
-            403 => Fail::new(
-                403,
-                invalid,
-                "",
-                "The provided key does not have the required permissions",
-            ),
+            403 => Fail::new(403, invalid, "", "The provided key does not have the required permissions"),
             404 => Fail::new(404, invalid, "resource_missing", "No such object"),
-            409 => Fail::new(
-                409,
-                "idempotency_error",
-                "idempotency_key_in_use",
-                "A request with this key is running",
-            ),
-            429 if request.change => Fail::new(
-                429,
-                invalid,
-                "lock_timeout",
-                "This object cannot be accessed right now",
-            ),
+            409 => Fail::new(409, "idempotency_error", "idempotency_key_in_use", "A request with this key is running"),
+            429 if request.change => {
+                Fail::new(429, invalid, "lock_timeout", "This object cannot be accessed right now")
+            }
             429 => Fail::new(429, invalid, "rate_limit", "Request rate limit exceeded"),
             _ => Fail::new(code, "api_error", "", "An unknown error occurred"),
         };
@@ -108,11 +78,8 @@ impl Account {
         if given == format!("Bearer {}", self.key) {
             return Ok(());
         }
-        let text = if given.is_empty() {
-            "You did not provide an API key."
-        } else {
-            "Invalid API Key provided: sk_****"
-        };
+        let text =
+            if given.is_empty() { "You did not provide an API key." } else { "Invalid API Key provided: sk_****" };
         Err(Fail::new(401, "invalid_request_error", "", text))
     }
 
@@ -120,18 +87,14 @@ impl Account {
         let query = Query::of(request)?;
         let at = request.at.timestamp();
         let key = request.header("idempotency-key").to_owned();
-        let print = format!(
-            "{} {} {}",
-            request.method,
-            request.path,
-            query.fingerprint()
-        );
+        let print = format!("{} {} {}", request.method, request.path, query.fingerprint());
         let has_key = request.method == "POST" && !key.is_empty();
         if let Some((earlier, value)) = self.idempotent.get(&key).filter(|_| has_key) {
             if *earlier == print {
                 return Ok((value.clone(), true));
             }
-            let text = "Keys for idempotent requests can only be used with the same parameters they were first used with.";
+            let text =
+                "Keys for idempotent requests can only be used with the same parameters they were first used with.";
             return Err(Fail::new(400, "idempotency_error", "", text).never_expected());
         }
         let value = writes::write(self, request, &query, at)?;
@@ -145,11 +108,7 @@ impl Account {
         let query = Query::of(request)?;
         let segments = request.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let mut paging = Paging {
-            account: self,
-            bend,
-            bent,
-        };
+        let mut paging = Paging { account: self, bend, bent };
         let single = |what: &str, id: &str| {
             query.only(&["expand[]"])?;
             let prefix = match what {
@@ -186,13 +145,7 @@ impl Account {
             ["v1", "charges"] => self.charges(&query, &mut paging),
             ["v1", "charges", id] => single("charge", id),
             ["v1", "payment_intents", id] => single("payment_intent", id),
-            ["v1", "refunds"] => claims(
-                &query,
-                &mut paging,
-                "/v1/refunds",
-                &self.refunds,
-                &render::refund,
-            ),
+            ["v1", "refunds"] => claims(&query, &mut paging, "/v1/refunds", &self.refunds, &render::refund),
             ["v1", "refunds", id] => single("refund", id),
             ["v1", "disputes"] => {
                 let show = |claim: &Claim| render::dispute(self, claim);
@@ -210,14 +163,10 @@ impl Account {
     }
 
     fn account(&self) -> Result<Value, Fail> {
-        let id = self.account_id.as_ref().ok_or_else(|| {
-            Fail::new(
-                403,
-                "invalid_request_error",
-                "",
-                "This key may not read the account",
-            )
-        })?;
+        let id = self
+            .account_id
+            .as_ref()
+            .ok_or_else(|| Fail::new(403, "invalid_request_error", "", "This key may not read the account"))?;
         Ok(json!({
             "id": id, "object": "account", "country": "NL", "default_currency": "usd", "charges_enabled": true,
             "payouts_enabled": true, "details_submitted": true, "email": "owner@example.com", "type": "standard",
@@ -226,16 +175,9 @@ impl Account {
     }
 
     fn subscriptions(&self, query: &Query, paging: &mut Paging<'_>) -> Result<Value, Fail> {
-        let ranges = ["current_period_end", "current_period_start"].map(|name| {
-            ["", "[gt]", "[gte]", "[lt]", "[lte]"].map(|suffix| format!("{name}{suffix}"))
-        });
-        let mut allowed = vec![
-            "status",
-            "customer",
-            "price",
-            "collection_method",
-            "test_clock",
-        ];
+        let ranges = ["current_period_end", "current_period_start"]
+            .map(|name| ["", "[gt]", "[gte]", "[lt]", "[lte]"].map(|suffix| format!("{name}{suffix}")));
+        let mut allowed = vec!["status", "customer", "price", "collection_method", "test_clock"];
         allowed.extend(CREATED);
         allowed.extend(ranges.iter().flatten().map(String::as_str));
         query.only_list(&allowed)?;
@@ -268,19 +210,11 @@ impl Account {
                     Some("ended") => sub.status.is_terminal(),
                     Some(one) => sub.status.as_str() == one,
                 };
-                let method = if sub.days_until_due.is_some() {
-                    "send_invoice"
-                } else {
-                    "charge_automatically"
-                };
+                let method = if sub.days_until_due.is_some() { "send_invoice" } else { "charge_automatically" };
                 Ok(fits
                     && query.filled("customer").is_none_or(|id| sub.customer == id)
-                    && query
-                        .filled("price")
-                        .is_none_or(|id| sub.items.iter().any(|item| item.price == id))
-                    && query
-                        .filled("collection_method")
-                        .is_none_or(|wanted| wanted == method)
+                    && query.filled("price").is_none_or(|id| sub.items.iter().any(|item| item.price == id))
+                    && query.filled("collection_method").is_none_or(|wanted| wanted == method)
                     && query.filled("test_clock").is_none()
                     && query.in_range("created", sub.created)?
                     && query.in_range("current_period_start", sub.period_start)?
@@ -293,13 +227,8 @@ impl Account {
     fn subscription_items(&self, query: &Query) -> Result<Value, Fail> {
         query.only_list(&["subscription"])?;
         let id = query.filled("subscription").unwrap_or_default();
-        let sub = self
-            .sub(id)
-            .ok_or_else(|| Fail::missing("subscription", id))?;
-        let data = self.rendered(&sub.id)["items"]["data"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let sub = self.sub(id).ok_or_else(|| Fail::missing("subscription", id))?;
+        let data = self.rendered(&sub.id)["items"]["data"].as_array().cloned().unwrap_or_default();
         query.expand(self, render::list("/v1/subscription_items", data, false))
     }
 
@@ -313,9 +242,7 @@ impl Account {
             // Exact and case-sensitive; deleted ones are in no list.
             |customer| {
                 Ok(!customer.deleted
-                    && query
-                        .filled("email")
-                        .is_none_or(|email| customer.email.as_deref() == Some(email))
+                    && query.filled("email").is_none_or(|email| customer.email.as_deref() == Some(email))
                     && query.in_range("created", customer.created)?)
             },
             |customer| render::customer(self, customer),
@@ -340,13 +267,7 @@ impl Account {
     }
 
     fn prices(&self, query: &Query, paging: &mut Paging<'_>) -> Result<Value, Fail> {
-        query.only_list(
-            &[
-                &["active", "type", "product", "currency", "lookup_keys[]"][..],
-                &CREATED,
-            ]
-            .concat(),
-        )?;
+        query.only_list(&[&["active", "type", "product", "currency", "lookup_keys[]"][..], &CREATED].concat())?;
         let active = query.truth("active")?;
         query.page(
             paging,
@@ -354,17 +275,11 @@ impl Account {
             &self.prices,
             |price| price.id.clone(),
             |price| {
-                let kind = if price.interval.is_some() {
-                    "recurring"
-                } else {
-                    "one_time"
-                };
+                let kind = if price.interval.is_some() { "recurring" } else { "one_time" };
                 Ok(active.is_none_or(|active| price.active == active)
                     && query.filled("type").is_none_or(|wanted| wanted == kind)
                     && query.filled("product").is_none_or(|id| price.product == id)
-                    && query
-                        .filled("currency")
-                        .is_none_or(|wanted| price.currency == wanted)
+                    && query.filled("currency").is_none_or(|wanted| price.currency == wanted)
                     && query.all("lookup_keys[]").is_empty()
                     && query.in_range("created", price.created)?)
             },
@@ -373,28 +288,16 @@ impl Account {
     }
 
     fn invoices(&self, query: &Query, paging: &mut Paging<'_>) -> Result<Value, Fail> {
-        query.only_list(
-            &[
-                &["subscription", "customer", "status", "collection_method"][..],
-                &CREATED,
-            ]
-            .concat(),
-        )?;
+        query.only_list(&[&["subscription", "customer", "status", "collection_method"][..], &CREATED].concat())?;
         query.page(
             paging,
             "/v1/invoices",
             &self.invoices,
             |invoice| invoice.id.clone(),
             |invoice| {
-                Ok(query
-                    .filled("subscription")
-                    .is_none_or(|id| invoice.subscription == id)
-                    && query
-                        .filled("customer")
-                        .is_none_or(|id| invoice.customer == id)
-                    && query
-                        .filled("status")
-                        .is_none_or(|wanted| invoice.status == wanted)
+                Ok(query.filled("subscription").is_none_or(|id| invoice.subscription == id)
+                    && query.filled("customer").is_none_or(|id| invoice.customer == id)
+                    && query.filled("status").is_none_or(|wanted| invoice.status == wanted)
                     && query.in_range("created", invoice.created)?)
             },
             |invoice| render::invoice(self, self.shape, invoice),

@@ -10,12 +10,7 @@ use super::{
 use crate::base::Request;
 
 /// Carries out a POST or DELETE.
-pub(super) fn write(
-    account: &mut Account,
-    request: &Request,
-    query: &Query,
-    at: i64,
-) -> Result<Value, Fail> {
+pub(super) fn write(account: &mut Account, request: &Request, query: &Query, at: i64) -> Result<Value, Fail> {
     let segments = request.segments();
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (request.method.as_str(), &parts[..]) {
@@ -40,10 +35,7 @@ fn cancel(account: &mut Account, query: &Query, id: &str, at: i64) -> Result<Val
         "expand[]",
     ])?;
     // A canceled one can't be canceled again: it is "not there".
-    account
-        .sub(id)
-        .filter(|sub| !sub.status.is_terminal())
-        .ok_or_else(|| Fail::missing("subscription", id))?;
+    account.sub(id).filter(|sub| !sub.status.is_terminal()).ok_or_else(|| Fail::missing("subscription", id))?;
     if let Some(comment) = query.filled("cancellation_details[comment]")
         && let Some(sub) = account.subs.iter_mut().find(|sub| sub.id == id)
     {
@@ -71,42 +63,22 @@ fn update(account: &mut Account, query: &Query, id: &str, at: i64) -> Result<Val
         "trial_end",
         "expand[]",
     ])?;
-    let sub = account
-        .sub(id)
-        .cloned()
-        .ok_or_else(|| Fail::missing("subscription", id))?;
-    let changes_more = query
-        .get("cancel_at_period_end")
-        .or(query.get("cancel_at"))
-        .or(query.get("items[][price]"));
+    let sub = account.sub(id).cloned().ok_or_else(|| Fail::missing("subscription", id))?;
+    let changes_more = query.get("cancel_at_period_end").or(query.get("cancel_at")).or(query.get("items[][price]"));
     if sub.status.is_terminal() && changes_more.is_some() {
         let text = "A canceled subscription can only update its cancellation_details and metadata.";
         return Err(Fail::bad("", "", text));
     }
     let price = query.filled("items[][price]");
     if let Some(price) = price.filter(|price| account.price(price).is_none()) {
-        return Err(Fail::bad(
-            "resource_missing",
-            "items[0][price]",
-            &format!("No such price: '{price}'"),
-        ));
+        return Err(Fail::bad("resource_missing", "items[0][price]", &format!("No such price: '{price}'")));
     }
-    let (at_period_end, cancel_at) = (
-        query.truth("cancel_at_period_end")?,
-        query.number("cancel_at")?,
-    );
+    let (at_period_end, cancel_at) = (query.truth("cancel_at_period_end")?, query.number("cancel_at")?);
     if cancel_at.is_some_and(|end| end <= at) {
-        return Err(Fail::bad(
-            "",
-            "cancel_at",
-            "Invalid timestamp: must be in the future",
-        ));
+        return Err(Fail::bad("", "cancel_at", "Invalid timestamp: must be in the future"));
     }
     let resumes_at = query.number("pause_collection[resumes_at]")?;
-    let quantity = query
-        .number("items[][quantity]")?
-        .and_then(|n| u64::try_from(n).ok())
-        .unwrap_or(1);
+    let quantity = query.number("items[][quantity]")?.and_then(|n| u64::try_from(n).ok()).unwrap_or(1);
     let trial_end = match query.filled("trial_end") {
         Some("now") => Some(at),
         _ => query.number("trial_end")?,
@@ -137,31 +109,15 @@ fn update(account: &mut Account, query: &Query, id: &str, at: i64) -> Result<Val
         }
         if let Some(price) = price {
             let item = query.filled("items[][id]");
-            match sub
-                .items
-                .iter_mut()
-                .find(|other| Some(other.id.as_str()) == item)
-            {
+            match sub.items.iter_mut().find(|other| Some(other.id.as_str()) == item) {
                 Some(item) => item.price = price.to_owned(),
                 // The trap: without the item's id a second item is added.
-                None => sub.items.push(Item {
-                    id: fresh_item,
-                    price: price.to_owned(),
-                    quantity,
-                }),
+                None => sub.items.push(Item { id: fresh_item, price: price.to_owned(), quantity }),
             }
         }
-        match (
-            query.get("pause_collection"),
-            query.filled("pause_collection[behavior]"),
-        ) {
+        match (query.get("pause_collection"), query.filled("pause_collection[behavior]")) {
             (Some(""), _) => sub.pause = None,
-            (_, Some(behavior)) => {
-                sub.pause = Some(Pause {
-                    behavior: behavior.to_owned(),
-                    resumes_at,
-                })
-            }
+            (_, Some(behavior)) => sub.pause = Some(Pause { behavior: behavior.to_owned(), resumes_at }),
             _ => {}
         }
         if trial_end.is_some() && sub.status == Status::Trialing {
@@ -212,15 +168,9 @@ fn checkout(account: &mut Account, query: &Query, at: i64) -> Result<Value, Fail
         "expand[]",
     ])?;
     let price = query.filled("line_items[][price]").unwrap_or_default();
-    let known = account
-        .price(price)
-        .is_some_and(|price| price.active && price.interval.is_some());
+    let known = account.price(price).is_some_and(|price| price.active && price.interval.is_some());
     if !known || query.get("mode") != Some("subscription") {
-        return Err(Fail::bad(
-            "resource_missing",
-            "line_items[0][price]",
-            &format!("No such price: '{price}'"),
-        ));
+        return Err(Fail::bad("resource_missing", "line_items[0][price]", &format!("No such price: '{price}'")));
     }
     if query.filled("customer").is_some() && query.filled("customer_email").is_some() {
         let text = "You may only specify one of these parameters: customer, customer_email.";
@@ -229,11 +179,7 @@ fn checkout(account: &mut Account, query: &Query, at: i64) -> Result<Value, Fail
     let customer = query.filled("customer");
     let alive = |id: &str| account.customers.iter().any(|c| c.id == id && !c.deleted);
     if let Some(id) = customer.filter(|id| !alive(id)) {
-        return Err(Fail::bad(
-            "resource_missing",
-            "customer",
-            &format!("No such customer: '{id}'"),
-        ));
+        return Err(Fail::bad("resource_missing", "customer", &format!("No such customer: '{id}'")));
     }
     let trial_days = query.number("subscription_data[trial_period_days]")?;
     if trial_days.is_some_and(|days| days < 1) {
@@ -241,9 +187,7 @@ fn checkout(account: &mut Account, query: &Query, at: i64) -> Result<Value, Fail
         return Err(Fail::bad("", "subscription_data[trial_period_days]", text).never_expected());
     }
     let owned = |name: &str| query.filled(name).map(str::to_owned);
-    let quantity = query
-        .number("line_items[][quantity]")?
-        .and_then(|n| u64::try_from(n).ok());
+    let quantity = query.number("line_items[][quantity]")?.and_then(|n| u64::try_from(n).ok());
     let session = Session {
         id: account.id("cs"),
         created: at,
@@ -254,10 +198,7 @@ fn checkout(account: &mut Account, query: &Query, at: i64) -> Result<Value, Fail
         customer_email: owned("customer_email"),
         client_reference_id: owned("client_reference_id"),
         metadata: query.map("metadata").into_iter().collect(),
-        subscription_metadata: query
-            .map("subscription_data[metadata]")
-            .into_iter()
-            .collect::<Metadata>(),
+        subscription_metadata: query.map("subscription_data[metadata]").into_iter().collect::<Metadata>(),
         success_url: owned("success_url").unwrap_or_default(),
         subscription: None,
     };
@@ -278,16 +219,8 @@ fn portal(account: &mut Account, query: &Query, at: i64) -> Result<Value, Fail> 
         "expand[]",
     ])?;
     let customer = query.filled("customer").unwrap_or_default();
-    if !account
-        .customers
-        .iter()
-        .any(|c| c.id == customer && !c.deleted)
-    {
-        return Err(Fail::bad(
-            "resource_missing",
-            "customer",
-            &format!("No such customer: '{customer}'"),
-        ));
+    if !account.customers.iter().any(|c| c.id == customer && !c.deleted) {
+        return Err(Fail::bad("resource_missing", "customer", &format!("No such customer: '{customer}'")));
     }
     let id = account.id("bps");
     Ok(json!({

@@ -38,35 +38,21 @@ pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     fn of(request: &Request) -> Self {
-        Self(
-            request
-                .query
-                .iter()
-                .cloned()
-                .chain(request.form())
-                .collect(),
-        )
+        Self(request.query.iter().cloned().chain(request.form()).collect())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// A whole number; an error when it's something else.
     pub(super) fn number(&self, name: &str, default: i64) -> Result<i64, Trouble> {
-        self.get(name).map_or(Ok(default), |text| {
-            text.parse().map_err(|_| Trouble::Exception)
-        })
+        self.get(name).map_or(Ok(default), |text| text.parse().map_err(|_| Trouble::Exception))
     }
 
     /// A flag, as most commands read it.
     pub(super) fn flag(&self, name: &str, default: bool) -> bool {
-        self.get(name).map_or(default, |text| {
-            matches!(text, "1" | "true" | "True" | "yes")
-        })
+        self.get(name).map_or(default, |text| matches!(text, "1" | "true" | "True" | "yes"))
     }
 
     fn has_doubles(&self) -> bool {
@@ -93,12 +79,7 @@ pub(super) struct Said {
 
 impl From<Value> for Said {
     fn from(data: Value) -> Self {
-        Self {
-            data,
-            message: None,
-            bent: false,
-            takes: Duration::ZERO,
-        }
+        Self { data, message: None, bent: false, takes: Duration::ZERO }
     }
 }
 
@@ -113,9 +94,7 @@ fn refused(status: u16, message: Option<&str>) -> Answer {
 
 impl World for State {
     fn is_change(&self, request: &Request) -> bool {
-        Parameters::of(request)
-            .get("cmd")
-            .is_some_and(|cmd| CHANGES.contains(&cmd))
+        Parameters::of(request).get("cmd").is_some_and(|cmd| CHANGES.contains(&cmd))
     }
 
     fn answer(&mut self, request: &Request, bend: Option<Bend>) -> Answer {
@@ -129,14 +108,9 @@ impl World for State {
         };
         match path {
             "/api/v2" => self.call(request, bend),
-            "/api" | "/api/v1" => {
-                refused(200, Some("Please use the /api/v2 endpoint.")).unexpected("an old API")
-            }
-            "/status" if request.query.is_empty() => {
-                Answer::json(200, &json!({"result": "success", "message": "Ok"}))
-            }
-            "/status" => refused(500, Some("Exception. Please check the logs."))
-                .unexpected("status takes no more"),
+            "/api" | "/api/v1" => refused(200, Some("Please use the /api/v2 endpoint.")).unexpected("an old API"),
+            "/status" if request.query.is_empty() => Answer::json(200, &json!({"result": "success", "message": "Ok"})),
+            "/status" => refused(500, Some("Exception. Please check the logs.")).unexpected("status takes no more"),
             _ => lost(),
         }
     }
@@ -150,14 +124,10 @@ impl State {
     fn call(&mut self, request: &Request, bend: Option<Bend>) -> Answer {
         let parameters = Parameters::of(request);
         if parameters.has_doubles() {
-            return refused(500, Some("Exception. Please check the logs."))
-                .unexpected("a parameter given twice");
+            return refused(500, Some("Exception. Please check the logs.")).unexpected("a parameter given twice");
         }
         let Some(cmd) = parameters.get("cmd").filter(|cmd| COMMANDS.contains(cmd)) else {
-            let message = format!(
-                "Unknown command. Possible commands are: {}",
-                COMMANDS.join(", ")
-            );
+            let message = format!("Unknown command. Possible commands are: {}", COMMANDS.join(", "));
             return refused(400, Some(&message)).unexpected("no such command");
         };
         match parameters.get("apikey") {
@@ -166,12 +136,11 @@ impl State {
             Some(_) => {}
         }
         match self.command(cmd, request, &parameters, bend) {
-            Ok(said) => envelope(200, "success", said.message, &said.data)
-                .bent(said.bent)
-                .takes(said.takes),
+            Ok(said) => envelope(200, "success", said.message, &said.data).bent(said.bent).takes(said.takes),
             Err(Trouble::Refused(message)) => refused(400, message),
-            Err(Trouble::Exception) => refused(500, Some("Exception. Please check the logs."))
-                .unexpected("a parameter that makes it trip"),
+            Err(Trouble::Exception) => {
+                refused(500, Some("Exception. Please check the logs.")).unexpected("a parameter that makes it trip")
+            }
         }
     }
 
@@ -227,26 +196,13 @@ impl State {
         }
         let found = id.parse().ok().and_then(|id: u64| self.users.get(&id));
         // Somebody unknown becomes Local, after plex.tv has been asked.
-        let takes = if found.is_some() {
-            Duration::ZERO
-        } else {
-            Duration::from_secs(3)
-        };
-        let user = found
-            .or_else(|| self.users.get(&0))
-            .ok_or(Trouble::Exception)?;
+        let takes = if found.is_some() { Duration::ZERO } else { Duration::from_secs(3) };
+        let user = found.or_else(|| self.users.get(&0)).ok_or(Trouble::Exception)?;
         let mut data = user_json(user);
         data["deleted_user"] = u8::from(user.deleted).into();
         let asked = parameters.flag("include_last_seen", false);
-        data["last_seen"] = json!(
-            self.last_seen(user.id)
-                .filter(|_| asked)
-                .map(|at| at.timestamp())
-        );
-        Ok(Said {
-            takes,
-            ..data.into()
-        })
+        data["last_seen"] = json!(self.last_seen(user.id).filter(|_| asked).map(|at| at.timestamp()));
+        Ok(Said { takes, ..data.into() })
     }
 
     fn activity(&self, request: &Request) -> Value {
@@ -279,20 +235,13 @@ impl State {
 
     fn delete_user(&mut self, request: &Request, parameters: &Parameters) -> Result<Said, Trouble> {
         let numbers = |name| -> Option<Vec<u64>> {
-            parameters.get(name).map(|text| {
-                text.split(',')
-                    .filter_map(|id| id.trim().parse().ok())
-                    .collect()
-            })
+            parameters.get(name).map(|text| text.split(',').filter_map(|id| id.trim().parse().ok()).collect())
         };
         let ids = match (numbers("user_id"), numbers("row_ids")) {
             (Some(ids), _) => ids,
-            (None, Some(rows)) => self
-                .users
-                .values()
-                .filter(|user| rows.contains(&user.row_id))
-                .map(|user| user.id)
-                .collect(),
+            (None, Some(rows)) => {
+                self.users.values().filter(|user| rows.contains(&user.row_id)).map(|user| user.id).collect()
+            }
             (None, None) => return Err(Trouble::Refused(None)),
         };
         for id in ids {
@@ -304,57 +253,29 @@ impl State {
             }
             self.deleted.push((request.at, PlexId(id)));
         }
-        Ok(Said {
-            takes: self.delete_takes,
-            message: Some("Deleted user."),
-            ..json!({}).into()
-        })
+        Ok(Said { takes: self.delete_takes, message: Some("Deleted user."), ..json!({}).into() })
     }
 
-    fn undelete_user(
-        &mut self,
-        request: &Request,
-        parameters: &Parameters,
-    ) -> Result<Said, Trouble> {
-        let by_id = parameters
-            .get("user_id")
-            .and_then(|id| id.parse::<u64>().ok());
+    fn undelete_user(&mut self, request: &Request, parameters: &Parameters) -> Result<Said, Trouble> {
+        let by_id = parameters.get("user_id").and_then(|id| id.parse::<u64>().ok());
         let by_name = parameters.get("username");
-        let such =
-            |user: &&mut User| Some(user.id) == by_id || Some(user.username.as_str()) == by_name;
-        let user = self
-            .users
-            .values_mut()
-            .find(such)
-            .ok_or(Trouble::Refused(Some("Unable to re-add user.")))?;
+        let such = |user: &&mut User| Some(user.id) == by_id || Some(user.username.as_str()) == by_name;
+        let user = self.users.values_mut().find(such).ok_or(Trouble::Refused(Some("Unable to re-add user.")))?;
         user.deleted = false;
         user.keep_history = true;
         user.do_notify = true;
         self.undeleted.push((request.at, PlexId(user.id)));
-        Ok(Said {
-            message: Some("Re-added user."),
-            ..json!({}).into()
-        })
+        Ok(Said { message: Some("Re-added user."), ..json!({}).into() })
     }
 
     fn terminate(&mut self, request: &Request, parameters: &Parameters) -> Result<Said, Trouble> {
         if !self.plex_pass {
-            return Err(Trouble::Refused(Some(
-                "Failed to terminate session: no Plex Pass.",
-            )));
+            return Err(Trouble::Refused(Some("Failed to terminate session: no Plex Pass.")));
         }
-        let key = parameters
-            .get("session_key")
-            .or_else(|| parameters.get("session_id"))
-            .unwrap_or_default();
+        let key = parameters.get("session_key").or_else(|| parameters.get("session_id")).unwrap_or_default();
         let key = key.trim_start_matches('s').parse().unwrap_or(0);
-        let stream = self
-            .streams
-            .iter_mut()
-            .find(|stream| stream.session_key == key && stream.started <= request.at);
-        stream
-            .ok_or(Trouble::Refused(Some("No session found.")))?
-            .until = Some(request.at);
+        let stream = self.streams.iter_mut().find(|stream| stream.session_key == key && stream.started <= request.at);
+        stream.ok_or(Trouble::Refused(Some("No session found.")))?.until = Some(request.at);
         Ok(json!({}).into())
     }
 }

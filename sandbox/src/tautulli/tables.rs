@@ -29,11 +29,7 @@ fn table(
     if column != "user_id" {
         rows.sort_by(|a, b| {
             let ascending = compare(&a[column], &b[column]);
-            if descending {
-                ascending.reverse()
-            } else {
-                ascending
-            }
+            if descending { ascending.reverse() } else { ascending }
         });
     }
     let filtered = rows.len();
@@ -46,10 +42,7 @@ fn table(
         _ => (rows, false),
     };
     let data = json!({"draw": 1, "recordsTotal": total, "recordsFiltered": filtered, "data": rows});
-    Ok(Said {
-        bent,
-        ..data.into()
-    })
+    Ok(Said { bent, ..data.into() })
 }
 
 /// What every table says after an SQL error.
@@ -59,8 +52,7 @@ fn nothing() -> Said {
 
 /// A bound of a slice as Python reads it: negative counts from the end.
 fn slice_bound(bound: i64, length: usize) -> usize {
-    let from_end =
-        || length.saturating_sub(usize::try_from(bound.unsigned_abs()).unwrap_or(usize::MAX));
+    let from_end = || length.saturating_sub(usize::try_from(bound.unsigned_abs()).unwrap_or(usize::MAX));
     usize::try_from(bound).map_or_else(|_| from_end(), |bound| bound.min(length))
 }
 
@@ -82,11 +74,7 @@ fn rank(value: &Value) -> u8 {
 }
 
 impl State {
-    pub(super) fn users_table(
-        &self,
-        parameters: &Parameters,
-        bend: Option<Bend>,
-    ) -> Result<Said, Trouble> {
+    pub(super) fn users_table(&self, parameters: &Parameters, bend: Option<Bend>) -> Result<Said, Trouble> {
         if self.sql_error {
             return Ok(nothing());
         }
@@ -123,11 +111,7 @@ impl State {
         table(parameters, bend, "friendly_name", self.users.len(), rows)
     }
 
-    pub(super) fn libraries_table(
-        &self,
-        parameters: &Parameters,
-        bend: Option<Bend>,
-    ) -> Result<Said, Trouble> {
+    pub(super) fn libraries_table(&self, parameters: &Parameters, bend: Option<Bend>) -> Result<Said, Trouble> {
         if self.sql_error {
             return Ok(nothing());
         }
@@ -153,29 +137,17 @@ impl State {
             return Ok(nothing());
         }
         let day = |name| -> Result<Option<NaiveDate>, Trouble> {
-            parameters
-                .get(name)
-                .map(|text| text.parse().map_err(|_| Trouble::Exception))
-                .transpose()
+            parameters.get(name).map(|text| text.parse().map_err(|_| Trouble::Exception)).transpose()
         };
         let (on, before, after) = (day("start_date")?, day("before")?, day("after")?);
-        let users: Option<Vec<u64>> = parameters.get("user_id").map(|text| {
-            text.split(',')
-                .filter_map(|id| id.trim().parse().ok())
-                .collect()
-        });
-        let name = |id| {
-            self.users
-                .get(&id)
-                .map_or("unknown", |user| user.username.as_str())
-        };
+        let users: Option<Vec<u64>> =
+            parameters.get("user_id").map(|text| text.split(',').filter_map(|id| id.trim().parse().ok()).collect());
+        let name = |id| self.users.get(&id).map_or("unknown", |user| user.username.as_str());
         let wanted = |user: u64, started: Moment| {
             // The zone of the server's days is UTC here.
             let day = started.date_naive();
             users.as_ref().is_none_or(|users| users.contains(&user))
-                && parameters
-                    .get("user")
-                    .is_none_or(|wanted| wanted == name(user))
+                && parameters.get("user").is_none_or(|wanted| wanted == name(user))
                 && on.is_none_or(|on| day == on)
                 && before.is_none_or(|before| day <= before)
                 && after.is_none_or(|after| day >= after)
@@ -191,17 +163,9 @@ impl State {
             .map(|(first, plays)| self.history_row(first, plays, name(first.user)))
             .collect();
         if parameters.flag("include_activity", true) {
-            for stream in self
-                .running(now)
-                .filter(|stream| wanted(stream.user, stream.started))
-            {
-                let play = Play {
-                    row_id: 0,
-                    reference_id: 0,
-                    user: stream.user,
-                    started: stream.started,
-                    stopped: now,
-                };
+            for stream in self.running(now).filter(|stream| wanted(stream.user, stream.started)) {
+                let play =
+                    Play { row_id: 0, reference_id: 0, user: stream.user, started: stream.started, stopped: now };
                 let mut row = self.history_row(&play, &[&play], name(stream.user));
                 for field in ["reference_id", "row_id", "id"] {
                     row[field] = Value::Null;
@@ -221,11 +185,7 @@ impl State {
     fn groups(&self, grouped: bool) -> Vec<Vec<&Play>> {
         let mut groups: BTreeMap<u64, Vec<&Play>> = BTreeMap::new();
         for play in &self.history {
-            let group = if grouped {
-                play.reference_id
-            } else {
-                play.row_id
-            };
+            let group = if grouped { play.reference_id } else { play.row_id };
             groups.entry(group).or_default().push(play);
         }
         groups.into_values().collect()
@@ -234,10 +194,7 @@ impl State {
     fn history_row(&self, first: &Play, plays: &[&Play], name: &str) -> Value {
         let last = plays.last().copied().unwrap_or(first);
         let ids: Vec<String> = plays.iter().map(|play| play.row_id.to_string()).collect();
-        let seconds: i64 = plays
-            .iter()
-            .map(|play| (play.stopped - play.started).num_seconds())
-            .sum();
+        let seconds: i64 = plays.iter().map(|play| (play.stopped - play.started).num_seconds()).sum();
         json!({
             "reference_id": first.reference_id, "row_id": last.row_id, "id": last.row_id,
             "date": last.started.timestamp(), "started": first.started.timestamp(),

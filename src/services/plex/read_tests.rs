@@ -26,13 +26,17 @@ fn healthy(line: &str) -> Answer {
     let json = |text: &str| (200, JSON, text.to_owned());
     match line.split('?').next().unwrap() {
         "GET /api/v2/user" => json(r#"{"id":1000001,"email":"owner@example.com"}"#),
-        "GET /api/v2/resources" => json(r#"[{"name":"Attic","clientIdentifier":"aaaa","provides":"server","owned":true}]"#),
+        "GET /api/v2/resources" => {
+            json(r#"[{"name":"Attic","clientIdentifier":"aaaa","provides":"server","owned":true}]"#)
+        }
         "GET /api/v2/servers/aaaa" => {
             json(r#"{"name":"Attic","librarySections":[{"id":128000001,"key":1,"title":"Movies","type":"movie"}]}"#)
         }
         "GET /api/v2/shared_servers/owned/accepted" => json(&format!("[{}]", row(1, 2000001, true))),
         // The first one has just been taken up: it is still in both.
-        "GET /api/v2/shared_servers/owned/pending" => json(&format!("[{},{}]", row(1, 2000001, false), row(2, 2000003, false))),
+        "GET /api/v2/shared_servers/owned/pending" => {
+            json(&format!("[{},{}]", row(1, 2000001, false), row(2, 2000003, false)))
+        }
         "GET /api/users" => (200, XML, users()),
         other => (404, "text/html", format!("<html>{other}</html>")),
     }
@@ -79,7 +83,11 @@ async fn promise_02_half_a_reading_is_none() {
         for (status, kind, body, expected) in faults {
             let wanted = format!("GET {path}");
             let faulty = move |line: &str| {
-                if line.split('?').next() == Some(wanted.as_str()) { (status, kind, body.to_owned()) } else { healthy(line) }
+                if line.split('?').next() == Some(wanted.as_str()) {
+                    (status, kind, body.to_owned())
+                } else {
+                    healthy(line)
+                }
             };
             let (plex, _) = plex(faulty).await;
             let failure = plex.friends(None, None).await.unwrap_err();
@@ -111,7 +119,8 @@ async fn short_and_empty_listings_are_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn v1_stands_in_where_v2_is_gone_and_only_there() {
-    let legacy = |line: &str| match line.split('?').next().unwrap() {
+    let legacy = |line: &str| {
+        match line.split('?').next().unwrap() {
         path if path.contains("/api/v2/shared_servers") || path.contains("/api/v2/servers") => (410, JSON, String::new()),
         "GET /api/servers/aaaa" => (
             200,
@@ -132,6 +141,7 @@ async fn v1_stands_in_where_v2_is_gone_and_only_there() {
                 .to_owned(),
         ),
         _ => healthy(line),
+    }
     };
     let (plex, _) = plex(legacy).await;
     let (friends, _) = plex.friends(None, None).await.unwrap();

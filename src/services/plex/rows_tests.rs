@@ -32,7 +32,9 @@ fn a_share_is_read_as_the_contract_shows_it() {
 
 #[test]
 fn rows_of_other_servers_and_ended_ones_are_left_out() {
-    for (name, value) in [("machineIdentifier", json!("bbbb")), ("deletedAt", json!("2024-08-01")), ("leftAt", json!(1719800000))] {
+    for (name, value) in
+        [("machineIdentifier", json!("bbbb")), ("deletedAt", json!("2024-08-01")), ("leftAt", json!(1719800000))]
+    {
         let mut row = accepted();
         row[name] = value;
         assert_eq!(share_v2(&row, &ours(), true), Ok(None), "{name}");
