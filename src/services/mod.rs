@@ -8,10 +8,10 @@
 pub mod failure;
 pub mod http;
 mod loose;
-pub mod pacer;
 #[expect(clippy::indexing_slicing, reason = "an answer's missing member reads as null; nothing is sliced")]
 pub mod plex;
 #[cfg(test)]
+#[path = "tests/script.rs"]
 mod script;
 mod skew;
 #[expect(clippy::indexing_slicing, reason = "an answer's missing member reads as null; nothing is sliced")]

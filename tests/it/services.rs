@@ -1,5 +1,7 @@
 //! The network clients against the stand-ins, over real sockets.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
+
 use std::collections::BTreeSet;
 
 use chrono::{NaiveDate, TimeDelta};

@@ -345,5 +345,5 @@ fn tried(reply: Reply) -> Result<Option<u16>, Failure> {
 }
 
 #[cfg(test)]
-#[path = "write_tests.rs"]
+#[path = "tests/write.rs"]
 mod tests;

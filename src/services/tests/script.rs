@@ -7,7 +7,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{http::Http, tls};
+use crate::services::{http::Http, tls};
 use crate::{
     clock::Clock,
     config::{Config, Live},

@@ -6,6 +6,8 @@ use crate::{
     services::script::{Answer, Asked, http, lines, live, serve},
 };
 
+type Script = fn(&str) -> Answer;
+
 const JSON: &str = "application/json";
 
 async fn stripe(answer: impl Fn(&str) -> Answer + Clone + Send + 'static) -> (Stripe, Asked) {
@@ -120,7 +122,7 @@ async fn promise_02_pages_that_lie_fail_the_reading() {
     };
     let shapeless =
         |line: &str| if line.contains("/subscriptions?") { (200, JSON, "{}".to_owned()) } else { healthy(line) };
-    let faults: [(fn(&str) -> Answer, FailureKind); 5] = [
+    let faults: [(Script, FailureKind); 5] = [
         (repeated, FailureKind::Partial),
         (empty, FailureKind::Partial),
         (circle, FailureKind::Partial),
