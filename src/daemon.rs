@@ -96,7 +96,12 @@ pub async fn run_until(
     start(config, clock, options, shutdown).await.map_err(|trouble| Ended(trouble.to_string()))
 }
 
-async fn start(config: Config, clock: Clock, options: Options, shutdown: impl Future<Output = ()>) -> Result<(), Trouble> {
+async fn start(
+    config: Config,
+    clock: Clock,
+    options: Options,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Trouble> {
     let now = clock.now();
     let rules = Arc::new(assembly::rules(&config)?);
     let opened = assembly::open_book(&config, options.hook.clone(), now)?;
@@ -192,7 +197,12 @@ fn spawn_billing(
 }
 
 /// Binds both listeners, writes down where, and serves.
-async fn open_doors(config: &Config, clock: &Clock, desk: Desk, tasks: &mut JoinSet<Result<(), Trouble>>) -> Result<(), Trouble> {
+async fn open_doors(
+    config: &Config,
+    clock: &Clock,
+    desk: Desk,
+    tasks: &mut JoinSet<Result<(), Trouble>>,
+) -> Result<(), Trouble> {
     let bind = |name: &'static str, address| async move {
         TcpListener::bind(address).await.map_err(|error| Trouble::Listen { name, address, error })
     };

@@ -87,7 +87,9 @@ impl Config {
     pub fn own_templates(&self) -> Result<BTreeMap<String, String>, String> {
         let mut own = BTreeMap::new();
         let Some(folder) = &self.brand.templates_dir else { return Ok(own) };
-        let unreadable = |path: &std::path::Path, error: io::Error| format!("TEMPLATES_DIR: {} can't be read: {error}", path.display());
+        let unreadable = |path: &std::path::Path, error: io::Error| {
+            format!("TEMPLATES_DIR: {} can't be read: {error}", path.display())
+        };
         for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, error))? {
             let path = entry.map_err(|error| unreadable(folder, error))?.path();
             let template = path.extension().is_some_and(|ending| ending == "html" || ending == "txt");

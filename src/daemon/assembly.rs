@@ -16,7 +16,9 @@ use crate::letters::{Brand, Renderer};
 use crate::loops::courier::{DiscordRoute, MailRoute};
 use crate::policy::{PruneMode, Rules, Tiers};
 use crate::secret::Secret;
-use crate::services::{discord::Discord, http::Http, plex::Plex, smtp, smtp::Smtp, stripe::Stripe, tautulli::Tautulli, tls};
+use crate::services::{
+    discord::Discord, http::Http, plex::Plex, smtp, smtp::Smtp, stripe::Stripe, tautulli::Tautulli, tls,
+};
 use crate::store::{self, Store, StoreError, Which};
 
 /// Why the daemon can't start or go on.
@@ -47,14 +49,21 @@ pub(super) struct Services {
 impl Services {
     /// Connects to nothing yet.
     pub(super) fn assemble(config: &Config, clock: &Clock) -> Result<Self, Trouble> {
-        let tls = tls::client_config(config.extra_ca_pem.as_deref()).map_err(|why| Trouble::Config(format!("EXTRA_CA_FILE: {why}")))?;
+        let tls = tls::client_config(config.extra_ca_pem.as_deref())
+            .map_err(|why| Trouble::Config(format!("EXTRA_CA_FILE: {why}")))?;
         let proxy = config.https_proxy.as_ref().map(Secret::expose);
         let http = Http::new(&tls, clock.clone(), proxy).map_err(Trouble::Config)?;
         let client_id = store::client_id(&config.state_dir)?;
         Ok(Self {
             plex: Plex::new(http.clone(), config.plex.api_url.clone(), config.plex.token.clone(), client_id),
-            stripe: config.stripe.as_ref().map(|stripe| Stripe::new(http.clone(), stripe.api_url.clone(), stripe.key.clone())),
-            tautulli: config.tautulli.as_ref().map(|tautulli| Tautulli::new(http.clone(), &tautulli.url, tautulli.key.clone())),
+            stripe: config
+                .stripe
+                .as_ref()
+                .map(|stripe| Stripe::new(http.clone(), stripe.api_url.clone(), stripe.key.clone())),
+            tautulli: config
+                .tautulli
+                .as_ref()
+                .map(|tautulli| Tautulli::new(http.clone(), &tautulli.url, tautulli.key.clone())),
             http,
         })
     }
@@ -86,9 +95,9 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
 
 /// What prices buy.
 pub(super) fn tiers(config: &Config) -> Result<Tiers, Trouble> {
-    let tiers = config.read_tiers().map_err(|problems| {
-        Trouble::Config(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
+    let tiers = config
+        .read_tiers()
+        .map_err(|problems| Trouble::Config(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     Ok(match tiers {
         config::Tiers::File(tiers) => Tiers::File(tiers),
         config::Tiers::Default { libraries, downloads } => Tiers::default_for(libraries, downloads),
@@ -135,7 +144,11 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
         },
         tz: config.tz,
         tiers: tiers(config)?,
-        products: config.stripe.as_ref().map(|stripe| stripe.products.iter().cloned().collect::<BTreeSet<_>>()).unwrap_or_default(),
+        products: config
+            .stripe
+            .as_ref()
+            .map(|stripe| stripe.products.iter().cloned().collect::<BTreeSet<_>>())
+            .unwrap_or_default(),
         forget_days: config.tautulli.as_ref().and_then(|tautulli| tautulli.forget_days).map(i64::from),
     })
 }
@@ -143,7 +156,8 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
 /// The domain of `From`: the right side of Message-IDs.
 pub(super) fn mail_domain(config: &Config) -> String {
     let from = config.smtp.as_ref().map(|smtp| smtp.from_address.as_str());
-    from.and_then(|from| from.rsplit_once('@')).map_or_else(|| "usher.invalid".to_owned(), |(_, domain)| domain.to_owned())
+    from.and_then(|from| from.rsplit_once('@'))
+        .map_or_else(|| "usher.invalid".to_owned(), |(_, domain)| domain.to_owned())
 }
 
 /// The ways out that are configured, each with its own courier.
@@ -165,7 +179,8 @@ pub(super) fn couriers(
         public_url: config.brand.public_url.clone(),
     };
     let own = config.own_templates().map_err(Trouble::Config)?;
-    let renderer = Arc::new(Renderer::new(brand, &own).map_err(|error| Trouble::Config(format!("TEMPLATES_DIR: {error}")))?);
+    let renderer =
+        Arc::new(Renderer::new(brand, &own).map_err(|error| Trouble::Config(format!("TEMPLATES_DIR: {error}")))?);
     let mail = match &config.smtp {
         None => None,
         Some(settings) => Some(MailRoute {
@@ -179,7 +194,8 @@ pub(super) fn couriers(
     let discord = match &config.discord {
         None => None,
         Some(settings) => Some(DiscordRoute {
-            discord: Discord::new(services.http.clone(), &settings.webhook, settings.api_url.clone()).map_err(Trouble::Config)?,
+            discord: Discord::new(services.http.clone(), &settings.webhook, settings.api_url.clone())
+                .map_err(Trouble::Config)?,
             renderer,
             tz: config.tz,
         }),
@@ -193,7 +209,10 @@ fn mailer(config: &Config, settings: &config::Smtp) -> Result<Smtp, Trouble> {
         config::SmtpTls::Implicit => smtp::Tls::Implicit,
         config::SmtpTls::None => smtp::Tls::None,
     };
-    let from = smtp::Mailbox { name: settings.from_name.clone().or_else(|| config.brand.name.clone()), address: settings.from_address.clone() };
+    let from = smtp::Mailbox {
+        name: settings.from_name.clone().or_else(|| config.brand.name.clone()),
+        address: settings.from_address.clone(),
+    };
     let reply_to = config.admin_email.clone().map(|address| smtp::Mailbox { name: None, address });
     let settings = smtp::Settings {
         host: settings.host.clone(),

@@ -9,7 +9,9 @@ use super::act::{Acted, Looked};
 use super::desk::{Accept, Answer, Ask};
 use super::mailbox::Mail;
 use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment, Reading, Source, WatchLook};
-use crate::ledger::{Act, ActKey, Book, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Letter, Owed, Population};
+use crate::ledger::{
+    Act, ActKey, Book, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Letter, Owed, Population,
+};
 use crate::policy::{Scene, Tiers, brake, comings, continuity, customers, decide, inactivity};
 use crate::reports::Page;
 

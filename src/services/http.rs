@@ -1,9 +1,11 @@
 //! One request to the outside: time limit, size cap, no redirects, our
 //! User-Agent, redaction. What a failed call means is said by [`Failure`].
 //!
-//! It never retries and never sleeps (the [pacer](super::pacer) does). A
+//! It never retries and never sleeps (the [pacer] does). A
 //! stale pooled connection can only make a call fail, never send it twice:
 //! hyper repeats a request only when nothing of it was written.
+
+pub mod pacer;
 
 use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -385,5 +387,5 @@ fn is_public(url: &Url) -> bool {
 }
 
 #[cfg(test)]
-#[path = "http_tests.rs"]
+#[path = "tests/http.rs"]
 mod tests;

@@ -315,5 +315,5 @@ fn latest_stops(rows: &[Value]) -> BTreeMap<PlexId, Moment> {
 }
 
 #[cfg(test)]
-#[path = "tautulli_tests.rs"]
+#[path = "tests/tautulli.rs"]
 mod tests;

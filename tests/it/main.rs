@@ -12,4 +12,5 @@
 )]
 
 mod channels;
+mod services;
 mod tidy;

@@ -18,7 +18,7 @@ pub use self::{
     read::Listing,
     write::{InviteTo, Invited},
 };
-pub use super::pacer::Lane;
+pub use super::http::pacer::Lane;
 
 use std::time::Duration;
 
@@ -27,8 +27,7 @@ use serde_json::Value;
 
 use super::{
     failure::Failure,
-    http::{Call, Http, Reply},
-    pacer::Pacer,
+    http::{Call, Http, Reply, pacer::Pacer},
     skew::Skew,
 };
 use crate::{facts::FailureKind, secret::Secret};

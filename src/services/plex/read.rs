@@ -245,5 +245,5 @@ fn whole(shares: &[Share], people: &People) -> Result<(), Failure> {
 }
 
 #[cfg(test)]
-#[path = "read_tests.rs"]
+#[path = "tests/read.rs"]
 mod tests;

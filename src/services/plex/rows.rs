@@ -246,5 +246,5 @@ pub fn people(rows: &[Value], ours: &ServerId) -> Option<People> {
 }
 
 #[cfg(test)]
-#[path = "rows_tests.rs"]
+#[path = "tests/rows.rs"]
 mod tests;

@@ -149,17 +149,24 @@ impl Plex {
     /// # Errors
     /// See [`Failure`].
     pub async fn unshare(&self, live: &Live, server: &ServerId, share: &Share) -> Result<(), Failure> {
-        // v1 deletes by v1's id; that v2's is the same is only likely.
-        let id = match self.shared_servers_v1(server, Lane::Act).await {
-            Ok((_, rows)) => id_v1(&rows, share).unwrap_or(share.id),
-            Err(failure) if failure.is_gone() => share.id,
-            Err(failure) => return Err(Failure { certainty: Certainty::NotDone, ..failure }),
+        let reply = match self.id_v1(server, share).await? {
+            Some(id) => self.delete(live, &self.site, &share_path(server, id)).await?,
+            None => self.delete_v2(live, share.id).await?,
         };
-        let reply = self.delete(live, &self.site, &share_path(server, id)).await?;
         if matches!(reply.status, 405 | 410) {
             return gone_is_done(self.delete_v2(live, share.id).await?);
         }
         gone_is_done(reply)
+    }
+
+    /// The id by which v1 deletes. That v2's is the same is only likely, so
+    /// it is looked up; `None` when v2's id is somebody else's there.
+    async fn id_v1(&self, server: &ServerId, share: &Share) -> Result<Option<ShareId>, Failure> {
+        match self.shared_servers_v1(server, Lane::Act).await {
+            Ok((_, rows)) => Ok(id_v1(&rows, share)),
+            Err(failure) if failure.is_gone() => Ok(Some(share.id)),
+            Err(failure) => Err(Failure { certainty: Certainty::NotDone, ..failure }),
+        }
     }
 
     /// Takes back an invite: three ways, the next one when plex.tv doesn't
@@ -169,8 +176,9 @@ impl Plex {
     /// `Gone` when all three endpoints are.
     pub async fn cancel_invite(&self, live: &Live, server: &ServerId, share: &Share) -> Result<(), Failure> {
         let mut absent = rows::is_made_up(share.id);
-        if !absent {
-            let reply = self.delete(live, &self.site, &share_path(server, share.id)).await?;
+        let id = if absent { None } else { self.id_v1(server, share).await? };
+        if let Some(id) = id {
+            let reply = self.delete(live, &self.site, &share_path(server, id)).await?;
             match tried(reply)? {
                 None => return Ok(()),
                 Some(status) => absent = status == 404,
@@ -305,13 +313,18 @@ fn invited_v1(reply: &Reply) -> Result<Invited, Failure> {
     Ok(Invited { share: num(&row["id"]).map(ShareId), account })
 }
 
-/// v1's id for this person's share.
+/// v1's id for this person's share: by the account, else by the address;
+/// v2's id when v1 doesn't list them, unless it is somebody else's there.
 fn id_v1(rows: &[Value], share: &Share) -> Option<ShareId> {
-    let mut theirs = rows.iter().filter(|row| match share.account {
+    let theirs = |row: &&Value| match share.account {
         Some(account) => num(&row["userID"]) == Some(account.0),
-        None => num(&row["id"]) == Some(share.id.0),
-    });
-    theirs.find_map(|row| num(&row["id"]).map(ShareId))
+        None => share.email.is_some() && row["email"].as_str().and_then(Email::parse) == share.email,
+    };
+    if let Some(row) = rows.iter().find(theirs) {
+        return num(&row["id"]).map(ShareId);
+    }
+    let taken = rows.iter().any(|row| num(&row["id"]) == Some(share.id.0));
+    (!taken).then_some(share.id)
 }
 
 /// A page for people with 200 comes from something in between.
@@ -332,5 +345,5 @@ fn tried(reply: Reply) -> Result<Option<u16>, Failure> {
 }
 
 #[cfg(test)]
-#[path = "write_tests.rs"]
+#[path = "tests/write.rs"]
 mod tests;

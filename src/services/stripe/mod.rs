@@ -240,5 +240,5 @@ fn is_word(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
+#[path = "tests/pages.rs"]
 mod tests;

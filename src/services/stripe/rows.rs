@@ -141,5 +141,5 @@ pub fn fits(row: &Value, livemode: bool) -> bool {
 }
 
 #[cfg(test)]
-#[path = "rows_tests.rs"]
+#[path = "tests/rows.rs"]
 mod tests;
