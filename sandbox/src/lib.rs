@@ -15,6 +15,7 @@ pub mod discord;
 pub mod faults;
 pub mod http;
 pub mod plex;
+pub mod rig;
 pub mod smtp;
 pub mod stripe;
 pub mod tautulli;

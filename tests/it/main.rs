@@ -13,4 +13,5 @@
 
 mod channels;
 mod services;
+mod stories;
 mod tidy;

@@ -1,0 +1,376 @@
+//! The house on the stand-ins: all five services, a state folder, and the
+//! real daemon, in one runtime and one virtual time.
+//!
+//! What it promises: the daemon is started as its own `main` starts it, from
+//! an environment; pulling the plug drops it where it stands; what a test
+//! asserts is what a stand-in recorded. Call it in a current-thread runtime
+//! with paused time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use usher::clock::Clock;
+use usher::config::Config;
+use usher::daemon::{self, Ended, Options, Part};
+use usher::facts::{Moment, PlexId, SectionId};
+use usher::{services::tls, store};
+
+use crate::discord::Discord;
+use crate::plex::{self, Plex};
+use crate::smtp::{Mode, Smtp};
+use crate::stripe::{Interval, Stripe};
+use crate::tautulli::{self, Tautulli};
+use crate::time::{ClockHandle, moment, virtual_clock};
+use crate::wire;
+
+/// Saturday, 3 January 2026, 09:00 UTC: when every story begins.
+pub const BEGINNING: i64 = 1_767_430_800;
+/// The webhook endpoint's secret.
+pub const WEBHOOK_SECRET: &str = "whsec_SandboxAtticCinema01";
+/// The operator.
+pub const OPERATOR: &str = "operator@attic.example";
+
+/// The house on the stand-ins.
+pub struct Rig {
+    /// plex.tv.
+    pub plex: Plex,
+    /// Stripe.
+    pub stripe: Stripe,
+    /// Tautulli.
+    pub tautulli: Tautulli,
+    /// The mail server.
+    pub smtp: Smtp,
+    /// Discord.
+    pub discord: Discord,
+    /// Steers the daemon's clock, tells the world's.
+    pub time: ClockHandle,
+    /// The daemon's environment; changes count from the next [`Rig::open`].
+    pub env: BTreeMap<String, String>,
+    /// Loops to leave out, and the hook at each step of a commit.
+    pub options: Options,
+    /// The price of the tier "Basic" (Movies).
+    pub basic: String,
+    /// The price of the tier "Premium" (Movies, TV; downloads).
+    pub premium: String,
+    /// Movies.
+    pub movies: SectionId,
+    /// TV.
+    pub tv: SectionId,
+    state: PathBuf,
+    clock: Clock,
+    daemon: Option<(JoinHandle<Result<(), Ended>>, oneshot::Sender<()>)>,
+    keep_state: bool,
+}
+
+impl Rig {
+    /// Five stand-ins at "Attic Cinema": two libraries, two tiers, nobody
+    /// there but the owner. The daemon is not running yet; it will be live.
+    ///
+    /// # Panics
+    /// When the state folder can't be made.
+    pub async fn new(name: &str) -> Self {
+        Self::at(&state_folder(name), BEGINNING).await
+    }
+
+    /// As [`Rig::new`], with the state in a folder of the caller's.
+    ///
+    /// # Panics
+    /// When the state folder can't be made.
+    pub async fn at(state: &Path, beginning: i64) -> Self {
+        tls::install_provider();
+        let (clock, time) = virtual_clock(moment(beginning));
+        let world = time.world();
+        let plex = Plex::start(world.clone());
+        let movies = plex.add_section("Movies", "movie");
+        let tv = plex.add_section("TV", "show");
+        let stripe = Stripe::start(world.clone());
+        let product = stripe.add_product("Attic Cinema", &[]);
+        let basic = stripe.add_price(&product, 500, "usd", Some(Interval::Month));
+        let premium = stripe.add_price(&product, 900, "usd", Some(Interval::Month));
+        let tautulli = Tautulli::start(world.clone());
+        for section in plex.sections() {
+            tautulli.add_library(section.key, &section.title);
+        }
+        let smtp = Smtp::start(world.clone(), Mode::StartTls).await;
+        smtp.require_login("usher", "letmein");
+        let discord = Discord::start(world);
+        std::fs::create_dir_all(state).expect("a state folder");
+        let tiers = serde_json::json!([
+            { "name": "Basic", "prices": [basic], "libraries": ["Movies"] },
+            { "name": "Premium", "prices": [premium], "libraries": ["Movies", "TV"], "downloads": true },
+        ]);
+        std::fs::write(state.join("tiers.json"), tiers.to_string()).expect("the tiers file");
+        std::fs::write(state.join("sandbox-ca.pem"), crate::tls::ca_pem()).expect("the authority's certificate");
+        let mut rig = Self {
+            plex,
+            stripe,
+            tautulli,
+            smtp,
+            discord,
+            time,
+            env: BTreeMap::new(),
+            options: Options::default(),
+            basic,
+            premium,
+            movies,
+            tv,
+            state: state.to_owned(),
+            clock,
+            daemon: None,
+            keep_state: false,
+        };
+        rig.env = rig.environment();
+        rig
+    }
+
+    fn environment(&self) -> BTreeMap<String, String> {
+        let state = self.state.display().to_string();
+        let pairs = [
+            ("PLEX_TOKEN", plex::TOKEN.to_owned()),
+            ("PLEX_API_URL", self.plex.url()),
+            ("STRIPE_SECRET_KEY", self.stripe.key()),
+            ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
+            ("STRIPE_API_URL", self.stripe.url()),
+            ("TAUTULLI_URL", self.tautulli.base_url()),
+            ("TAUTULLI_API_KEY", tautulli::KEY.to_owned()),
+            ("SMTP_HOST", "127.0.0.1".to_owned()),
+            ("SMTP_PORT", self.smtp.port().to_string()),
+            ("SMTP_USERNAME", "usher".to_owned()),
+            ("SMTP_PASSWORD", "letmein".to_owned()),
+            ("SMTP_FROM", "Attic Cinema <door@attic.example>".to_owned()),
+            ("EXTRA_CA_FILE", format!("{state}/sandbox-ca.pem")),
+            ("ADMIN_EMAIL", OPERATOR.to_owned()),
+            ("DISCORD_WEBHOOK", self.discord.copied_url()),
+            ("DISCORD_API_URL", self.discord.url()),
+            ("BRAND_NAME", "Attic Cinema".to_owned()),
+            ("SUPPORT_LINK", "mailto:help@attic.example".to_owned()),
+            ("LISTEN", "127.0.0.1:0".to_owned()),
+            ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+            ("STATE_DIR", state),
+            ("DRY_RUN", "false".to_owned()),
+        ];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Sets a variable for the next [`Rig::open`].
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.env.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Leaves a loop out from the next [`Rig::open`] on.
+    pub fn leave_out(&mut self, part: Part) {
+        self.options.without = BTreeSet::from([part]);
+    }
+
+    /// The present in the world.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.time.now()
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Keeps the state folder when the rig is dropped.
+    pub fn keep_state(&mut self) {
+        self.keep_state = true;
+    }
+
+    /// Starts the daemon and waits until both sources have been looked at twice.
+    ///
+    /// # Panics
+    /// When the environment has problems.
+    pub async fn open(&mut self) {
+        self.start();
+        self.pass(Duration::from_secs(30)).await;
+        if self.is_running() {
+            self.connect_webhooks();
+        }
+    }
+
+    /// Starts the daemon, no more.
+    ///
+    /// # Panics
+    /// When the environment has problems, or a daemon runs already.
+    pub fn start(&mut self) {
+        assert!(self.daemon.is_none(), "a daemon is running already");
+        let config = Config::from_env(self.env.clone().into_iter()).expect("a sound environment");
+        let (stop, stopped) = oneshot::channel();
+        let clock = self.clock.clone();
+        let options = self.options.clone();
+        let daemon = tokio::spawn(async move {
+            let shutdown = async {
+                if stopped.await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            daemon::run_until(config, clock, options, shutdown).await
+        });
+        self.daemon = Some((daemon, stop));
+    }
+
+    /// Whether the daemon has neither ended nor been ended.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.daemon.as_ref().is_some_and(|(daemon, _)| !daemon.is_finished())
+    }
+
+    /// Points Stripe's endpoint at the door.
+    pub fn connect_webhooks(&self) {
+        if let Some(door) = self.door() {
+            self.stripe.set_endpoint(&format!("{door}/webhook/stripe"), WEBHOOK_SECRET);
+        }
+    }
+
+    /// The public door's address.
+    #[must_use]
+    pub fn door(&self) -> Option<String> {
+        let listening = store::read_listening(&self.state).ok().flatten()?;
+        Some(format!("http://{}", listening.public))
+    }
+
+    /// Asks the daemon to stop, as SIGTERM does.
+    ///
+    /// # Panics
+    /// When it ended with an error.
+    pub async fn close(&mut self) {
+        if let Some((daemon, stop)) = self.daemon.take() {
+            let _ = stop.send(());
+            daemon.await.expect("the daemon did not panic").expect("the daemon ended well");
+        }
+    }
+
+    /// Pulls the plug: whatever was under way is dropped there. Returns how
+    /// the daemon had ended if it had by itself.
+    pub async fn pull_the_plug(&mut self) -> Option<Result<(), Ended>> {
+        let (daemon, _stop) = self.daemon.take()?;
+        daemon.abort();
+        daemon.await.ok()
+    }
+
+    /// Lets time pass.
+    pub async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// Lets minutes pass.
+    pub async fn minutes(&self, minutes: u64) {
+        self.pass(Duration::from_secs(minutes * 60)).await;
+    }
+
+    /// Lets hours pass.
+    pub async fn hours(&self, hours: u64) {
+        self.pass(Duration::from_secs(hours * 3600)).await;
+    }
+
+    /// Lets days pass.
+    pub async fn days(&self, days: u64) {
+        self.pass(Duration::from_secs(days * 86_400)).await;
+    }
+
+    /// Runs a command of the daemon's admin door: `GET /api/…`.
+    ///
+    /// # Panics
+    /// When the daemon doesn't answer.
+    pub async fn get(&self, target: &str) -> Value {
+        self.admin("GET", target, "").await
+    }
+
+    /// Asks the engine, as `usher approve` and the like do.
+    ///
+    /// # Panics
+    /// When the daemon doesn't answer.
+    pub async fn ask(&self, ask: Value) -> Value {
+        self.admin("POST", "/api/ask", &ask.to_string()).await
+    }
+
+    async fn admin(&self, method: &str, target: &str, body: &str) -> Value {
+        let listening = store::read_listening(&self.state).ok().flatten().expect("the daemon listens");
+        let tokens = store::existing_tokens(&self.state).ok().flatten().expect("the tokens are made");
+        let bearer = format!("Bearer {}", tokens.admin.expose());
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let url = format!("http://{}{target}", listening.admin);
+        wire::call(method, &url, &headers, body).await.expect("the daemon answers").json()
+    }
+
+    /// Someone with a Plex account and a name in Tautulli.
+    pub fn person(&self, id: u64, name: &str) -> PlexId {
+        let account = PlexId(id);
+        let email = address(name);
+        self.plex.add_account(account, name, &email);
+        self.tautulli.add_user(account, name, &email);
+        account
+    }
+
+    /// Someone who was here before Usher: shared with `days` ago.
+    pub fn old_friend(&self, id: u64, name: &str, days: i64) -> PlexId {
+        let account = self.person(id, name);
+        self.plex.share_with(account, &[self.movies, self.tv], self.now() - TimeDelta::days(days));
+        account
+    }
+
+    /// A play of two hours that ended `ago`.
+    pub fn watched(&self, account: PlexId, ago: TimeDelta) {
+        let stopped = self.now() - ago;
+        self.tautulli.play(account, stopped - TimeDelta::hours(2), stopped);
+    }
+
+    /// Mails to this person, oldest first, by subject.
+    #[must_use]
+    pub fn subjects_to(&self, name: &str) -> Vec<String> {
+        self.smtp.received_for(&address(name)).into_iter().map(|mail| mail.subject).collect()
+    }
+
+    /// Mails to the operator, by subject.
+    #[must_use]
+    pub fn operator_subjects(&self) -> Vec<String> {
+        self.smtp.received_for(OPERATOR).into_iter().map(|mail| mail.subject).collect()
+    }
+
+    /// Everything that a stand-in found amiss: requests that the real service
+    /// doesn't expect, broken protocol, an invite to all libraries.
+    #[must_use]
+    pub fn amiss(&self) -> Vec<String> {
+        let mut amiss = self.plex.unexpected();
+        amiss.extend(self.plex.shared_everything());
+        amiss.extend(self.stripe.unexpected());
+        amiss.extend(self.tautulli.unexpected());
+        amiss.extend(self.discord.unexpected());
+        amiss.extend(self.smtp.violations());
+        amiss
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Some((daemon, _)) = self.daemon.take() {
+            daemon.abort();
+        }
+        if !self.keep_state {
+            let _ = std::fs::remove_dir_all(&self.state);
+        }
+    }
+}
+
+/// `ann` → `ann@example.com`.
+#[must_use]
+pub fn address(name: &str) -> String {
+    format!("{name}@example.com")
+}
+
+/// A fresh folder, on a RAM disk where there is one.
+fn state_folder(name: &str) -> PathBuf {
+    let shm = Path::new("/dev/shm");
+    let base = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
+    let folder = base.join(format!("usher-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    folder
+}

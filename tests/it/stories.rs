@@ -1,0 +1,3 @@
+//! Stories about members: one behaviour each.
+
+mod joining;
