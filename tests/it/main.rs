@@ -12,6 +12,7 @@
 )]
 
 mod channels;
+mod rules;
 mod services;
 mod stories;
 mod tidy;
