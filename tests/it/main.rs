@@ -12,6 +12,7 @@
 )]
 
 mod channels;
+mod hardship;
 mod rules;
 mod services;
 mod stories;
