@@ -12,12 +12,9 @@ use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment
 use crate::ledger::{
     Act, ActKey, Book, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Letter, Owed, Population,
 };
+use crate::policy::confirm::SETTLED_AFTER;
 use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, decide, inactivity, readings};
 use crate::reports::Page;
-
-/// A whole reading that was begun before our last act there had settled would
-/// show our own change as somebody else's.
-const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(10);
 
 /// Which sources sent a whole reading that may be folded in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,10 +34,10 @@ impl Engine {
     ) -> Sound {
         let mut sound = Sound::default();
         if let Some(reading) = plex {
-            let unsettled = |begun: Moment| self.last_act.is_some_and(|ended| begun < ended + SETTLED_AFTER);
+            let unsettled = |begun: Moment| self.world.call_ended.is_some_and(|ended| begun < ended + SETTLED_AFTER);
             match reading {
                 Reading::Read(whole) if unsettled(whole.begun) => {
-                    if let Some(ended) = self.last_act {
+                    if let Some(ended) = self.world.call_ended {
                         self.wanted.insert(Source::Plex, ended + SETTLED_AFTER);
                     }
                 }
@@ -223,7 +220,8 @@ impl Engine {
     /// What became of a call: the listing after it is folded in, and says
     /// whether it took effect.
     fn fold_outcome(&mut self, now: Moment, book: &mut Book, acted: Acted) {
-        self.last_act = Some(acted.ended);
+        self.world.calling = false;
+        self.world.call_ended = Some(acted.ended);
         self.wanted.insert(Source::Plex, acted.ended + SETTLED_AFTER);
         let Some(intent) = book.intents.get(&acted.key).cloned() else { return };
         if let (Some(share), Some(member)) = (acted.share, book.members.get_mut(&intent.member)) {

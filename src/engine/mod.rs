@@ -82,8 +82,6 @@ pub struct Engine {
     carrying: BTreeMap<Channel, bool>,
     /// Channels that are down, and until when.
     paused: BTreeMap<Channel, Moment>,
-    /// When our last change at plex.tv had ended.
-    last_act: Option<Moment>,
     /// Readings that are wanted before their interval, by source.
     wanted: BTreeMap<Source, Moment>,
     marks_written: Moment,
@@ -131,7 +129,6 @@ impl Engine {
             acting: None,
             carrying: BTreeMap::new(),
             paused: BTreeMap::new(),
-            last_act: None,
             wanted: BTreeMap::new(),
             marks_written: now,
             unwritten: Unwritten::default(),
@@ -197,7 +194,9 @@ impl Engine {
         }
         for (answer, reply) in answers {
             let answer = match &self.unwritten.why {
-                Some(why) => Err(format!("{why}. What you asked is kept in memory only, until the book can be written")),
+                Some(why) => {
+                    Err(format!("{why}. What you asked is kept in memory only, until the book can be written"))
+                }
                 None => answer,
             };
             // Whoever asked may have gone away.

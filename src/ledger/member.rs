@@ -274,9 +274,8 @@ impl Member {
     /// Writes a line into the journal.
     pub fn note(&mut self, at: Moment, what: impl Into<String>) {
         self.journal.push(Entry { at, what: what.into() });
-        if self.journal.len() > JOURNAL_ENTRIES_MAX {
-            self.journal.remove(0);
-        }
+        let too_many = self.journal.len().saturating_sub(JOURNAL_ENTRIES_MAX);
+        self.journal.drain(..too_many);
     }
 
     /// Has access now: an accepted share.

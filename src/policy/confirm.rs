@@ -18,15 +18,9 @@ const RETRY_BASE: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Confirms what listings show, and frees what they show not to have happened.
 pub fn confirm(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
-    let tried: Vec<(ActKey, Moment)> = book
-        .intents
-        .values()
-        .filter_map(|intent| match intent.state {
-            IntentState::Attempted { at } => Some((intent.key.clone(), at)),
-            _ => None,
-        })
-        .collect();
-    for (key, at) in tried {
+    let tried: Vec<ActKey> =
+        book.intents.values().filter(|intent| intent.was_tried()).map(|intent| intent.key.clone()).collect();
+    for key in tried {
         let Some(intent) = book.intents.get(&key).cloned() else { continue };
         let Some(member) = book.members.get(&intent.member).cloned() else {
             book.intents.remove(&key);
@@ -36,10 +30,19 @@ pub fn confirm(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
             book.intents.remove(&key);
             book.holds.remove(&key);
             done(now, rules, book, &intent, &member);
-        } else if world.listed_at(&intent.member).is_some_and(|listed| listed - at >= SETTLED_AFTER) {
+        } else if shows_no_effect(world, &intent) {
             free(now, book, &key);
         }
     }
+}
+
+/// Whether it was tried, and a listing begun well after the try and its
+/// outcome was taken. While a call is under way nothing is concluded.
+#[must_use]
+pub fn shows_no_effect(world: &World, intent: &Intent) -> bool {
+    let IntentState::Attempted { at } = intent.state else { return false };
+    let settled = world.call_ended.map_or(at, |ended| ended.max(at)) + SETTLED_AFTER;
+    !world.calling && world.listed_at(&intent.member).is_some_and(|listed| listed >= settled)
 }
 
 /// The try had no effect: it may be tried again, later each time.
@@ -47,7 +50,8 @@ fn free(now: Moment, book: &mut Book, key: &ActKey) {
     let Some(intent) = book.intents.get_mut(key) else { return };
     let wait = backoff::delay(RETRY_BASE, RETRY_CAP, intent.tries, &key.0);
     intent.state = IntentState::Decided;
-    intent.not_before = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(15));
+    let again = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(15));
+    intent.not_before = intent.not_before.max(again);
 }
 
 fn shows_effect(book: &Book, intent: &Intent, member: &Member) -> bool {

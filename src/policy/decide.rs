@@ -113,9 +113,7 @@ fn drop_what_is_no_longer_due(now: Moment, world: &World, book: &mut Book, due: 
         .values()
         .filter(|intent| !due.contains(&intent.key))
         .filter(|intent| match intent.state {
-            IntentState::Attempted { at } => {
-                world.listed_at(&intent.member).is_some_and(|listed| listed - at >= confirm::SETTLED_AFTER)
-            }
+            IntentState::Attempted { .. } => confirm::shows_no_effect(world, intent),
             IntentState::Decided | IntentState::Rehearsed { .. } => true,
         })
         .map(|intent| intent.key.clone())

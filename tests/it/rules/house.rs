@@ -189,7 +189,8 @@ impl House {
     /// `cus_NAME` with `NAME@example.com` subscribes now.
     pub fn subscribe(&mut self, sub: &str, name: &str, price: &str) -> SubscriptionId {
         let customer = CustomerId(format!("cus_{name}"));
-        let known = Customer { id: customer.clone(), email: Some(email(name)), name: Some(name.into()), deleted: false };
+        let known =
+            Customer { id: customer.clone(), email: Some(email(name)), name: Some(name.into()), deleted: false };
         self.billing.customers.entry(customer.clone()).or_insert(known);
         let id = SubscriptionId::from(sub);
         let items =
