@@ -158,12 +158,14 @@ impl Engine {
         let mut orders = Vec::new();
         let mut audit = Vec::new();
         let asks = drained.asks;
-        let sound = self.see(now, &drained.plex, &drained.stripe, &drained.tautulli);
+        let sound = self.see(&drained.plex, &drained.stripe, &drained.tautulli);
         let answers: Vec<_> = asks.into_iter().map(|(ask, reply)| (self.ask(now, &mut book, &ask), reply)).collect();
         let clock_stands = brake::clock_failure(self.scene(now, &book)).is_none();
         if clock_stands {
             self.clock_told = false;
             self.fold_readings(now, &mut book, sound);
+        } else {
+            self.set_aside(sound);
         }
         for mail in drained.mail {
             orders.extend(self.take(now, &mut book, mail, clock_stands));
