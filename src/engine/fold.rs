@@ -242,6 +242,9 @@ impl Engine {
             tracing::warn!(member = %intent.member, "{}: {failure}", intent.because);
             note_failure(now, book, &acted.key, failure.kind, &failure.why, failure.retry_after);
         }
+        if let Some(customer) = &acted.customer {
+            self.fold_customer(now, book, customer);
+        }
         if let Some(after) = &acted.after {
             let rules = self.parts.rules.clone();
             comings::fold_look(now, &rules, &mut self.world, book, &intent.member, after);
