@@ -19,6 +19,9 @@ use crate::reports::Page;
 /// show our own change as somebody else's.
 const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(10);
 
+/// Between the first whole reading of a process and the one that confirms it.
+const SECOND_LOOK_AFTER: TimeDelta = TimeDelta::seconds(1);
+
 /// Which sources sent a whole reading that may be folded in.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sound {
@@ -59,10 +62,11 @@ impl Engine {
             sound.tautulli = log_change(Source::Tautulli, self.world.tautulli.failures, reading);
             self.world.tautulli.see(reading.clone());
         }
-        // The second look of a process is taken at once, not an interval later.
+        // The second look of a process is taken at once, not an interval later. A
+        // wish is met by a reading begun after it, so it lies after this one.
         for source in Source::ALL {
             if self.world.state(source).wholes == 1 {
-                self.wanted.entry(source).or_insert(now);
+                self.wanted.entry(source).or_insert(now + SECOND_LOOK_AFTER);
             }
         }
         sound
