@@ -1,0 +1,13 @@
+//! The slow half of the ladder (DESIGN §11): crashes at every step, and years.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests may"
+)]
+
+mod crash;
