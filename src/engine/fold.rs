@@ -12,7 +12,7 @@ use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment
 use crate::ledger::{
     Act, ActKey, Book, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Letter, Owed, Population,
 };
-use crate::policy::{Scene, Tiers, brake, comings, continuity, customers, decide, inactivity};
+use crate::policy::{Rules, Scene, Tiers, brake, comings, continuity, customers, decide, inactivity};
 use crate::reports::Page;
 
 /// A whole reading that was begun before our last act there had settled would
@@ -75,39 +75,40 @@ impl Engine {
     /// Folds whole readings into the book.
     pub(super) fn fold_readings(&mut self, now: Moment, book: &mut Book, sound: Sound) {
         let rules = self.parts.rules.clone();
-        if let Some(whole) = self.world.plex.last.clone().filter(|_| sound.plex) {
-            if self.is_ours(now, book, Source::Plex) {
-                comings::settle_ours(now, book, &whole);
-                continuity::measure(
-                    whole.begun,
-                    &mut self.world,
-                    book,
-                    Population::Friends,
-                    comings::with_access(&whole.value),
-                );
-                comings::fold_friends(now, &rules, &self.world, book, &whole);
-                self.world.listed.retain(|_, looked| *looked > whole.begun);
-                book.marks.last_whole.insert(Source::Plex, whole.at);
-            }
+        if let Some(whole) = self.world.plex.last.clone().filter(|_| sound.plex)
+            && self.is_ours(now, book, Source::Plex)
+        {
+            comings::settle_ours(now, book, &whole);
+            continuity::measure(
+                whole.begun,
+                &mut self.world,
+                book,
+                Population::Friends,
+                comings::with_access(&whole.value),
+            );
+            comings::fold_friends(now, &rules, &self.world, book, &whole);
+            self.world.listed.retain(|_, looked| *looked > whole.begun);
+            book.marks.last_whole.insert(Source::Plex, whole.at);
         }
-        if let Some(whole) = self.world.stripe.last.clone().filter(|_| sound.stripe) {
-            if self.is_ours(now, book, Source::Stripe) {
-                customers::fold_billing(now, &rules, &self.world, book, &whole);
-                let running = customers::running(&rules, &whole.value);
-                continuity::measure(whole.begun, &mut self.world, book, Population::Subscriptions, running);
-                self.world.customers_looked.retain(|_, looked| *looked > whole.begun);
-                book.marks.last_whole.insert(Source::Stripe, whole.at);
-            }
+        if let Some(whole) = self.world.stripe.last.clone().filter(|_| sound.stripe)
+            && self.is_ours(now, book, Source::Stripe)
+        {
+            let rules = self.take_up_products(now, book, &whole.value);
+            customers::fold_billing(now, &rules, &self.world, book, &whole);
+            let running = customers::running(&rules, &whole.value);
+            continuity::measure(whole.begun, &mut self.world, book, Population::Subscriptions, running);
+            self.world.customers_looked.retain(|_, looked| *looked > whole.begun);
+            book.marks.last_whole.insert(Source::Stripe, whole.at);
         }
-        if let Some(whole) = self.world.tautulli.last.clone().filter(|_| sound.tautulli) {
-            if self.is_ours(now, book, Source::Tautulli) {
-                for (population, count) in inactivity::populations(&whole.value) {
-                    continuity::measure(whole.begun, &mut self.world, book, population, count);
-                }
-                inactivity::fold_activity(book, &whole);
-                if whole.value.connected && whole.value.watching_now.is_some() {
-                    book.marks.last_whole.insert(Source::Tautulli, whole.at);
-                }
+        if let Some(whole) = self.world.tautulli.last.clone().filter(|_| sound.tautulli)
+            && self.is_ours(now, book, Source::Tautulli)
+        {
+            for (population, count) in inactivity::populations(&whole.value) {
+                continuity::measure(whole.begun, &mut self.world, book, population, count);
+            }
+            inactivity::fold_activity(book, &whole);
+            if whole.value.connected && whole.value.watching_now.is_some() {
+                book.marks.last_whole.insert(Source::Tautulli, whole.at);
             }
         }
         if self.world.tautulli.failures > 0 && rules.configured.contains(&Source::Tautulli) {
@@ -174,6 +175,29 @@ impl Engine {
         }
     }
 
+    /// Without a tiers file, products may say themselves what they open.
+    fn take_up_products(&mut self, now: Moment, book: &mut Book, billing: &Billing) -> Arc<Rules> {
+        let found = billing.catalogue.as_ref().and_then(|catalogue| self.parts.rules.tiers.with_products(catalogue));
+        let Some((tiers, problems)) = found else { return self.parts.rules.clone() };
+        if tiers != self.parts.rules.tiers {
+            tracing::info!(tiers = tiers.all().len(), "tiers were read from Stripe's products");
+            self.parts.rules = Arc::new(Rules { tiers, ..(*self.parts.rules).clone() });
+        }
+        for problem in problems {
+            if !book.tell(format!("product/{problem}"), now) {
+                continue;
+            }
+            let letter = Letter::Attention {
+                title: "A Stripe product has a problem".into(),
+                detail: format!("{problem}. It opens nothing until it is mended."),
+                what_to_do: "Mend the metadata usher_libraries of the product in Stripe's dashboard: titles by comma."
+                    .into(),
+            };
+            book.owe(Owed::to_operator(None, format!("product-{problem}"), letter), self.parts.rules.ways, now);
+        }
+        self.parts.rules.clone()
+    }
+
     fn fold_customer(&mut self, now: Moment, book: &mut Book, look: &CustomerLook) {
         let adopted = book.adopted.contains_key(&Source::Stripe);
         if !adopted || !self.is_ours(now, book, Source::Stripe) {
@@ -190,10 +214,10 @@ impl Engine {
             self.fold_customer(now, book, &customer);
         }
         let Some(intent) = book.intents.get(&looked.key).cloned() else { return looked };
-        if let Some(watch) = &looked.watch {
-            if let Some(why) = fold_watch(book, &intent.member, watch) {
-                looked.second.unanswered = Some(why);
-            }
+        if let Some(watch) = &looked.watch
+            && let Some(why) = fold_watch(book, &intent.member, watch)
+        {
+            looked.second.unanswered = Some(why);
         }
         let elsewhere = book
             .members
@@ -219,10 +243,10 @@ impl Engine {
         if let (Some(share), Some(member)) = (acted.share, book.members.get_mut(&intent.member)) {
             member.made.insert(share);
         }
-        if let (Act::Forget { .. }, None) = (&intent.act, &acted.failure) {
-            if let Some(member) = book.members.get_mut(&intent.member) {
-                member.forget_at = None;
-            }
+        if let (Act::Forget { .. }, None) = (&intent.act, &acted.failure)
+            && let Some(member) = book.members.get_mut(&intent.member)
+        {
+            member.forget_at = None;
         }
         if let Some(failure) = &acted.failure {
             tracing::warn!(member = %intent.member, "{}: {failure}", intent.because);

@@ -36,6 +36,9 @@ use snapshot::{Needs, Published};
 /// Watermarks are written by themselves at most this often.
 const MARKS_WRITTEN_EVERY: TimeDelta = TimeDelta::hours(1);
 
+/// More journal lines than this in one pass are logged as one line.
+const LOGGED_SINGLY_MAX: usize = 50;
+
 /// The way out to each channel that is configured.
 pub type Couriers = BTreeMap<Channel, mpsc::Sender<Vec<Dispatch>>>;
 
@@ -229,9 +232,7 @@ impl Engine {
             if let Some(trouble) = self.parts.store.trouble() {
                 tracing::warn!("{trouble}");
             }
-            for line in audit {
-                tracing::info!(member = line.member.as_deref().unwrap_or("-"), "{}", line.what);
-            }
+            log_changes(audit);
         }
         self.book = Arc::new(book);
         Ok(())
@@ -277,6 +278,17 @@ impl Engine {
                 .collect(),
             cursor: self.book.cursor.clone(),
         }
+    }
+}
+
+/// One line per change of the world; many at once (adoption) are one line.
+fn log_changes(audit: &[AuditLine]) {
+    if audit.len() > LOGGED_SINGLY_MAX {
+        tracing::info!(lines = audit.len(), "many changes at once; they stand one by one in the history file");
+        return;
+    }
+    for line in audit {
+        tracing::info!(member = line.member.as_deref().unwrap_or("-"), "{}", line.what);
     }
 }
 

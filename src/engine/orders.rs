@@ -26,7 +26,8 @@ impl Engine {
             .intents
             .values()
             .filter(|intent| intent.state == IntentState::Decided && intent.not_before <= now)
-            .filter(|intent| !held(intent) && !(paced && is_removal(book, intent)))
+            .filter(|intent| !held(intent))
+            .filter(|intent| !paced || !is_removal(book, intent))
             .min_by_key(|intent| {
                 (matches!(intent.act, Act::End { .. } | Act::Forget { .. }), intent.due, intent.key.clone())
             })?;

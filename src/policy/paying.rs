@@ -175,10 +175,10 @@ pub fn match_tier(rules: &Rules, catalogue: Option<&Catalogue>, sub: &Subscripti
         }
         ours |= is_product_of_ours(rules, catalogue, product);
     }
-    match (&rules.tiers, ours) {
+    match (rules.tiers.default_tier(), ours) {
         (_, false) => Match::Foreign,
-        (Tiers::Default(Some(tier)), true) => Match::Tier(tier.name.clone()),
-        (_, true) => Match::NoTier,
+        (Some(tier), true) => Match::Tier(tier.name.clone()),
+        (None, true) => Match::NoTier,
     }
 }
 

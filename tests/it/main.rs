@@ -11,7 +11,9 @@
     reason = "tests may"
 )]
 
+mod brake;
 mod channels;
+mod paper;
 mod services;
 mod stories;
 mod tidy;

@@ -1,4 +1,5 @@
-//! The slow half of the ladder (DESIGN §11): crashes at every step, and years.
+//! The long half of the ladder (DESIGN §11): the shipped binary, crashes at
+//! every step, and years.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,4 +11,5 @@
     reason = "tests may"
 )]
 
+mod binary;
 mod crash;
