@@ -137,7 +137,10 @@ async fn start(
     };
     {
         let post = post.clone();
-        tasks.spawn(async move { ended(act::run(jobs, post, reach).await) });
+        tasks.spawn(async move {
+            let _: () = act::run(jobs, post, reach).await;
+            ended(())
+        });
     }
     let rhythm = |source| {
         let interval = rules.intervals.get(&source).and_then(|interval| interval.to_std().ok()).unwrap_or_default();
@@ -146,20 +149,32 @@ async fn start(
     if with(Part::Friends) {
         let (rhythm, post, plex) = (rhythm(Source::Plex), post.clone(), services.plex.clone());
         let name = config.plex.server_name.clone();
-        tasks.spawn(async move { ended(loops::friends::run(rhythm, plex, name, post).await) });
+        tasks.spawn(async move {
+            let _: () = loops::friends::run(rhythm, plex, name, post).await;
+            ended(())
+        });
     }
     spawn_billing(&services, rhythm(Source::Stripe), hinted, &post, with(Part::Billing), &mut tasks);
     if let Some(tautulli) = services.tautulli.clone().filter(|_| with(Part::Activity)) {
         let (rhythm, post, days) = (rhythm(Source::Tautulli), post.clone(), rules.kick_days + 7);
-        tasks.spawn(async move { ended(loops::activity::run(rhythm, tautulli, days, post).await) });
+        tasks.spawn(async move {
+            let _: () = loops::activity::run(rhythm, tautulli, days, post).await;
+            ended(())
+        });
     }
     if with(Part::Expiry) {
         let (needs, post, clock) = (needs.clone(), post.clone(), clock.clone());
-        tasks.spawn(async move { ended(loops::expiry::run(needs, post, clock).await) });
+        tasks.spawn(async move {
+            let _: () = loops::expiry::run(needs, post, clock).await;
+            ended(())
+        });
     }
     {
         let (config, post, known) = (config.clone(), post.clone(), rules.tiers.clone());
-        tasks.spawn(async move { ended(tiers::watch(config, known, post).await) });
+        tasks.spawn(async move {
+            let _: () = tiers::watch(config, known, post).await;
+            ended(())
+        });
     }
     drop(post);
     let engine = Engine::new(crate::engine::Parts {
@@ -203,7 +218,10 @@ fn spawn_billing(
 ) {
     let Some(stripe) = services.stripe.clone().filter(|_| with) else { return };
     let post = post.clone();
-    tasks.spawn(async move { ended(loops::billing::run(rhythm, stripe, hints, post).await) });
+    tasks.spawn(async move {
+        let _: () = loops::billing::run(rhythm, stripe, hints, post).await;
+        ended(())
+    });
 }
 
 /// Binds both listeners, writes down where, and serves.
@@ -239,14 +257,16 @@ async fn open_doors(
             let door = public_door.clone();
             async move { door.answer(&asked) }
         };
-        ended(door::serve(public, answer, door::Limits::default(), std::future::pending()).await)
+        let _: () = door::serve(public, answer, door::Limits::default(), std::future::pending()).await;
+        ended(())
     });
     tasks.spawn(async move {
         let answer = move |asked| {
             let door = admin_door.clone();
             async move { door.answer(asked).await }
         };
-        ended(door::serve(admin, answer, door::Limits::default(), std::future::pending()).await)
+        let _: () = door::serve(admin, answer, door::Limits::default(), std::future::pending()).await;
+        ended(())
     });
     Ok(())
 }
@@ -279,7 +299,10 @@ fn spawn_courier<F: Future<Output = ()> + Send + 'static>(
     let (batches, taken) = mpsc::channel(1);
     let (reports, mut reported) = mpsc::channel(1);
     let carry = run(taken, reports);
-    tasks.spawn(async move { ended(carry.await) });
+    tasks.spawn(async move {
+        let _: () = carry.await;
+        ended(())
+    });
     let post = post.clone();
     tasks.spawn(async move {
         while let Some(report) = reported.recv().await {

@@ -35,6 +35,9 @@ pub const WEBHOOK_SECRET: &str = "whsec_SandboxAtticCinema01";
 /// The operator.
 pub const OPERATOR: &str = "operator@attic.example";
 
+/// A daemon that was started, and the way to stop it.
+type Running = (JoinHandle<Result<(), Ended>>, oneshot::Sender<()>);
+
 /// The house on the stand-ins.
 pub struct Rig {
     /// plex.tv.
@@ -63,7 +66,7 @@ pub struct Rig {
     pub tv: SectionId,
     state: PathBuf,
     clock: Clock,
-    daemon: Option<(JoinHandle<Result<(), Ended>>, oneshot::Sender<()>)>,
+    daemon: Option<Running>,
     keep_state: bool,
 }
 

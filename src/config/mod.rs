@@ -151,7 +151,26 @@ impl Config {
         if self.live.is_some() && self.smtp.is_none() {
             self.notes.push("SMTP_HOST is not set: nobody can be warned, so removals wait for your approval".into());
         }
+        self.note_what_is_not_acted_on();
         self
+    }
+
+    /// Settings that are understood but that this version does nothing about:
+    /// an operator who set one must not believe that it works.
+    fn note_what_is_not_acted_on(&mut self) {
+        let house = &self.house;
+        let set = [
+            ("PRUNE_PAYING=true", house.prune_paying),
+            ("ON_REFUND=end", house.on_refund == OnReversal::End),
+            ("ON_DISPUTE=end", house.on_dispute == OnReversal::End),
+            ("UNMANAGED=require-subscription", house.unmanaged == Unmanaged::RequireSubscription),
+            ("UNFRIEND_AFTER_DAYS", house.unfriend_after_days.is_some()),
+            ("SEATS", house.seats.is_some()),
+            ("FREE_TIER_INVITE_CODE", !self.tiers.free_codes.is_empty()),
+            ("HEARTBEAT_URL", self.heartbeat_url.is_some()),
+        ];
+        let not_yet = set.iter().filter(|(_, set)| *set);
+        self.notes.extend(not_yet.map(|(name, _)| format!("{name} is set, but this version does not act on it yet")));
     }
 }
 

@@ -36,6 +36,9 @@ use snapshot::{Needs, Published};
 /// Watermarks are written by themselves at most this often.
 const MARKS_WRITTEN_EVERY: TimeDelta = TimeDelta::hours(1);
 
+/// More journal lines than this in one pass are logged as one line.
+const LOGGED_SINGLY_MAX: usize = 50;
+
 /// The way out to each channel that is configured.
 pub type Couriers = BTreeMap<Channel, mpsc::Sender<Vec<Dispatch>>>;
 
@@ -155,12 +158,14 @@ impl Engine {
         let mut orders = Vec::new();
         let mut audit = Vec::new();
         let asks = drained.asks;
-        let sound = self.see(now, &drained.plex, &drained.stripe, &drained.tautulli);
+        let sound = self.see(&drained.plex, &drained.stripe, &drained.tautulli);
         let answers: Vec<_> = asks.into_iter().map(|(ask, reply)| (self.ask(now, &mut book, &ask), reply)).collect();
         let clock_stands = brake::clock_failure(self.scene(now, &book)).is_none();
         if clock_stands {
             self.clock_told = false;
             self.fold_readings(now, &mut book, sound);
+        } else {
+            self.set_aside(sound);
         }
         for mail in drained.mail {
             orders.extend(self.take(now, &mut book, mail, clock_stands));
@@ -229,9 +234,7 @@ impl Engine {
             if let Some(trouble) = self.parts.store.trouble() {
                 tracing::warn!("{trouble}");
             }
-            for line in audit {
-                tracing::info!(member = line.member.as_deref().unwrap_or("-"), "{}", line.what);
-            }
+            log_changes(audit);
         }
         self.book = Arc::new(book);
         Ok(())
@@ -277,6 +280,17 @@ impl Engine {
                 .collect(),
             cursor: self.book.cursor.clone(),
         }
+    }
+}
+
+/// One line per change of the world; many at once (adoption) are one line.
+fn log_changes(audit: &[AuditLine]) {
+    if audit.len() > LOGGED_SINGLY_MAX {
+        tracing::info!(lines = audit.len(), "many changes at once; they stand one by one in the history file");
+        return;
+    }
+    for line in audit {
+        tracing::info!(member = line.member.as_deref().unwrap_or("-"), "{}", line.what);
     }
 }
 

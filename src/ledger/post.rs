@@ -239,10 +239,9 @@ impl Book {
         let (member, audience) = (notice.member.clone(), notice.audience);
         if let (Audience::Member, Some(member), DeliveryOutcome::Never { bad_address: true, .. }) =
             (audience, &member, outcome)
+            && let Some(member) = self.members.get_mut(member)
         {
-            if let Some(member) = self.members.get_mut(member) {
-                member.bounces.insert(now.date_naive());
-            }
+            member.bounces.insert(now.date_naive());
         }
         pause
     }

@@ -107,10 +107,8 @@ fn first_failing(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
     if let Some(why) = clock_failure(scene) {
         return Some(HeldBecause::Clock { why });
     }
-    if !revoked {
-        if let Some(because) = continuity(scene, proposal) {
-            return Some(because);
-        }
+    if !revoked && let Some(because) = continuity(scene, proposal) {
+        return Some(because);
     }
     if takes_away && proposal.class != Class::Forget {
         let member = scene.book.members.get(&proposal.member);

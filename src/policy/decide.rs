@@ -201,10 +201,10 @@ fn remember_matching_tiers(now: Moment, rules: &Rules, world: &World, book: &mut
     let scene = Scene { now, rules, book, world };
     for member in book.members.values().filter(|member| member.has_access() && !member.subscriptions.is_empty()) {
         let standing = reasons::standing(scene, member);
-        if let Some(tiers) = sharing::matching_tiers(scene, member, &standing) {
-            if tiers != member.entitled_tiers {
-                matching.push((member.id.clone(), tiers));
-            }
+        if let Some(tiers) = sharing::matching_tiers(scene, member, &standing)
+            && tiers != member.entitled_tiers
+        {
+            matching.push((member.id.clone(), tiers));
         }
     }
     for (id, tiers) in matching {

@@ -63,10 +63,10 @@ fn note_idle_warning(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId)
     let until = match book.outbox.get_mut(&spell.notice) {
         Some(notice) => {
             // The promised day is fixed at the first sending, not before.
-            if let (Letter::InactivityWarning { until, .. }, None) = (&mut notice.letter, &notice.first_sending) {
-                if matches!(fate, Delivery::Due { .. }) {
-                    *until = promise(now, rules);
-                }
+            if let (Letter::InactivityWarning { until, .. }, None) = (&mut notice.letter, &notice.first_sending)
+                && matches!(fate, Delivery::Due { .. })
+            {
+                *until = promise(now, rules);
             }
             match &notice.letter {
                 Letter::InactivityWarning { until, .. } => *until,

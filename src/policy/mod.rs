@@ -16,6 +16,7 @@ pub mod letters;
 pub mod libraries;
 pub mod paying;
 pub mod plan;
+pub mod readings;
 pub mod reasons;
 mod rules;
 pub mod sharing;

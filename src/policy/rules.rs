@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta, TimeZone};
 
-use crate::facts::{Email, Moment, ProductId, Source};
+use crate::facts::{Catalogue, Email, Moment, ProductId, Source};
 use crate::ledger::Ways;
 use crate::tier::{Tier, Wanted};
 
@@ -19,6 +19,8 @@ pub struct Rules {
     pub prune_mode: PruneMode,
     /// Days of grace after a failed payment.
     pub payment_grace_days: i64,
+    /// `PAYMENT_GRACE=strict`: the days count, whatever Stripe still tries.
+    pub payment_grace_strict: bool,
     /// How long after Stripe's end nothing happens yet.
     pub settle: TimeDelta,
     /// Days before a scheduled end at which a letter goes out, largest first.
@@ -68,6 +70,14 @@ pub enum Tiers {
     /// No file: one tier for every price of ours; `None` where not even
     /// `DEFAULT_LIBRARIES` says what to share.
     Default(Option<Tier>),
+    /// No file, and Stripe products that say what they open: a tier each, and
+    /// the default one, where there is one, for every other price of ours.
+    Products {
+        /// All of them, the default one included.
+        all: Vec<Tier>,
+        /// As in [`Tiers::Default`].
+        default: Option<Tier>,
+    },
 }
 
 impl Tiers {
@@ -77,7 +87,53 @@ impl Tiers {
         match self {
             Self::File(tiers) => tiers,
             Self::Default(tier) => tier.as_slice(),
+            Self::Products { all, .. } => all,
         }
+    }
+
+    /// The tier of every price of ours that no other tier names.
+    #[must_use]
+    pub fn default_tier(&self) -> Option<&Tier> {
+        match self {
+            Self::File(_) => None,
+            Self::Default(tier) | Self::Products { default: tier, .. } => tier.as_ref(),
+        }
+    }
+
+    /// Without a tiers file, products with `usher_libraries` (titles by comma)
+    /// and `usher_downloads` in their metadata are tiers. `None` where a file
+    /// says what prices buy. Also gives what is wrong with a product.
+    #[must_use]
+    pub fn with_products(&self, catalogue: &Catalogue) -> Option<(Self, Vec<String>)> {
+        if matches!(self, Self::File(_)) {
+            return None;
+        }
+        let default = self.default_tier().cloned();
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        for (id, product) in &catalogue.products {
+            let Some(titles) = product.metadata.get("usher_libraries") else { continue };
+            let titles: Vec<String> = titles.split(',').map(|title| title.trim().to_owned()).collect();
+            match Wanted::parse(&titles) {
+                Err(problem) => problems.push(format!("product {id} ({}): usher_{problem}", product.name)),
+                Ok(libraries) => all.push(Tier {
+                    name: product.name.clone(),
+                    description: None,
+                    prices: catalogue
+                        .prices
+                        .iter()
+                        .filter(|(_, of)| *of == id)
+                        .map(|(price, _)| price.clone())
+                        .collect(),
+                    libraries,
+                    downloads: product.metadata.get("usher_downloads").is_some_and(|word| word.trim() == "true"),
+                }),
+            }
+        }
+        if all.is_empty() {
+            return Some((Self::Default(default), problems));
+        }
+        all.extend(default.clone());
+        Some((Self::Products { all, default }, problems))
     }
 
     /// By name.
@@ -136,5 +192,75 @@ impl Rules {
     pub fn freshness(&self, source: Source) -> TimeDelta {
         let interval = self.intervals.get(&source).copied().unwrap_or(TimeDelta::zero());
         (interval * 3).max(TimeDelta::minutes(10))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{PriceId, Product};
+
+    fn catalogue(libraries: &str) -> Catalogue {
+        let metadata = [("usher_libraries", libraries), ("usher_downloads", "true")];
+        let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let product = Product { name: "Film club".into(), active: true, metadata };
+        Catalogue {
+            prices: BTreeMap::from([(PriceId::from("price_a"), ProductId::from("prod_a"))]),
+            products: BTreeMap::from([(ProductId::from("prod_a"), product)]),
+        }
+    }
+
+    #[test]
+    fn a_product_may_say_itself_what_it_opens() {
+        let (tiers, problems) = Tiers::Default(None).with_products(&catalogue("Movies, TV")).unwrap();
+        let tier = tiers.named("Film club").unwrap();
+        assert_eq!(tier.libraries, Wanted::Titles(vec!["Movies".into(), "TV".into()]));
+        assert!(tier.downloads && tier.prices.contains(&PriceId::from("price_a")) && problems.is_empty());
+    }
+
+    #[test]
+    fn a_product_that_says_nonsense_is_told_and_opens_nothing() {
+        let (tiers, problems) = Tiers::Default(None).with_products(&catalogue("*, Movies")).unwrap();
+        assert_eq!((tiers.all().len(), problems.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_tiers_file_has_the_last_word() {
+        assert!(Tiers::File(Vec::new()).with_products(&catalogue("Movies")).is_none());
+    }
+
+    #[test]
+    fn a_promised_day_ends_at_local_midnight_also_when_clocks_change() {
+        let mut rules = sample();
+        rules.tz = chrono_tz::America::Sao_Paulo; // Midnight of 2018-11-04 did not exist there.
+        let day = NaiveDate::from_ymd_opt(2018, 11, 3).unwrap();
+        assert_eq!(rules.end_of_day(day).to_rfc3339(), "2018-11-04T03:00:00+00:00");
+        rules.tz = chrono_tz::Europe::Berlin;
+        let day = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
+        assert_eq!(rules.end_of_day(day).to_rfc3339(), "2026-11-21T23:00:00+00:00");
+    }
+
+    fn sample() -> Rules {
+        Rules {
+            warn_days: 27,
+            kick_days: 30,
+            prune_mode: PruneMode::Auto,
+            payment_grace_days: 7,
+            payment_grace_strict: false,
+            settle: TimeDelta::hours(24),
+            expiry_warn_days: vec![7, 3],
+            paused_collection_ends: false,
+            vip_names: Vec::new(),
+            admin_email: None,
+            removals_per_day_max: None,
+            removal_pace: TimeDelta::minutes(10),
+            intervals: BTreeMap::new(),
+            configured: BTreeSet::new(),
+            ways: Ways { mail: true, operator_mail: true, discord: true, dry_run: false },
+            tz: chrono_tz::UTC,
+            tiers: Tiers::Default(None),
+            products: BTreeSet::new(),
+            forget_days: Some(30),
+        }
     }
 }

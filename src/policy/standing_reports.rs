@@ -90,12 +90,13 @@ fn tell_outage(now: Moment, rules: &Rules, world: &World, book: &mut Book, sourc
         }
         return;
     }
-    if state.failures == 0 && state.wholes > 0 {
-        if let Some(since) = book.untell(&condition) {
-            let down_for = words_for(now - since);
-            let letter = Letter::SourceRecovered { source: source.to_string(), since, down_for };
-            book.owe(Owed::to_operator(None, format!("{source}-{}", since.timestamp()), letter), rules.ways, now);
-        }
+    if state.failures == 0
+        && state.wholes > 0
+        && let Some(since) = book.untell(&condition)
+    {
+        let down_for = words_for(now - since);
+        let letter = Letter::SourceRecovered { source: source.to_string(), since, down_for };
+        book.owe(Owed::to_operator(None, format!("{source}-{}", since.timestamp()), letter), rules.ways, now);
     }
 }
 

@@ -11,7 +11,10 @@
     reason = "tests may"
 )]
 
+mod brake;
 mod channels;
+mod paper;
+mod rules;
 mod services;
 mod stories;
 mod tidy;

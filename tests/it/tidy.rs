@@ -68,7 +68,7 @@ const LIVE: &str = "crate::config::Live";
 
 /// Texts rather than paths: what, where they may stand, and why.
 const TEXT_ONLY_IN: [(&str, &[&str], &str); 5] = [
-    ("sleep(", &["services/http", "loops"], "no retries inside: the next pass does it"),
+    ("sleep(", &["services/http", "loops", "daemon/tiers"], "no retries inside: the next pass does it"),
     ("JoinSet", &["daemon", "door/server"], "only the daemon spawns"),
     (".unwrap()", &[], "a daemon never panics on purpose"),
     (".expect(", &[], "a daemon never panics on purpose"),

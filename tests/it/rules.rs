@@ -1,0 +1,4 @@
+//! The rules alone: the house on paper, no network, no disk.
+
+mod house;
+mod looking;
