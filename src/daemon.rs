@@ -24,6 +24,7 @@ use crate::facts::{Moment, Source};
 use crate::ledger::Channel;
 use crate::limits;
 use crate::loops::{self, Rhythm, courier};
+use crate::policy::Rules;
 use crate::store;
 use assembly::{Services, Trouble};
 
@@ -55,6 +56,15 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Ended(String);
+
+/// The operator's thresholds, for commands that explain a book without the
+/// daemon.
+///
+/// # Errors
+/// What is wrong with the tiers file.
+pub fn rules(config: &Config) -> Result<Rules, String> {
+    assembly::rules(config).map_err(|trouble| trouble.to_string())
+}
 
 /// Runs until SIGTERM or SIGINT. Exit codes: 0 asked to stop, 1 otherwise.
 pub async fn run(config: Config, clock: Clock) -> ExitCode {

@@ -10,7 +10,14 @@ fn main() -> ExitCode {
     // One thread: the daemon waits for others nearly all the time, and one
     // thread is one order of things.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(carry_out(args)),
+        Ok(runtime) => {
+            let code = runtime.block_on(carry_out(args));
+            // Dropping it would wait for a look-up of a name that is under
+            // way, for as long as no name server answers: longer than Docker
+            // waits before it kills.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             use std::io::Write;
             let _ = writeln!(std::io::stderr(), "usher: the runtime can't start: {error}");

@@ -1,35 +1,60 @@
 //! `usher health`: for Docker's HEALTHCHECK.
+//!
+//! Promises: 0 only when an Usher itself said just now that it is well; else
+//! 1 and why. Of the environment it needs `STATE_DIR` alone, since the ports
+//! stand in `listening.json` there.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::client::{self, Listener, Trouble};
 use super::{REFUSED, complain, say};
 use crate::config::Whereabouts;
 
+/// The daemon answers this from memory, so it takes milliseconds. Shorter than
+/// Docker's own limit (10 s in our image), so that Docker shows the reason.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// As much of `/health` as tells an Usher from whoever else has the port now.
+#[derive(Deserialize)]
+struct Told {
+    healthy: bool,
+    mode: String,
+    problems: Vec<String>,
+}
+
 /// 0 when the daemon says it is well, else 1 and why.
 pub(super) async fn health(at: &Whereabouts) -> ExitCode {
-    let address = client::address(at, Listener::Public);
-    match client::call(address, "/health", None, None).await {
-        Ok(answer) if answer.status == 200 => {
-            say("healthy");
+    match ask(at).await {
+        Ok(told) if told.healthy => {
+            say(&format!("healthy ({})", told.mode));
             ExitCode::SUCCESS
         }
-        Ok(answer) => {
-            let told: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let problems = told.get("problems").and_then(Value::as_array).cloned().unwrap_or_default();
+        Ok(told) => {
             complain("unhealthy");
-            problems.iter().filter_map(Value::as_str).for_each(complain);
+            told.problems.iter().for_each(|problem| complain(problem));
             ExitCode::from(REFUSED)
         }
-        Err(Trouble::NotRunning) => {
-            complain(&format!("nobody answers at {address}"));
-            ExitCode::from(REFUSED)
-        }
-        Err(Trouble::Refused(sentence)) => {
+        Err(sentence) => {
             complain(&sentence);
             ExitCode::from(REFUSED)
         }
+    }
+}
+
+async fn ask(at: &Whereabouts) -> Result<Told, String> {
+    let address = client::address(at, Listener::Public);
+    match tokio::time::timeout(TIMEOUT, client::call(address, "/health", None, None)).await {
+        Ok(Ok(answer)) => {
+            let told: Told = serde_json::from_slice(&answer.body)
+                .map_err(|_| format!("what answers at {address} is not Usher (status {})", answer.status))?;
+            // Two words for one thing; a proxy's page would have only one.
+            Ok(Told { healthy: told.healthy && answer.status == 200, ..told })
+        }
+        Ok(Err(Trouble::NotRunning)) => Err(format!("nobody answers at {address}")),
+        Ok(Err(Trouble::Refused(sentence))) => Err(sentence),
+        Err(_) => Err(format!("the daemon at {address} does not answer")),
     }
 }

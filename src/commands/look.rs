@@ -5,8 +5,13 @@ use std::process::ExitCode;
 
 use super::client::{self, Trouble, percent_encoded};
 use super::{REFUSED, UNREACHABLE, complain, say};
-use crate::config::Whereabouts;
-use crate::reports::{Page, Question};
+use crate::config::{Config, ConfigProblem, Whereabouts, environment};
+use crate::daemon;
+use crate::facts::Moment;
+use crate::ledger::Book;
+use crate::policy::{Rules, Scene, World};
+use crate::reports::{self, Page, Question};
+use crate::store::{Loaded, Store, Which};
 
 /// For whom the answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,20 +28,26 @@ impl Form {
 }
 
 /// Answers a question.
-pub(super) async fn look(at: &Whereabouts, question: &Question, form: Form) -> ExitCode {
+pub(super) async fn look(at: &Whereabouts, question: &Question, form: Form, now: Moment) -> ExitCode {
     match client::page(at, &target(question), None).await {
         Ok(page) => show(&page, form),
         Err(Trouble::Refused(sentence)) => {
             complain(&sentence);
             ExitCode::from(REFUSED)
         }
-        Err(Trouble::NotRunning) => match offline(question, &at.state_dir) {
-            Ok(page) => {
-                complain("the daemon is not running; this is what its book says");
-                show(&page, form)
+        Err(Trouble::NotRunning) => match from_the_book(question, &at.state_dir, now) {
+            Ok(Offline { notes, answer }) => {
+                notes.iter().for_each(|note| complain(note));
+                match answer {
+                    Ok(page) => show(&page, form),
+                    Err(sentence) => {
+                        complain(&sentence);
+                        ExitCode::from(REFUSED)
+                    }
+                }
             }
             Err(sentence) => {
-                complain(&sentence);
+                complain(&format!("Usher is not running, and its book can't answer: {sentence}"));
                 ExitCode::from(UNREACHABLE)
             }
         },
@@ -59,10 +70,51 @@ fn show(page: &Page, form: Form) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Answers from the book in `state_dir`, when no daemon runs.
+/// An answer from the book.
+#[derive(Debug)]
+pub struct Offline {
+    /// How old it is, and whether it can be trusted.
+    pub notes: Vec<String>,
+    /// As [`reports::answer`] gives it.
+    pub answer: Result<Page, String>,
+}
+
+/// The rules come from the same environment as the daemon's; without them a
+/// book can't be explained, only misread.
+fn from_the_book(question: &Question, state_dir: &Path, now: Moment) -> Result<Offline, String> {
+    let told = |problems: Vec<ConfigProblem>| {
+        let problems = problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>();
+        format!("what it means depends on the configuration, which is wrong here:{problems}")
+    };
+    let config = Config::from_env(environment()).map_err(told)?;
+    offline(question, state_dir, &daemon::rules(&config)?, now)
+}
+
+/// Answers from the book in `state_dir`, when no daemon runs. It takes no lock
+/// and writes nothing.
 ///
 /// # Errors
-/// A sentence why the book can't answer.
-pub fn offline(_question: &Question, _state_dir: &Path) -> Result<Page, String> {
-    Err("Usher is not running; start it".to_owned())
+/// A sentence why there is no book that could be read.
+pub fn offline(question: &Question, state_dir: &Path, rules: &Rules, now: Moment) -> Result<Offline, String> {
+    let read = |which| Store::<Book>::read_only(state_dir, which).map_err(|error| error.to_string());
+    let live = read(Which::Live)?;
+    // A rehearsal that can't be read is no loss where there is a real book.
+    let rehearsal = match read(Which::DryRun) {
+        Err(sentence) if live.book.is_none() => return Err(sentence),
+        read => read.ok(),
+    };
+    let of = |which, loaded: Loaded<Book>| loaded.book.map(|book| (which, book, loaded.trust));
+    let books = [of(Which::Live, live), rehearsal.and_then(|loaded| of(Which::DryRun, loaded))];
+    let newest = books.into_iter().flatten().max_by_key(|(which, book, _)| (book.committed, *which == Which::Live));
+    let Some((which, book, trust)) = newest else {
+        return Err(format!("there is none in {}; is it the STATE_DIR of an Usher?", state_dir.display()));
+    };
+    let name = if which == Which::Live { "book" } else { "rehearsal (dry run)" };
+    let written = book.committed.with_timezone(&rules.tz).format("%Y-%m-%d %H:%M");
+    let mut notes = vec![format!("the daemon is not running; this is what its {name} of {written} says")];
+    if !trust.is_sound() {
+        notes.push(trust.to_string());
+    }
+    let scene = Scene { now, rules, book: &book, world: &World::default() };
+    Ok(Offline { notes, answer: reports::answer(scene, &[], question) })
 }

@@ -22,7 +22,7 @@ use crate::config::{ConfigProblem, Whereabouts, environment};
 use crate::engine::desk::{Accept, Ask};
 use crate::reports::Question;
 
-pub use look::offline;
+pub use look::{Offline, offline};
 
 /// Refused, not found, or unhealthy.
 pub const REFUSED: u8 = 1;
@@ -93,8 +93,9 @@ fn accept(word: &str) -> Result<Accept, String> {
 /// Carries out a command.
 pub async fn carry_out(args: Args) -> ExitCode {
     let command = args.command.unwrap_or(Command::Run);
+    let clock = Clock::system();
     if matches!(command, Command::Run) {
-        return run::run(environment(), Clock::system()).await;
+        return run::run(environment(), clock).await;
     }
     let at = match Whereabouts::from_env(environment()) {
         Ok(at) => at,
@@ -102,9 +103,9 @@ pub async fn carry_out(args: Args) -> ExitCode {
     };
     match command {
         Command::Run | Command::Health => health::health(&at).await,
-        Command::Holds { json } => look::look(&at, &Question::Holds, look::Form::of(json)).await,
-        Command::Members { json } => look::look(&at, &Question::Members, look::Form::of(json)).await,
-        Command::Why { who, json } => look::look(&at, &Question::Why { who }, look::Form::of(json)).await,
+        Command::Holds { json } => look::look(&at, &Question::Holds, look::Form::of(json), clock.now()).await,
+        Command::Members { json } => look::look(&at, &Question::Members, look::Form::of(json), clock.now()).await,
+        Command::Why { who, json } => look::look(&at, &Question::Why { who }, look::Form::of(json), clock.now()).await,
         Command::Approve { ids } => ask::ask(&at, &Ask::Approve { ids }).await,
         Command::Reject { ids } => ask::ask(&at, &Ask::Reject { ids }).await,
         Command::Accept { what } => ask::ask(&at, &Ask::Accept { what }).await,

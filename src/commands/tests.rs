@@ -76,8 +76,31 @@ async fn without_a_daemon_changing_commands_refuse_and_health_is_bad() {
     let (dir, at) = whereabouts("gone");
     let ask = Ask::Approve { ids: vec!["all".into()] };
     assert_eq!(ask::ask(&at, &ask).await, ExitCode::from(UNREACHABLE));
-    assert_eq!(look::look(&at, &Question::Holds, look::Form::People).await, ExitCode::from(UNREACHABLE));
+    assert_eq!(
+        look::look(&at, &Question::Holds, look::Form::People, crate::facts::Moment::UNIX_EPOCH).await,
+        ExitCode::from(UNREACHABLE)
+    );
     assert_eq!(health::health(&at).await, ExitCode::from(REFUSED));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
+async fn a_stranger_on_the_port_of_a_dead_daemon_does_not_pass_for_a_healthy_one() {
+    let (dir, at) = whereabouts("stranger");
+    for page in ["fine", "{\"healthy\":true}"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap();
+        write_listening(&dir, &Listening { public: here, admin: here }).unwrap();
+        let stranger = tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await.unwrap();
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        assert_eq!(health::health(&at).await, ExitCode::from(REFUSED), "{page}");
+        stranger.await.unwrap();
+    }
     fs::remove_dir_all(dir).unwrap();
 }
 

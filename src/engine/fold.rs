@@ -16,6 +16,9 @@ use crate::policy::confirm::SETTLED_AFTER;
 use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, decide, inactivity, readings};
 use crate::reports::Page;
 
+/// Between the first whole reading of a process and the one that confirms it.
+const SECOND_LOOK_AFTER: TimeDelta = TimeDelta::seconds(1);
+
 /// Which sources sent a whole reading that may be folded in.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sound {
@@ -81,7 +84,8 @@ impl Engine {
             let state = self.world.state(source);
             let wished = self.wanted.get(&source).is_some_and(|wanted| Some(*wanted) > state.read_at);
             if state.wholes == 1 && !wished {
-                self.wanted.insert(source, now);
+                // A wish is met by a reading begun after it, so it lies after this one.
+                self.wanted.insert(source, now + SECOND_LOOK_AFTER);
             }
         }
     }
@@ -235,6 +239,9 @@ impl Engine {
         if let Some(failure) = &acted.failure {
             tracing::warn!(member = %intent.member, "{}: {failure}", intent.because);
             note_failure(now, book, &acted.key, failure.kind, &failure.why, failure.retry_after);
+        }
+        if let Some(customer) = &acted.customer {
+            self.fold_customer(now, book, customer);
         }
         if let Some(after) = &acted.after {
             let rules = self.parts.rules.clone();

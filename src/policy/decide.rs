@@ -166,8 +166,8 @@ fn hold(now: Moment, rules: &Rules, book: &mut Book, held: Vec<(Proposal, HeldBe
 fn tell_held(now: Moment, rules: &Rules, book: &mut Book, holds: &[Hold]) {
     let Some(first) = holds.first() else { return };
     let title = match holds.len() {
-        1 => format!("Waiting for you: {}", first.what),
-        many => format!("Waiting for you: {many} actions"),
+        1 => first.what.clone(),
+        many => format!("{many} actions"),
     };
     let people = holds.iter().map(|hold| format!("{}: {}: {}", hold.id, hold.what, hold.why)).collect();
     let ids: Vec<&str> = holds.iter().map(|hold| hold.id.as_str()).collect();

@@ -11,7 +11,9 @@
     reason = "tests may"
 )]
 
+mod brake;
 mod channels;
+mod paper;
 mod hardship;
 mod rules;
 mod services;

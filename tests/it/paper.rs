@@ -1,0 +1,340 @@
+//! The house on paper: a book, a world and rules built in memory, for pure
+//! tests of the policy. Everything is real but the outside.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use usher::facts::{
+    Activity, Billing, Catalogue, CustomerId, Email, Friends, Invoice, InvoiceId, Item, Moment, PlexId, PriceId,
+    ProductId, Section, SectionId, ServerId, Share, ShareId, ShareState, Source, Status, Subscription, SubscriptionId,
+    Watcher, Whole,
+};
+use usher::ledger::{
+    Billed, Book, Grant, GrantKind, IdleSpell, Member, NoticeKey, Payer, ShareRecord, UnpaidSpell, Ways,
+};
+use usher::member::MemberId;
+use usher::policy::brake::{self, Admission};
+use usher::policy::plan::{self, Plan};
+use usher::policy::{PruneMode, Rules, Scene, Seen, Tiers, World};
+use usher::tier::{Tier, Wanted};
+
+pub const MOVIES: SectionId = SectionId(1);
+pub const TV: SectionId = SectionId(2);
+pub const OWNER: PlexId = PlexId(1);
+
+/// Saturday, 31 January 2026, noon.
+pub fn noon() -> Moment {
+    chrono::NaiveDate::from_ymd_opt(2026, 1, 31).unwrap().and_hms_opt(12, 0, 0).unwrap().and_utc()
+}
+
+pub fn days(n: i64) -> TimeDelta {
+    TimeDelta::days(n)
+}
+
+/// A house in which every brake lets through, and one person: Ann, who has an
+/// account, an address and nothing else.
+pub struct Paper {
+    pub now: Moment,
+    pub rules: Rules,
+    pub book: Book,
+    pub world: World,
+    pub ann: MemberId,
+}
+
+impl Paper {
+    pub fn new() -> Self {
+        let now = noon();
+        let mut book = Book::new(now - days(400));
+        book.committed = now - TimeDelta::minutes(1);
+        book.identities.plex_server = Some(ServerId::from("server"));
+        book.identities.owner = Some(OWNER);
+        book.identities.stripe_account = Some("acct_1".into());
+        book.identities.stripe_livemode = Some(false);
+        for source in Source::ALL {
+            book.adopted.insert(source, now - days(400));
+        }
+        book.libraries.known = sections();
+        let mut paper = Self { now, rules: rules(), book, world: world(now), ann: MemberId::number(1) };
+        paper.ann = paper.person("ann");
+        paper
+    }
+
+    pub fn scene(&self) -> Scene<'_> {
+        Scene { now: self.now, rules: &self.rules, book: &self.book, world: &self.world }
+    }
+
+    pub fn plan(&self) -> Plan {
+        plan::plan(self.scene())
+    }
+
+    pub fn admit(&self) -> Admission {
+        brake::admit(self.scene(), self.plan())
+    }
+
+    pub fn member(&mut self) -> &mut Member {
+        let ann = self.ann.clone();
+        self.of(&ann)
+    }
+
+    pub fn of(&mut self, id: &MemberId) -> &mut Member {
+        self.book.members.get_mut(id).unwrap()
+    }
+
+    /// Somebody with an account and an address, and a record in Tautulli.
+    pub fn person(&mut self, name: &str) -> MemberId {
+        let id = self.book.enter(self.now - days(400));
+        let account = PlexId(100 + self.book.next_member);
+        let member = self.of(&id);
+        member.plex = Some(account);
+        member.username = Some(name.to_owned());
+        member.email = Email::parse(&format!("{name}@example.com"));
+        if let Some(whole) = self.world.tautulli.last.as_mut() {
+            whole.value.people.insert(account, Watcher { last_play: None, keep_history: true });
+        }
+        id
+    }
+
+    /// A share that was taken up `ago`.
+    pub fn shares(&mut self, id: &MemberId, sections: &[SectionId], ago: TimeDelta) {
+        let now = self.now;
+        let member = self.of(id);
+        let account = member.plex;
+        let email = member.email.clone();
+        let row = Share {
+            id: ShareId(account.map_or(9, |account| account.0 * 10)),
+            account,
+            username: member.username.clone(),
+            title: None,
+            email,
+            sections: sections.iter().copied().collect(),
+            all_libraries: false,
+            downloads: Some(false),
+            settings: Some(BTreeMap::new()),
+            state: ShareState::Accepted { accepted_at: Some(now - ago) },
+            home: false,
+            restricted: false,
+        };
+        member.share = Some(ShareRecord { row, first_seen: now - ago, was_pending: true });
+    }
+
+    /// An invite that waits.
+    pub fn invited(&mut self, id: &MemberId, sections: &[SectionId]) {
+        self.shares(id, sections, days(2));
+        let invited_at = Some(self.now - days(2));
+        let share = self.of(id).share.as_mut().unwrap();
+        share.row.state = ShareState::Pending { invited_at };
+    }
+
+    pub fn grant(&mut self, id: &MemberId, kind: GrantKind) {
+        let since = self.now - days(400);
+        self.of(id).grants.push(Grant { kind, since, until: None, libraries: None, downloads: None });
+    }
+
+    /// Somebody who was shared with by hand long ago, and watched last `ago`.
+    pub fn friend(&mut self, name: &str, ago: TimeDelta) -> MemberId {
+        let id = self.person(name);
+        self.make_friend(&id, ago);
+        id
+    }
+
+    pub fn make_friend(&mut self, id: &MemberId, ago: TimeDelta) {
+        self.shares(id, &[MOVIES, TV], days(400));
+        self.grant(id, GrantKind::ByHand);
+        self.watched(id, ago);
+    }
+
+    pub fn watched(&mut self, id: &MemberId, ago: TimeDelta) {
+        let at = self.now - ago;
+        self.of(id).last_play = Some(at);
+    }
+
+    /// Their warning was accepted `ago`, in the spell that is under way.
+    pub fn warned(&mut self, id: &MemberId, ago: TimeDelta) {
+        let at = self.now - ago;
+        let promised = self.rules.end_of_day(self.rules.day_of(at + days(self.rules.warning_days())));
+        let mut spell = self.spell(id);
+        spell.warned_at = Some(at);
+        spell.promised_end = Some(promised);
+        self.of(id).idle = Some(spell);
+    }
+
+    /// A spell whose warning is still in the outbox.
+    pub fn spell(&mut self, id: &MemberId) -> IdleSpell {
+        let standing = usher::policy::reasons::standing(self.scene(), &self.book.members[id]);
+        let usher::policy::inactivity::Idle::Days { since, .. } =
+            usher::policy::inactivity::idle(self.scene(), &self.book.members[id], &standing)
+        else {
+            panic!("not idle")
+        };
+        let notice = NoticeKey("warning".into());
+        IdleSpell { started: since, notice, warned_at: None, promised_end: None, no_channel: false }
+    }
+
+    /// A subscription in this status, begun `ago`; tier Basic unless changed.
+    pub fn pays(&mut self, id: &MemberId, status: Status, ago: TimeDelta) -> &mut Billed {
+        let began = self.now - ago;
+        let member = self.of(id);
+        let (sub, customer): (SubscriptionId, CustomerId) =
+            (format!("sub_{id}_{}", member.subscriptions.len()).into(), format!("cus_{id}").into());
+        let email = member.email.clone();
+        let payer = Payer { mail_to: email.clone(), email, name: None, since: began, proof: None };
+        member.customers.entry(customer.clone()).or_insert(payer);
+        let now = Subscription {
+            id: sub.clone(),
+            customer,
+            status,
+            created: began,
+            items: vec![Item { price: "price_basic".into(), product: Some("prod".into()), period_end: None }],
+            cancel_at: None,
+            cancel_at_period_end: false,
+            canceled_at: None,
+            ended_at: None,
+            ended_by_failed_payment: false,
+            trial_end: None,
+            collection_paused: false,
+            open_invoices: None,
+        };
+        let billed = Billed {
+            now,
+            first_seen: began,
+            tier: Some("Basic".into()),
+            paused_since: None,
+            vanished: None,
+            adopted: false,
+        };
+        member.subscriptions.entry(sub).or_insert(billed)
+    }
+
+    /// Past due (or unpaid) since `ago`; `next`: when Stripe tries again.
+    pub fn owes(&mut self, id: &MemberId, status: Status, ago: TimeDelta, next: Option<TimeDelta>) {
+        let now = self.now;
+        let billed = self.pays(id, status, days(300));
+        billed.now.open_invoices = Some(vec![Invoice {
+            id: InvoiceId::from("in_1"),
+            opened_at: now - ago,
+            due_at: None,
+            next_attempt_at: next.map(|next| now + next),
+            hosted_url: None,
+            amount_due: 500,
+            currency: "usd".into(),
+        }]);
+    }
+
+    /// Ended by Stripe `ago`.
+    pub fn ended(&mut self, id: &MemberId, ago: TimeDelta) {
+        let now = self.now;
+        self.pays(id, Status::Canceled, days(300)).now.ended_at = Some(now - ago);
+    }
+
+    /// The payment-failed letter was accepted `ago`.
+    pub fn told_unpaid(&mut self, id: &MemberId, ago: Option<TimeDelta>) {
+        let now = self.now;
+        let member = self.of(id);
+        let subscription = member.subscriptions.keys().next().unwrap().clone();
+        member.unpaid = Some(UnpaidSpell {
+            occasion: "in_1".into(),
+            invoice: Some("in_1".into()),
+            subscription,
+            notice: NoticeKey("unpaid".into()),
+            told_at: ago.map(|ago| now - ago),
+            no_channel: false,
+        });
+    }
+
+    /// So many others with access who pay and watch, so that shares of the
+    /// house can be reckoned.
+    pub fn crowd(&mut self, many: usize) {
+        for n in 0..many {
+            let id = self.friend(&format!("other{n}"), days(1));
+            self.of(&id).last_play = Some(self.now - days(1));
+        }
+    }
+}
+
+fn sections() -> BTreeMap<SectionId, Section> {
+    [(MOVIES, "Movies"), (TV, "TV")]
+        .into_iter()
+        .map(|(id, title)| (id, Section { id, key: id.0, title: title.into() }))
+        .collect()
+}
+
+fn rules() -> Rules {
+    let tier = |name: &str, price: &str, titles: &[&str], downloads| Tier {
+        name: name.into(),
+        description: None,
+        prices: BTreeSet::from([PriceId::from(price)]),
+        libraries: Wanted::Titles(titles.iter().map(|title| (*title).to_owned()).collect()),
+        downloads,
+    };
+    Rules {
+        warn_days: 27,
+        kick_days: 30,
+        prune_mode: PruneMode::Auto,
+        payment_grace_days: 7,
+        payment_grace_strict: false,
+        settle: TimeDelta::hours(24),
+        expiry_warn_days: vec![7, 3],
+        paused_collection_ends: false,
+        vip_names: Vec::new(),
+        admin_email: Email::parse("operator@example.com"),
+        removals_per_day_max: None,
+        removal_pace: TimeDelta::minutes(10),
+        intervals: BTreeMap::from([
+            (Source::Plex, TimeDelta::minutes(2)),
+            (Source::Stripe, TimeDelta::minutes(15)),
+            (Source::Tautulli, TimeDelta::minutes(30)),
+        ]),
+        configured: Source::ALL.into_iter().collect(),
+        ways: Ways { mail: true, operator_mail: true, discord: true, dry_run: false },
+        tz: chrono_tz::UTC,
+        tiers: Tiers::File(vec![
+            tier("Basic", "price_basic", &["Movies"], false),
+            tier("Premium", "price_premium", &["Movies", "TV"], true),
+        ]),
+        products: BTreeSet::new(),
+        forget_days: Some(30),
+    }
+}
+
+fn seen<T>(now: Moment, value: T) -> Seen<T> {
+    let begun = now - TimeDelta::seconds(30);
+    let whole = Whole { begun, at: now - TimeDelta::seconds(29), skew_secs: Some(0), value };
+    Seen { last: Some(whole), wholes: 2, ..Seen::default() }
+}
+
+fn world(now: Moment) -> World {
+    let friends = Friends {
+        owner: OWNER,
+        owner_email: None,
+        server: ServerId::from("server"),
+        server_name: "Attic".into(),
+        sections: sections(),
+        shares: Vec::new(),
+        home: BTreeSet::new(),
+        on_other_servers: BTreeSet::new(),
+    };
+    let billing = Billing {
+        account: Some("acct_1".into()),
+        key_livemode: false,
+        livemode_fits: true,
+        catalogue: Some(Catalogue {
+            prices: BTreeMap::from([(PriceId::from("price_basic"), ProductId::from("prod"))]),
+            products: BTreeMap::new(),
+        }),
+        subscriptions: BTreeMap::new(),
+        customers: BTreeMap::new(),
+        stated: BTreeMap::new(),
+        moments: Vec::new(),
+        cursor: None,
+    };
+    let activity = Activity {
+        server: ServerId::from("server"),
+        connected: true,
+        people: BTreeMap::new(),
+        watching_now: Some(BTreeSet::new()),
+        oldest_play: Some(now - days(500)),
+        history_total: 1000,
+        unlogged_keys: BTreeSet::new(),
+    };
+    World { plex: seen(now, friends), stripe: seen(now, billing), tautulli: seen(now, activity), ..World::default() }
+}

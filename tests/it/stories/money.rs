@@ -1,0 +1,198 @@
+//! Payments that fail, and tiers that change (R4, R6; promises 1 and 9).
+
+use sandbox::rig::{Rig, address};
+use sandbox::smtp::{Fault, Stay};
+use sandbox::stripe::AfterRetries;
+use usher::facts::PlexId;
+
+use super::{all_is_well, days, heard, hours, told, told_at, unhurried};
+
+/// Ann pays as `ann-pays@`, watches as `ann@`.
+async fn ann_pays_with_another_address(rig: &Rig) -> (PlexId, String) {
+    let ann = rig.person(2_000_001, "ann");
+    let customer = rig.stripe.customer(&address("ann-pays"), "Ann");
+    let sub = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(1).await;
+    rig.plex.accept_invite_as(address("ann-pays").as_str(), ann).expect("an invite");
+    rig.hours(2).await;
+    (ann, sub)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_payment_is_written_to_the_payers_address_and_forgotten_once_paid() {
+    let mut rig = Rig::new("payment-recovers").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let (ann, sub) = ann_pays_with_another_address(&rig).await;
+    rig.stripe.card_fails(&sub);
+    rig.hours(2).await;
+    assert_eq!(told(&rig, "ann-pays", "go through"), 1, "{:?}", rig.subjects_to("ann-pays"));
+    assert_eq!(told(&rig, "ann", "go through"), 0, "money is nobody else's business");
+    assert_eq!(heard(&rig, "Payment trouble"), 1);
+    rig.days(2).await;
+    rig.stripe.retry_succeeds(&sub);
+    rig.days(12).await;
+    assert!(rig.plex.has_access(ann));
+    assert_eq!((rig.plex.deletions().len(), told(&rig, "ann-pays", "go through")), (0, 1));
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_01_who_never_pays_is_out_only_when_grace_tries_and_letter_are_over() {
+    let mut rig = Rig::new("never-pays").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let (ann, sub) = ann_pays_with_another_address(&rig).await;
+    rig.stripe.card_fails(&sub);
+    let failed = rig.now();
+    rig.days(8).await;
+    // Past the 7 days, but Stripe will try again.
+    assert!(rig.stripe.object(&sub)["status"] == "past_due" && rig.plex.has_access(ann));
+    rig.days(8).await;
+    assert!(!rig.plex.has_access(ann), "{}", super::why(&rig, "ann").await);
+    let gone = rig.plex.deletions()[0].at;
+    assert!(gone - failed >= days(9), "not while an attempt was scheduled: {}", gone - failed);
+    assert!(gone - told_at(&rig, "ann-pays", "go through") >= days(3));
+    assert_eq!(told(&rig, "ann", "has ended"), 1, "access letters go to the Plex address");
+    assert_eq!(rig.plex.deletions().len(), 1);
+    all_is_well(&rig);
+}
+
+/// What becomes of who can't pay, by the account's setting at Stripe.
+async fn retries_run_out(name: &str, outcome: AfterRetries, at_least: i64, at_most: i64) {
+    let mut rig = Rig::new(name).await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let (ann, sub) = ann_pays_with_another_address(&rig).await;
+    rig.stripe.card_fails(&sub);
+    rig.stripe.retries_exhausted(&sub, outcome);
+    let failed = rig.now();
+    rig.days(10).await;
+    assert!(!rig.plex.has_access(ann), "{}", super::why(&rig, "ann").await);
+    let after = rig.plex.deletions()[0].at - failed;
+    assert!(after >= days(at_least) && after < days(at_most) + hours(3), "{after}");
+    assert!(rig.plex.deletions()[0].at - told_at(&rig, "ann-pays", "go through") >= days(3));
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_stripe_cancels_for_money_ends_three_days_after_the_letter() {
+    retries_run_out("retries-canceled", AfterRetries::Canceled, 3, 4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_stripe_leaves_unpaid_ends_with_the_grace() {
+    retries_run_out("retries-unpaid", AfterRetries::Unpaid, 7, 7).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_stays_past_due_ends_with_the_grace() {
+    retries_run_out("retries-past-due", AfterRetries::StaysPastDue, 7, 7).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_01_unpaid_while_no_mail_goes_out_removes_nobody() {
+    let mut rig = Rig::new("unpaid-smtp-down").await;
+    unhurried(&mut rig, 2);
+    rig.open().await;
+    let (ann, sub) = ann_pays_with_another_address(&rig).await;
+    rig.hours(2).await;
+    rig.smtp.fault(Fault::Down, Stay::UntilCleared);
+    rig.stripe.card_fails(&sub);
+    rig.stripe.retries_exhausted(&sub, AfterRetries::Unpaid);
+    rig.days(35).await;
+    assert!(rig.plex.has_access(ann), "whatever was down, for however long");
+    rig.smtp.clear_faults();
+    rig.days(2).await;
+    assert!(rig.plex.has_access(ann), "the letter is out, the three days are not over");
+    assert_eq!(told(&rig, "ann-pays", "go through"), 1);
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", super::why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_no_address_at_stripe_is_out_only_when_the_operator_says_so() {
+    let mut rig = Rig::new("unpaid-no-address").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let (ann, sub) = ann_pays_with_another_address(&rig).await;
+    let customer = rig.stripe.object(&sub)["customer"].as_str().expect("a customer").to_owned();
+    rig.stripe.change_email(&customer, "");
+    rig.hours(2).await;
+    rig.stripe.card_fails(&sub);
+    rig.stripe.retries_exhausted(&sub, AfterRetries::Unpaid);
+    rig.days(10).await;
+    assert!(rig.plex.has_access(ann));
+    let holds = super::holds(&rig).await;
+    assert_eq!(holds.iter().map(|(_, rule, _)| rule.as_str()).collect::<Vec<_>>(), ["approval"]);
+    super::say(&rig, "approve", &["all"]).await;
+    rig.hours(1).await;
+    assert!(!rig.plex.has_access(ann));
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_changes_the_share_in_place_and_sends_the_filters_back() {
+    let mut rig = Rig::new("upgrade").await;
+    rig.open().await;
+    let (ann, sub) = super::payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    let share = rig.plex.share_of(ann).expect("a share");
+    rig.plex.with_share(share.id, |share| {
+        share.settings.filter_movies = "contentRating=G%2CPG".into();
+        share.settings.allow_tuners = 2;
+        share.settings.allow_channels = true;
+    });
+    rig.minutes(5).await;
+    rig.stripe.change_price(&sub, &rig.premium);
+    rig.minutes(5).await;
+    let now = rig.plex.share_of(ann).expect("a share");
+    assert_eq!((now.id, now.sections), (share.id, vec![rig.movies, rig.tv]));
+    assert!(now.settings.allow_sync, "Premium has downloads");
+    assert_eq!(now.settings.filter_movies, "contentRating=G%2CPG");
+    assert_eq!((now.settings.allow_tuners, now.settings.allow_channels), (2, true));
+    assert_eq!((rig.plex.updates().len(), rig.plex.deletions().len(), rig.plex.invites_sent().len()), (1, 0, 1));
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_downgrade_narrows_the_share_in_place() {
+    let mut rig = Rig::new("downgrade").await;
+    rig.open().await;
+    let (ann, sub) = super::payer(&rig, 2_000_001, "ann", &rig.premium.clone()).await;
+    assert!(rig.plex.share_of(ann).expect("a share").settings.allow_sync);
+    rig.stripe.change_price(&sub, &rig.basic);
+    rig.minutes(20).await;
+    let now = rig.plex.share_of(ann).expect("a share");
+    assert_eq!((now.sections, now.settings.allow_sync), (vec![rig.movies], false));
+    assert_eq!(rig.plex.updates().len(), 1);
+    rig.hours(3).await;
+    assert_eq!(rig.plex.updates().len(), 1, "once");
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn paused_collection_keeps_access_unless_the_operator_said_otherwise() {
+    let mut rig = Rig::new("collection-paused").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let (ann, sub) = ann_pays_with_another_address(&rig).await;
+    rig.stripe.pause_collection(&sub, "void", None);
+    rig.days(4).await;
+    assert!(rig.plex.has_access(ann));
+    assert_eq!(rig.plex.deletions().len(), 0);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_is_told_once_and_ends_nothing() {
+    let mut rig = Rig::new("refund").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let (ann, sub) = ann_pays_with_another_address(&rig).await;
+    rig.stripe.refund(&sub, None).expect("a charge");
+    rig.days(3).await;
+    assert!(rig.plex.has_access(ann));
+    assert_eq!(heard(&rig, "refund"), 1, "{:?}", rig.operator_subjects());
+    all_is_well(&rig);
+}
