@@ -186,8 +186,8 @@ impl Engine {
     }
 
     fn fold_customer(&mut self, now: Moment, book: &mut Book, look: &CustomerLook) {
-        let adopted = book.adopted.contains_key(&Source::Stripe);
-        if !adopted || !self.is_ours(now, book, Source::Stripe) {
+        let read = book.adopted.contains_key(&Source::Stripe) && self.world.stripe.last.is_some();
+        if !read || !self.is_ours(now, book, Source::Stripe) {
             return; // The whole reading, which is on its way, says it.
         }
         let rules = self.parts.rules.clone();
@@ -394,7 +394,9 @@ fn note_failure(
     if let Some(wait) = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()) {
         intent.not_before = intent.not_before.max(now + wait);
     }
-    let refused = matches!(kind, FailureKind::Refused | FailureKind::Gone | FailureKind::Forbidden);
+    // An endpoint that is gone or forbidden speaks of plex.tv or of our token,
+    // not of this person: it is tried again.
+    let refused = kind == FailureKind::Refused;
     let (Act::Invite { to, .. }, true) = (&intent.act, refused) else { return };
     let by_id = matches!(to, InviteTo::Account(_));
     // Refused for good: nothing can have happened, so it need not be read back.

@@ -187,6 +187,9 @@ pub struct UnpaidSpell {
     pub notice: NoticeKey,
     /// When a channel accepted it.
     pub told_at: Option<Moment>,
+    /// Nothing happens before this: the end of the day that it promised.
+    #[serde(default)]
+    pub promised_end: Option<Moment>,
     /// There was no way to reach them.
     pub no_channel: bool,
 }

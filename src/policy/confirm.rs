@@ -6,8 +6,10 @@ use chrono::TimeDelta;
 
 use super::{Rules, World, letters, libraries};
 use crate::backoff;
-use crate::facts::Moment;
-use crate::ledger::{Act, ActKey, Book, EndCause, EndedBecause, Intent, IntentState, Letter, Member, Owed, Removal};
+use crate::facts::{Moment, ShareId};
+use crate::ledger::{
+    Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, Letter, Member, Owed, Removal,
+};
 
 /// plex.tv's listings lag behind writes: a listing begun so long after a try
 /// shows what became of it.
@@ -77,7 +79,7 @@ fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &M
             let titles = libraries::titles(&book.libraries, sections.ids()).join(", ");
             book.note(&member.id, now, format!("share changed to {titles}: {}", intent.because));
         }
-        Act::End { cause, .. } => ended(now, rules, book, intent, member, cause),
+        Act::End { share, cause } => ended(now, rules, book, intent, member, *share, cause),
         Act::Cancel { subscription } => {
             let known = book.members.get_mut(&member.id);
             if let Some(billed) = known.and_then(|known| known.subscriptions.get_mut(subscription)) {
@@ -113,7 +115,15 @@ fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member) {
     book.owe(Owed::to_member(member, occasion, letter, TimeDelta::days(3)), rules.ways, now);
 }
 
-fn ended(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &Member, cause: &EndCause) {
+fn ended(
+    now: Moment,
+    rules: &Rules,
+    book: &mut Book,
+    intent: &Intent,
+    member: &Member,
+    share: ShareId,
+    cause: &EndCause,
+) {
     let had_access = member.undo.as_ref().is_some_and(|undo| undo.share.is_accepted());
     if !had_access {
         book.note(&member.id, now, format!("invite taken back: {}", intent.because));
@@ -121,15 +131,19 @@ fn ended(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &
     }
     let stated = match cause {
         EndCause::Lapsed { because, subscription, .. } => {
-            let over = member.subscriptions.get(subscription).is_some_and(|billed| billed.now.ended_at.is_some());
+            let said = |billed: &Billed| billed.now.ended_at.is_some() && billed.cut_off.is_none();
+            let over = member.subscriptions.get(subscription).is_some_and(said);
             over || *because == EndedBecause::TrialEnded
         }
         EndCause::Idle { .. } | EndCause::Revoked => false,
     };
     book.removals.push(Removal { at: now, member: member.id.clone(), stated });
     book.note(&member.id, now, format!("removed: {}", intent.because));
-    if let (Some(days), Some(known)) = (rules.forget_days, book.members.get_mut(&member.id)) {
+    // R3: what Tautulli keeps is deleted after idleness only; who stopped
+    // paying may pay again tomorrow.
+    let forgets = rules.forget_days.filter(|_| matches!(cause, EndCause::Idle { .. }));
+    if let (Some(days), Some(known)) = (forgets, book.members.get_mut(&member.id)) {
         known.forget_at = Some(now + TimeDelta::days(days));
     }
-    letters::owe_removed(now, rules, book, member, cause, &intent.because);
+    letters::owe_removed(now, rules, book, member, share, cause, &intent.because);
 }

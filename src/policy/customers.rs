@@ -11,7 +11,8 @@ use super::{
     paying::{self, Match},
 };
 use crate::facts::{
-    Billing, Catalogue, Customer, CustomerId, CustomerLook, Moment, Source, Stated, Subscription, SubscriptionId, Whole,
+    Billing, Catalogue, Customer, CustomerId, CustomerLook, Moment, Source, Stated, Status, Subscription,
+    SubscriptionId, Whole,
 };
 use crate::ledger::{Billed, Book, Index, Letter, Owed, Payer, Population};
 use crate::member::MemberId;
@@ -109,23 +110,27 @@ fn see_subscription(
             None
         }
     };
+    if let Status::Unknown(word) = &sub.status {
+        tell_unknown_status(now, rules, book, sub, word);
+    }
     let Some(id) = whose(now, book, index, sub, customer) else { return true };
     let begun = book.begun;
     let Some(member) = book.members.get_mut(&id) else { return true };
     let was = member.subscriptions.get(&sub.id).cloned();
     let mut fresh = sub.clone();
     // An answer without the invoices doesn't make known ones unknown.
-    if fresh.open_invoices.is_none()
-        && matches!(fresh.status, crate::facts::Status::PastDue | crate::facts::Status::Unpaid)
-    {
+    if fresh.open_invoices.is_none() && matches!(fresh.status, Status::PastDue | Status::Unpaid) {
         fresh.open_invoices = was.as_ref().and_then(|billed| billed.now.open_invoices.clone());
     }
     let paused_since =
         sub.collection_paused.then(|| was.as_ref().and_then(|billed| billed.paused_since).unwrap_or(now));
     // What a price bought last is kept when its status is terminal: an ended
-    // subscription must still be known as ours.
-    let tier =
-        tier.or_else(|| was.as_ref().filter(|_| !sub.status.is_running()).and_then(|billed| billed.tier.clone()));
+    // subscription must still be known as ours. And grace gives what was last
+    // paid for, not what was only ordered (RULES R1).
+    let last_paid = was.as_ref().and_then(|billed| billed.tier.clone());
+    let unpaid = matches!(sub.status, Status::PastDue | Status::Unpaid);
+    let kept = last_paid.clone().filter(|tier| unpaid && rules.tiers.named(tier).is_some());
+    let tier = kept.or(tier).or_else(|| last_paid.filter(|_| !sub.status.is_running()));
     let billed = Billed {
         now: fresh,
         first_seen: was.as_ref().map_or(now, |billed| billed.first_seen),
@@ -136,6 +141,9 @@ fn see_subscription(
         adopted: was.as_ref().map_or(sub.created + CLOCKS_MAY_DIFFER < begun, |billed| billed.adopted),
     };
     note_change(now, member, was.as_ref(), &billed);
+    if was.is_none() && sub.status.is_running() {
+        member.invite_refused = None; // A new payment is worth another try.
+    }
     let ended = was.as_ref().is_some_and(|was| was.now.status.is_running()) && !sub.status.is_running();
     let no_tier = billed.tier.is_none() && sub.status.is_running();
     member.subscriptions.insert(sub.id.clone(), billed);
@@ -224,6 +232,16 @@ fn mark_vanished(now: Moment, rules: &Rules, book: &mut Book, id: &SubscriptionI
         what_to_do: "Look at the customer in Stripe's dashboard. Is STRIPE_SECRET_KEY the right account's?".into(),
     };
     book.owe(Owed::to_operator(Some(&member_id), format!("vanished-{id}"), letter), rules.ways, now);
+}
+
+/// An unknown status on a price of ours holds and is told (RULES R1).
+fn tell_unknown_status(now: Moment, rules: &Rules, book: &mut Book, sub: &Subscription, word: &str) {
+    let letter = Letter::Attention {
+        title: format!("Stripe says {} is {word:?}, which Usher doesn't know", sub.id),
+        detail: "Nobody is let in or ended because of it.".into(),
+        what_to_do: "Look at it in Stripe's dashboard, and look for a newer Usher.".into(),
+    };
+    book.owe(Owed::to_operator(None, format!("status-{}-{word}", sub.id), letter), rules.ways, now);
 }
 
 fn tell_no_tier(now: Moment, rules: &Rules, book: &mut Book, member: &MemberId, sub: &Subscription) {

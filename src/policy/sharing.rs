@@ -137,7 +137,9 @@ fn invite_to(member: &Member) -> Option<InviteTo> {
     if let Some(account) = member.plex.filter(|_| refused.is_none_or(|refused| !refused.by_id)) {
         return Some(InviteTo::Account(account));
     }
-    let email = member.paying_email().or(member.email.as_ref())?;
+    // Their Plex account's own address, once an account is known: the one they
+    // paid with could be another account's.
+    let email = member.email.as_ref().filter(|_| member.plex.is_some()).or(member.paying_email())?;
     if refused.is_some_and(|refused| refused.by_email) || (member.plex.is_none() && who::is_relay(email)) {
         return None;
     }

@@ -199,6 +199,7 @@ impl Paper {
             first_seen: began,
             tier: Some("Basic".into()),
             paused_since: None,
+            cut_off: None,
             vanished: None,
             adopted: false,
         };
@@ -237,6 +238,7 @@ impl Paper {
             subscription,
             notice: NoticeKey("unpaid".into()),
             told_at: ago.map(|ago| now - ago),
+            promised_end: None,
             no_channel: false,
         });
     }

@@ -3,4 +3,5 @@
 mod by_hand;
 mod house;
 mod looking;
+mod money;
 mod rows;
