@@ -107,7 +107,8 @@ impl Engine {
 
 fn is_removal(book: &Book, intent: &Intent) -> bool {
     let accepted = || book.members.get(&intent.member).is_some_and(crate::ledger::Member::has_access);
-    matches!(intent.act, Act::End { .. }) && accepted()
+    let paced = |cause: &EndCause| *cause != EndCause::Revoked && accepted();
+    matches!(&intent.act, Act::End { cause, .. } if paced(cause))
 }
 
 /// Something else that was tried for the same person is not read back yet: an
