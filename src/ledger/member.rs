@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{NoticeKey, Person};
 use crate::facts::{
-    CustomerId, Email, InvoiceId, Moment, PlexId, SectionId, Share, ShareId, Subscription, SubscriptionId,
+    CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, SectionId, Share, ShareId, Subscription, SubscriptionId,
 };
 use crate::member::MemberId;
 
@@ -37,9 +37,10 @@ pub struct Member {
     pub missing_since: Option<Moment>,
     /// Shares and invites that Usher can show it made.
     pub made: BTreeSet<ShareId>,
-    /// The tiers whose libraries the share was last seen to match. A share that
-    /// would be narrowed while these stay the same is a tier's edit: held.
-    pub entitled_tiers: BTreeSet<String>,
+    /// The prices for which the share was last seen to give just what they buy.
+    /// A share that would be narrowed while these stay the same is a tier's
+    /// edit: held.
+    pub matched_prices: BTreeSet<PriceId>,
     /// Reasons that no subscription gives.
     pub grants: Vec<Grant>,
     /// `usher revoke`: out, whatever else stands.
@@ -261,7 +262,7 @@ impl Member {
             share: None,
             missing_since: None,
             made: BTreeSet::new(),
-            entitled_tiers: BTreeSet::new(),
+            matched_prices: BTreeSet::new(),
             grants: Vec::new(),
             blocked: None,
             last_play: None,

@@ -143,7 +143,11 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     if row.is_accepted() || member.plex.is_some() {
         member.username = row.username.clone();
         member.title = row.title.clone();
-        member.email = row.email.clone().or(member.email.take());
+        let email = row.email.clone().or(member.email.clone());
+        if email != member.email {
+            member.bounces.clear(); // They were another address's.
+            member.email = email;
+        }
     }
     if new_row {
         explain_new_row(now, rules, book, &id, row, adopting);
@@ -216,6 +220,15 @@ fn awaits(member: &Member, row: &Share) -> bool {
 /// A row that wasn't there before: ours, for a payer, or by hand.
 fn explain_new_row(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Share, adopting: bool) {
     let Some(member) = book.members.get_mut(id) else { return };
+    // The very same share is back: it was never gone, and what was had stays.
+    let not_by_us = member.gone.as_ref().is_some_and(|gone| !gone.by_us);
+    if let Some(undo) = member.undo.as_ref().filter(|undo| not_by_us && undo.share.id == row.id) {
+        let known = |grant: &&Grant| !member.grants.iter().any(|other| other.kind == grant.kind);
+        let back: Vec<Grant> = undo.grants.iter().filter(known).cloned().collect();
+        member.grants.extend(back);
+        member.note(now, "the same share is back, with the reasons of before");
+        return;
+    }
     if member.made.contains(&row.id) {
         return;
     }
@@ -332,7 +345,7 @@ fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment)
     member.gone = Some(Gone { at: now, by_us: true, why, standing });
     member.missing_since = None;
     member.idle = None;
-    member.entitled_tiers.clear();
+    member.matched_prices.clear();
     if had_access {
         book.explain(now, Population::Friends, format!("{id} {}", share.row.id));
     }
@@ -367,7 +380,8 @@ fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
         how.push_str("; they still pay, and Usher does not invite them again by itself");
     }
     let letter = Letter::Departed { who: member.person(), how };
-    book.owe(Owed::to_operator(Some(id), format!("share-{}", share.row.id), letter), rules.ways, now);
+    let occasion = format!("share-{}-{}", share.row.id, now.date_naive());
+    book.owe(Owed::to_operator(Some(id), occasion, letter), rules.ways, now);
 }
 
 fn tell_section_news(now: Moment, rules: &Rules, book: &mut Book, news: SectionNews) {

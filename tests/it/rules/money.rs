@@ -4,8 +4,8 @@
 use chrono::TimeDelta;
 use usher::facts::{Status, SubscriptionId};
 use usher::ledger::{Delivery, InviteRefused, Letter};
-use usher::policy::reasons::{self, ReasonKind};
 use usher::policy::Scene;
+use usher::policy::reasons::{self, ReasonKind};
 
 use super::house::{House, MOVIES, days};
 
