@@ -5,7 +5,7 @@
 //! is believed only after two whole readings at least 10 minutes apart, and
 //! only while continuity stands (promise 2).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
@@ -14,8 +14,10 @@ use super::{
     libraries::{self, SectionNews},
     who,
 };
-use crate::facts::{Friends, Moment, Share, ShareLook, ShareState, Source, Whole};
-use crate::ledger::{Act, Book, Gone, Grant, GrantKind, IntentState, Letter, Owed, Population, ShareRecord, Undo};
+use crate::facts::{Friends, Moment, Share, ShareId, ShareLook, ShareState, Source, Whole};
+use crate::ledger::{
+    Act, Book, Gone, Grant, GrantKind, IntentState, Letter, Member, Owed, Population, ShareRecord, Undo,
+};
 use crate::member::MemberId;
 
 /// Absent for so long, over at least two whole readings: departed.
@@ -32,14 +34,16 @@ pub fn fold_friends(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
         tell_section_news(now, rules, book, news);
     }
     let mut present = BTreeSet::new();
+    let register = register(book);
     for row in &friends.shares {
         if row.account == Some(friends.owner) {
             continue;
         }
         // A look begun later than this reading knows better about its person.
-        match whose(book, row).filter(|id| world.listed.get(id).is_some_and(|looked| *looked > whole.begun)) {
+        match whose(book, &register, row).filter(|id| world.listed.get(id).is_some_and(|looked| *looked > whole.begun))
+        {
             Some(looked) => present.insert(looked),
-            None => present.insert(see_row(now, rules, book, row, adopting)),
+            None => present.insert(see_row(now, rules, book, &register, row, adopting)),
         };
     }
     for member in book.members.values_mut() {
@@ -90,7 +94,7 @@ pub fn with_access(friends: &Friends) -> u64 {
 pub fn fold_look(now: Moment, rules: &Rules, world: &mut World, book: &mut Book, member: &MemberId, look: &ShareLook) {
     let mut about = member.clone();
     for row in &look.shares {
-        about = see_row(now, rules, book, row, false);
+        about = see_row(now, rules, book, &Register::new(), row, false);
     }
     if look.shares.is_empty() {
         take_away_if_ours(now, book, member, look.begun);
@@ -104,8 +108,8 @@ pub fn fold_look(now: Moment, rules: &Rules, world: &mut World, book: &mut Book,
 }
 
 /// One row of a listing. Returns whose it is.
-fn see_row(now: Moment, rules: &Rules, book: &mut Book, row: &Share, adopting: bool) -> MemberId {
-    let id = whose(book, row).unwrap_or_else(|| book.enter(now));
+fn see_row(now: Moment, rules: &Rules, book: &mut Book, register: &Register, row: &Share, adopting: bool) -> MemberId {
+    let id = whose(book, register, row).unwrap_or_else(|| book.enter(now));
     let Some(member) = book.members.get_mut(&id) else { return id };
     let before = member.share.take();
     let new_row = before.as_ref().is_none_or(|share| share.row.id != row.id);
@@ -129,10 +133,12 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, row: &Share, adopting: b
 }
 
 /// Whose row this is: by the share's own id, by account, by invited address.
-fn whose(book: &Book, row: &Share) -> Option<MemberId> {
-    let by_share = book.members.values().find(|member| {
-        member.made.contains(&row.id) || member.share.as_ref().is_some_and(|share| share.row.id == row.id)
-    });
+fn whose(book: &Book, register: &Register, row: &Share) -> Option<MemberId> {
+    let registered = register.get(&row.id).and_then(|member| book.members.get(member));
+    if let Some(member) = registered.filter(|member| holds(member, row.id)) {
+        return Some(member.id.clone());
+    }
+    let by_share = book.members.values().find(|member| holds(member, row.id));
     let by_account = || row.account.and_then(|account| book.by_account(account));
     // A row that appears after our attempt with a lost answer is ours; and a
     // pending row under a payer's own address is that payer's.
@@ -145,6 +151,25 @@ fn whose(book: &Book, row: &Share) -> Option<MemberId> {
         })
     };
     by_share.or_else(by_account).or_else(by_address).map(|member| member.id.clone())
+}
+
+fn holds(member: &Member, share: ShareId) -> bool {
+    member.made.contains(&share) || member.share.as_ref().is_some_and(|record| record.row.id == share)
+}
+
+/// Who held which share (or had it made for them) before a reading is folded;
+/// of several, the first in the book. Searching the book for each row would
+/// cost the square of the house. What it doesn't know is searched for.
+type Register = BTreeMap<ShareId, MemberId>;
+
+fn register(book: &Book) -> Register {
+    let mut register = Register::new();
+    for member in book.members.values() {
+        for share in member.made.iter().copied().chain(member.share.as_ref().map(|record| record.row.id)) {
+            register.entry(share).or_insert_with(|| member.id.clone());
+        }
+    }
+    register
 }
 
 /// An invite of ours was tried and not yet read back.

@@ -3,6 +3,10 @@
 //!
 //! A subscription that left the listing, or is not running in it any more, is
 //! believed only after Stripe was asked about it singly (RULES R4, promise 4).
+//! Who holds what is looked up in a register made once a reading: searching
+//! the book for each subscription would cost the square of the house.
+
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
@@ -11,7 +15,7 @@ use super::{
     paying::{self, Match},
 };
 use crate::facts::{
-    Billing, Catalogue, Customer, CustomerId, CustomerLook, Moment, Source, Stated, Subscription, Whole,
+    Billing, Catalogue, Customer, CustomerId, CustomerLook, Moment, Source, Stated, Subscription, SubscriptionId, Whole,
 };
 use crate::ledger::{Billed, Book, Letter, Owed, Payer, Population};
 use crate::member::MemberId;
@@ -27,6 +31,7 @@ pub fn fold_billing(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
         return;
     }
     let catalogue = billing.catalogue.as_ref();
+    let mut register = Register::of(book);
     let mut foreign = 0_usize;
     // A look begun later than this reading knows better about its customer.
     let outdated =
@@ -36,24 +41,25 @@ pub fn fold_billing(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
             Some(Stated::Is(sub)) => sub,
             _ => listed,
         };
-        if is_running_in_book(book, id) && !listed.status.is_running() && !billing.stated.contains_key(id) {
+        if register.is_running(book, id) && !listed.status.is_running() && !billing.stated.contains_key(id) {
             continue; // Not believed until asked about singly.
         }
         let customer = billing.customers.get(&stated.customer);
-        if !see_subscription(now, rules, book, catalogue, stated, customer) {
+        if !see_subscription(now, rules, book, &mut register, catalogue, stated, customer) {
             foreign += 1;
         }
     }
     for (id, stated) in billing.stated.iter().filter(|(id, _)| !billing.subscriptions.contains_key(*id)) {
         match stated {
             Stated::Is(sub) => {
-                see_subscription(now, rules, book, catalogue, sub, billing.customers.get(&sub.customer));
+                let customer = billing.customers.get(&sub.customer);
+                see_subscription(now, rules, book, &mut register, catalogue, sub, customer);
             }
             Stated::NotFound => mark_vanished(now, rules, book, id),
         }
     }
     for customer in billing.customers.values() {
-        see_customer(book, customer);
+        see_customer(book, &register, customer);
     }
     tell_foreign(now, rules, book, foreign);
     tell_moments(now, rules, book, billing);
@@ -73,18 +79,39 @@ fn is_our_account(book: &mut Book, billing: &Billing) -> bool {
 
 /// Folds a look at one customer.
 pub fn fold_look(now: Moment, rules: &Rules, book: &mut Book, catalogue: Option<&Catalogue>, look: &CustomerLook) {
+    let mut register = Register::of(book);
     for sub in &look.subscriptions {
-        see_subscription(now, rules, book, catalogue, sub, look.customer.as_ref());
+        see_subscription(now, rules, book, &mut register, catalogue, sub, look.customer.as_ref());
     }
     if let Some(customer) = &look.customer {
-        see_customer(book, customer);
+        see_customer(book, &register, customer);
     }
 }
 
-fn is_running_in_book(book: &Book, id: &crate::facts::SubscriptionId) -> bool {
-    book.members
-        .values()
-        .any(|member| member.subscriptions.get(id).is_some_and(|billed| billed.now.status.is_running()))
+/// Who holds which subscription and customer; of several, the first in the book.
+struct Register {
+    subscriptions: BTreeMap<SubscriptionId, MemberId>,
+    customers: BTreeMap<CustomerId, MemberId>,
+}
+
+impl Register {
+    fn of(book: &Book) -> Self {
+        let mut register = Self { subscriptions: BTreeMap::new(), customers: BTreeMap::new() };
+        for member in book.members.values() {
+            for id in member.subscriptions.keys() {
+                register.subscriptions.entry(id.clone()).or_insert_with(|| member.id.clone());
+            }
+            for id in member.customers.keys() {
+                register.customers.entry(id.clone()).or_insert_with(|| member.id.clone());
+            }
+        }
+        register
+    }
+
+    fn is_running(&self, book: &Book, id: &SubscriptionId) -> bool {
+        let holder = self.subscriptions.get(id).and_then(|member| book.members.get(member));
+        holder.and_then(|member| member.subscriptions.get(id)).is_some_and(|billed| billed.now.status.is_running())
+    }
 }
 
 /// One subscription. False when it is none of ours.
@@ -92,6 +119,7 @@ fn see_subscription(
     now: Moment,
     rules: &Rules,
     book: &mut Book,
+    register: &mut Register,
     catalogue: Option<&Catalogue>,
     sub: &Subscription,
     customer: Option<&Customer>,
@@ -100,14 +128,13 @@ fn see_subscription(
         Match::Tier(tier) => Some(tier),
         Match::NoTier => None,
         Match::Foreign => {
-            let known = book.members.values().any(|member| member.subscriptions.contains_key(&sub.id));
-            if !known {
+            if !register.subscriptions.contains_key(&sub.id) {
                 return false;
             }
             None
         }
     };
-    let Some(id) = whose(now, book, sub, customer) else { return true };
+    let Some(id) = whose(now, book, register, sub, customer) else { return true };
     let begun = book.begun;
     let Some(member) = book.members.get_mut(&id) else { return true };
     let was = member.subscriptions.get(&sub.id).cloned();
@@ -137,6 +164,7 @@ fn see_subscription(
     let ended = was.as_ref().is_some_and(|was| was.now.status.is_running()) && !sub.status.is_running();
     let no_tier = billed.tier.is_none() && sub.status.is_running();
     member.subscriptions.insert(sub.id.clone(), billed);
+    register.subscriptions.entry(sub.id.clone()).or_insert_with(|| id.clone());
     if ended {
         book.explain(now, Population::Subscriptions, sub.id.0.clone());
     }
@@ -163,10 +191,16 @@ fn note_change(now: Moment, member: &mut crate::ledger::Member, was: Option<&Bil
 
 /// The member who holds the subscription or its customer; a new one for a
 /// running subscription; nobody for one that is over and was never ours.
-fn whose(now: Moment, book: &mut Book, sub: &Subscription, customer: Option<&Customer>) -> Option<MemberId> {
-    let by_subscription = book.members.values().find(|member| member.subscriptions.contains_key(&sub.id));
-    if let Some(member) = by_subscription.or_else(|| book.by_customer(&sub.customer)) {
-        return Some(member.id.clone());
+fn whose(
+    now: Moment,
+    book: &mut Book,
+    register: &mut Register,
+    sub: &Subscription,
+    customer: Option<&Customer>,
+) -> Option<MemberId> {
+    let by_subscription = register.subscriptions.get(&sub.id);
+    if let Some(member) = by_subscription.or_else(|| register.customers.get(&sub.customer)) {
+        return Some(member.clone());
     }
     if !sub.status.is_running() {
         return None;
@@ -182,14 +216,16 @@ fn whose(now: Moment, book: &mut Book, sub: &Subscription, customer: Option<&Cus
     };
     if let Some(member) = book.members.get_mut(&id) {
         member.customers.insert(sub.customer.clone(), payer);
+        register.customers.insert(sub.customer.clone(), id.clone());
     }
     Some(id)
 }
 
 /// Labels and the address for money letters follow Stripe; the address that
 /// proves who they are doesn't (RULES R2).
-fn see_customer(book: &mut Book, customer: &Customer) {
-    let known = book.members.values_mut().find_map(|member| member.customers.get_mut(&customer.id));
+fn see_customer(book: &mut Book, register: &Register, customer: &Customer) {
+    let holder = register.customers.get(&customer.id).and_then(|member| book.members.get_mut(member));
+    let known = holder.and_then(|member| member.customers.get_mut(&customer.id));
     let Some(payer) = known.filter(|_| !customer.deleted) else { return };
     payer.mail_to = customer.email.clone();
     payer.name = customer.name.clone();
