@@ -15,6 +15,7 @@ mod brake;
 mod channels;
 mod paper;
 mod rules;
+mod season;
 mod services;
 mod stories;
 mod tidy;
