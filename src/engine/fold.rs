@@ -254,7 +254,7 @@ impl Engine {
     fn note_delivered(&mut self, now: Moment, book: &mut Book, reports: &[Delivered]) {
         for report in reports {
             self.carrying.insert(report.channel, false);
-            let pause = book.delivered(report, now);
+            let pause = book.delivered(report, now).or_else(|| self.aside.delivered(report, now));
             match &report.outcome {
                 DeliveryOutcome::Accepted => tracing::info!(notice = %report.key.0, channel = ?report.channel, "sent"),
                 DeliveryOutcome::Later { why, .. } | DeliveryOutcome::Unknown { why } => {

@@ -14,6 +14,7 @@
 mod brake;
 mod channels;
 mod paper;
+mod hardship;
 mod rules;
 mod season;
 mod services;
