@@ -253,7 +253,9 @@ impl Engine {
 
     fn note_delivered(&mut self, now: Moment, book: &mut Book, reports: &[Delivered]) {
         for report in reports {
-            self.carrying.insert(report.channel, false);
+            if let Some(letters) = self.carrying.get_mut(&report.channel) {
+                *letters = letters.saturating_sub(1);
+            }
             let pause = book.delivered(report, now);
             match &report.outcome {
                 DeliveryOutcome::Accepted => tracing::info!(notice = %report.key.0, channel = ?report.channel, "sent"),

@@ -75,8 +75,8 @@ pub struct Engine {
     started: Moment,
     /// The one act under way.
     acting: Option<ActKey>,
-    /// Batches under way, by channel.
-    carrying: BTreeMap<Channel, bool>,
+    /// Letters with a courier whose outcome isn't known yet.
+    carrying: BTreeMap<Channel, usize>,
     /// Channels that are down, and until when.
     paused: BTreeMap<Channel, Moment>,
     /// When our last change at plex.tv had ended.
@@ -138,7 +138,7 @@ impl Engine {
         }
         self.closing = true;
         let rest = async {
-            while self.acting.is_some() || self.carrying.values().any(|busy| *busy) {
+            while self.acting.is_some() || self.carrying.values().any(|letters| *letters > 0) {
                 let drained = mailbox.drain().await;
                 self.pass(drained)?;
             }

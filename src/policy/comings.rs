@@ -144,7 +144,17 @@ fn whose(book: &Book, row: &Share) -> Option<MemberId> {
                 && (!row.is_accepted() || invite_is_out(book, &member.id))
         })
     };
-    by_share.or_else(by_account).or_else(by_address).map(|member| member.id.clone())
+    // plex.tv may name neither the share in its answer nor the address in its
+    // rows; whoever is invited next would be invited twice.
+    let by_elimination = || {
+        let nameless = !row.is_accepted() && row.email.is_none();
+        let mut awaited = book.members.values().filter(|member| {
+            nameless && member.share.is_none() && member.plex.is_none() && invite_is_out(book, &member.id)
+        });
+        awaited.next().filter(|_| awaited.next().is_none())
+    };
+    let found = by_share.or_else(by_account).or_else(by_address).or_else(by_elimination);
+    found.map(|member| member.id.clone())
 }
 
 /// An invite of ours was tried and not yet read back.
