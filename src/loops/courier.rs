@@ -52,22 +52,14 @@ pub struct DiscordRoute {
 }
 
 /// Sends the mails of each batch, until there are no more batches.
-pub async fn run_mail(
-    mut batches: mpsc::Receiver<Vec<Dispatch>>,
-    post: Post,
-    mut route: MailRoute,
-) {
+pub async fn run_mail(mut batches: mpsc::Receiver<Vec<Dispatch>>, post: Post, mut route: MailRoute) {
     while let Some(batch) = batches.recv().await {
         let Ok(()) = mail_batch(&mut route, &batch, &post).await else { return };
     }
 }
 
 /// Posts each batch to Discord, until there are no more batches.
-pub async fn run_discord(
-    mut batches: mpsc::Receiver<Vec<Dispatch>>,
-    post: Post,
-    route: DiscordRoute,
-) {
+pub async fn run_discord(mut batches: mpsc::Receiver<Vec<Dispatch>>, post: Post, route: DiscordRoute) {
     while let Some(batch) = batches.recv().await {
         let Ok(()) = discord_batch(&route, &batch, &post).await else { return };
     }

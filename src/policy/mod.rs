@@ -6,6 +6,7 @@
 //! does: conclude anything from what is missing (promise 2).
 
 pub mod brake;
+pub mod by_hand;
 pub mod comings;
 pub mod confirm;
 pub mod continuity;

@@ -141,7 +141,8 @@ fn tell_drops(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
         world.drops.keys().map(|population| format!("drop/{}", population.source())).collect();
     book.told.retain(|key, _| !key.starts_with("drop/") || standing.contains(key));
     for condition in standing {
-        let of_it = || world.drops.iter().filter(|(population, _)| condition == format!("drop/{}", population.source()));
+        let of_it =
+            || world.drops.iter().filter(|(population, _)| condition == format!("drop/{}", population.source()));
         let words: Vec<&str> = of_it().map(|(population, _)| population.words()).collect();
         let details: Vec<String> = of_it().map(|(population, drop)| brake::drop_words(*population, drop)).collect();
         let title = format!("Far fewer {} than lately", words.join(" and "));

@@ -13,6 +13,7 @@
 
 mod brake;
 mod channels;
+mod hardship;
 mod paper;
 mod rules;
 mod services;

@@ -1,4 +1,5 @@
-//! The long half of the ladder (DESIGN §11).
+//! The long half of the ladder (DESIGN §11): the shipped binary, crashes at
+//! every step, and years.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,3 +12,4 @@
 )]
 
 mod binary;
+mod crash;

@@ -1,0 +1,78 @@
+//! A trap in the store: lies in wait at a step of a commit, and springs once,
+//! or at every commit.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use usher::ledger::Book;
+use usher::store::{Hook, Step, StepFault, Store, Which};
+
+/// When it springs.
+#[derive(Clone, Copy)]
+pub enum Spring {
+    /// Not at all.
+    Never,
+    /// At this step of the nth commit since it was set; the machine dies.
+    Nth(Step, u32),
+    /// At this step, once the book on the disk looks like that; it dies.
+    Once(Step, fn(&Book) -> bool),
+    /// At this step of every commit.
+    Always(Step, StepFault),
+}
+
+struct Inner {
+    spring: Spring,
+    commits: u32,
+    sprung: u32,
+    folder: PathBuf,
+}
+
+/// See the module. Clones are the same.
+#[derive(Clone)]
+pub struct Trap(Arc<Mutex<Inner>>);
+
+impl Trap {
+    pub fn new(folder: &Path) -> Self {
+        let inner = Inner { spring: Spring::Never, commits: 0, sprung: 0, folder: folder.to_owned() };
+        Self(Arc::new(Mutex::new(inner)))
+    }
+
+    pub fn set(&self, spring: Spring) {
+        let mut inner = self.0.lock().unwrap();
+        (inner.spring, inner.commits, inner.sprung) = (spring, 0, 0);
+    }
+
+    /// How often it sprang since it was set.
+    pub fn sprung(&self) -> u32 {
+        self.0.lock().unwrap().sprung
+    }
+
+    pub fn hook(&self) -> Hook {
+        let trap = self.clone();
+        Some(Arc::new(move |step| trap.0.lock().unwrap().passes(step)))
+    }
+}
+
+impl Inner {
+    fn passes(&mut self, step: Step) -> Result<(), StepFault> {
+        self.commits += u32::from(step == Step::BeforeTemp);
+        let fault = match self.spring {
+            Spring::Nth(at, nth) if at == step && self.commits == nth => StepFault::Die,
+            Spring::Once(at, looks) if at == step && book(&self.folder).is_some_and(|book| looks(&book)) => {
+                StepFault::Die
+            }
+            Spring::Always(at, fault) if at == step => fault,
+            _ => return Ok(()),
+        };
+        self.sprung += 1;
+        if fault == StepFault::Die {
+            self.spring = Spring::Never;
+        }
+        Err(fault)
+    }
+}
+
+/// The book as it lies on the disk.
+pub fn book(folder: &Path) -> Option<Book> {
+    Store::<Book>::read_only(folder, Which::Live).ok()?.book
+}
