@@ -122,6 +122,8 @@ impl Engine {
             );
         }
         let world = World { only_look: parts.only_look.take(), ..World::default() };
+        // A process that lives for minutes only writes them all the same.
+        let written = book.committed;
         let book = Arc::new(book);
         Self {
             book,
@@ -133,7 +135,7 @@ impl Engine {
             paused: BTreeMap::new(),
             last_act: None,
             wanted: BTreeMap::new(),
-            marks_written: now,
+            marks_written: written,
             unwritten: Unwritten::default(),
             aside: Book::new(now),
             clock_told: false,

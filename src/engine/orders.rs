@@ -103,9 +103,11 @@ impl Engine {
     }
 }
 
+/// A removal that keeps the pace.
 fn is_removal(book: &Book, intent: &Intent) -> bool {
     let accepted = || book.members.get(&intent.member).is_some_and(crate::ledger::Member::has_access);
-    matches!(intent.act, Act::End { .. }) && accepted()
+    let revoked = matches!(intent.act, Act::End { cause: EndCause::Revoked, .. });
+    matches!(intent.act, Act::End { .. }) && !revoked && accepted()
 }
 
 /// Every way to recognise this member's row.

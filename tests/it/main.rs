@@ -18,4 +18,5 @@ mod hardship;
 mod rules;
 mod services;
 mod stories;
+mod table;
 mod tidy;

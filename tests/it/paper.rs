@@ -201,6 +201,7 @@ impl Paper {
             paused_since: None,
             vanished: None,
             adopted: false,
+            cut_off: None,
         };
         member.subscriptions.entry(sub).or_insert(billed)
     }
