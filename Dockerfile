@@ -9,7 +9,9 @@ WORKDIR /src
 # manifests change. The workspace's members must exist for Cargo to read them.
 COPY Cargo.toml Cargo.lock ./
 COPY sandbox/Cargo.toml sandbox/Cargo.toml
-RUN mkdir -p src sandbox/src \
+# So must the bench that Cargo.toml names.
+RUN mkdir -p src benches sandbox/src \
+    && echo 'fn main() {}' > benches/passes.rs \
     && echo '' > src/lib.rs \
     && echo 'fn main() {}' > src/main.rs \
     && echo '' > sandbox/src/lib.rs \

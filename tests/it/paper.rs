@@ -199,6 +199,7 @@ impl Paper {
             first_seen: began,
             tier: Some("Basic".into()),
             paused_since: None,
+            cut_off: None,
             vanished: None,
             adopted: false,
             cut_off: None,

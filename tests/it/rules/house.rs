@@ -351,7 +351,7 @@ impl House {
                     let id = 900 + u64::try_from(self.friends.shares.len()).unwrap();
                     self.invite(id, name.split('@').next().unwrap(), &[MOVIES]);
                 }
-                Act::Forget { .. } => {}
+                Act::Cancel { .. } | Act::Forget { .. } => {}
             }
         }
         self.later(TimeDelta::seconds(15));
