@@ -120,6 +120,8 @@ impl Engine {
             );
         }
         let world = World { only_look: parts.only_look.take(), ..World::default() };
+        // A process that lives for minutes only writes them all the same.
+        let written = book.committed;
         let book = Arc::new(book);
         Self {
             book,
@@ -130,7 +132,7 @@ impl Engine {
             carrying: BTreeMap::new(),
             paused: BTreeMap::new(),
             wanted: BTreeMap::new(),
-            marks_written: now,
+            marks_written: written,
             unwritten: Unwritten::default(),
             aside: Book::new(now),
             clock_told: false,

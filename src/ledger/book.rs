@@ -281,7 +281,10 @@ impl Book {
         self.blind.forget_before(now - TimeDelta::days(BLIND_KEPT_DAYS));
         let week = (now - TimeDelta::days(EXPLAINED_KEPT_DAYS)).date_naive();
         for peaks in self.marks.populations.values_mut() {
-            peaks.retain(|day, _| *day >= week);
+            // The last count that was believed stays the measure, however old.
+            let last = peaks.keys().next_back().copied();
+            let kept = last.map_or(week, |last| week.min(last - TimeDelta::days(EXPLAINED_KEPT_DAYS)));
+            peaks.retain(|day, _| *day >= kept);
         }
     }
 

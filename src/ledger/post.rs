@@ -262,7 +262,7 @@ impl Book {
             .values()
             .filter(|notice| now - notice.created > TimeDelta::days(TROUBLE_AFTER_DAYS))
             .filter(|notice| {
-                notice.deliveries.values().any(|delivery| matches!(delivery, Delivery::Due { tries, .. } if *tries > 0))
+                notice.deliveries.values().any(|delivery| matches!(delivery, Delivery::Due { last_error: Some(_), .. }))
             })
             .collect()
     }

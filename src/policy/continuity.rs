@@ -15,7 +15,7 @@ const CONFIRMED_AFTER: TimeDelta = TimeDelta::minutes(60);
 
 /// Measures one population in a whole reading that was begun at `begun`.
 pub fn measure(begun: Moment, world: &mut World, book: &mut Book, population: Population, count: u64) {
-    let expected = expected(begun, book, population);
+    let expected = expected(book, population);
     let few = expected.saturating_sub(count);
     let stands = (count * 100 >= expected * 80 || few <= 2) && !(count == 0 && expected > 0);
     if stands {
@@ -35,15 +35,18 @@ pub fn measure(begun: Moment, world: &mut World, book: &mut Book, population: Po
     world.drops.insert(population, Drop { since, now: count, expected, confirmed: false });
 }
 
-/// The largest count of the last 7 days, less what was explained since then.
-fn expected(now: Moment, book: &Book, population: Population) -> u64 {
+/// The largest count of the 7 days up to the last count that was believed,
+/// less what was explained since then. A drop that isn't believed doesn't
+/// become the measure by lasting: not after a week, not after a restart.
+fn expected(book: &Book, population: Population) -> u64 {
     let Some(peaks) = book.marks.populations.get(&population) else { return 0 };
+    let Some(believed) = peaks.values().map(|peak| peak.at).max() else { return 0 };
     let explained_since = |at: Moment| {
         book.explained.iter().filter(|explained| explained.population == population && explained.at > at).count() as u64
     };
     peaks
         .values()
-        .filter(|peak| now - peak.at <= TimeDelta::days(DAYS))
+        .filter(|peak| believed - peak.at <= TimeDelta::days(DAYS))
         .map(|peak| peak.count.saturating_sub(explained_since(peak.at)))
         .max()
         .unwrap_or(0)
@@ -91,6 +94,27 @@ mod tests {
         assert!(held(&[(0, 100), (2, 50), (61, 50)]));
         assert!(!held(&[(0, 100), (2, 50), (62, 50)]));
         assert!(held(&[(0, 100), (2, 49), (300, 49)]));
+    }
+
+    #[test]
+    fn a_drop_below_half_does_not_become_the_measure_by_lasting() {
+        let day = 24 * 60;
+        assert!(held(&[(0, 12), (day, 5), (6 * day, 5), (8 * day, 5), (30 * day, 5)]));
+        let (mut world, mut book) = (World::default(), Book::new(at(0)));
+        measure(at(0), &mut world, &mut book, Population::Friends, 12);
+        for days in 1..40 {
+            book.prune(at(days * day));
+            let mut restarted = World::default();
+            measure(at(days * day), &mut restarted, &mut book, Population::Friends, 0);
+            assert!(!restarted.drops.is_empty(), "day {days}");
+        }
+    }
+
+    #[test]
+    fn what_was_believed_a_week_ago_is_no_measure() {
+        let day = 24 * 60;
+        let slowly: Vec<(i64, u64)> = (0..40).map(|n: u8| (i64::from(n) * 3 * day, u64::from(100 - 2 * n))).collect();
+        assert!(!held(&slowly));
     }
 
     #[test]

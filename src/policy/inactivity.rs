@@ -5,7 +5,7 @@
 use chrono::TimeDelta;
 
 use super::{
-    Scene,
+    Rules, Scene,
     reasons::{ReasonKind, Standing},
 };
 use crate::facts::{Activity, Moment, Whole};
@@ -14,7 +14,8 @@ use crate::ledger::{Book, GrantKind, Member, Population};
 /// A day of grace after joining, coming back or being restored.
 const GRACE: TimeDelta = TimeDelta::hours(24);
 /// Usher down (or without a good reading) for longer than this: nobody saw
-/// whether Tautulli was connected, so the span is blind.
+/// whether Tautulli was connected, so the span is blind. Polls that are meant
+/// to be rarer are no outage.
 const UNSEEN_IS_BLIND_AFTER: TimeDelta = TimeDelta::hours(2);
 
 /// How idle a member is.
@@ -101,16 +102,18 @@ pub fn clock_start(scene: Scene<'_>, member: &Member) -> Option<Moment> {
 
 /// Folds a whole reading of Tautulli into the book: plays advance, spans that
 /// were blind are closed, populations are counted by the caller.
-pub fn fold_activity(book: &mut Book, whole: &Whole<Activity>) {
+pub fn fold_activity(rules: &Rules, book: &mut Book, whole: &Whole<Activity>) {
     let activity = &whole.value;
     if !activity.connected || activity.watching_now.is_none() {
         open_blind(book, whole.begun);
         return;
     }
+    let interval = rules.intervals.get(&crate::facts::Source::Tautulli).copied().unwrap_or(TimeDelta::zero());
+    let unseen_after = UNSEEN_IS_BLIND_AFTER.max(interval * 2);
     let last_good = book.marks.last_whole.get(&crate::facts::Source::Tautulli).copied();
     if book.blind.is_blind() {
         book.blind.close(whole.at);
-    } else if let Some(last) = last_good.filter(|last| whole.begun - *last > UNSEEN_IS_BLIND_AFTER) {
+    } else if let Some(last) = last_good.filter(|last| whole.begun - *last > unseen_after) {
         book.blind.add(last, whole.begun);
     }
     for member in book.members.values_mut() {

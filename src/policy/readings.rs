@@ -56,7 +56,7 @@ pub fn fold_tautulli(now: Moment, rules: &Rules, world: &mut World, book: &mut B
     for (population, count) in inactivity::populations(&whole.value) {
         continuity::measure(whole.begun, world, book, population, count);
     }
-    inactivity::fold_activity(book, &whole);
+    inactivity::fold_activity(rules, book, &whole);
     if whole.value.connected && whole.value.watching_now.is_some() {
         book.marks.last_whole.insert(Source::Tautulli, whole.at);
     }

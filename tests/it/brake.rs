@@ -189,7 +189,7 @@ fn brake_04_clock_lets_through() {
     assert_eq!(rule(&paper), None, "Tautulli's clock is nobody's measure");
 }
 
-fn drop(confirmed: bool) -> Drop {
+fn fewer(confirmed: bool) -> Drop {
     Drop { since: Paper::new().now, now: 5, expected: 20, confirmed }
 }
 
@@ -197,24 +197,24 @@ fn drop(confirmed: bool) -> Drop {
 fn brake_05_continuity_holds() {
     for population in [Population::Friends, Population::Subscriptions, Population::Watchers, Population::History] {
         let mut paper = ann_is_due();
-        paper.world.drops.insert(population, drop(false));
+        paper.world.drops.insert(population, fewer(false));
         assert_eq!(rule(&paper), Some("continuity"), "{population:?}");
     }
     let mut paper = ann_pays();
-    paper.world.drops.insert(Population::Friends, drop(false));
+    paper.world.drops.insert(Population::Friends, fewer(false));
     assert_eq!(rule(&paper), Some("continuity"), "invites wait for the friends");
 }
 
 #[test]
 fn brake_05_continuity_lets_through() {
     let mut paper = ann_pays();
-    paper.world.drops.insert(Population::Subscriptions, drop(false));
+    paper.world.drops.insert(Population::Subscriptions, fewer(false));
     assert_eq!(rule(&paper), None, "a payer is a payer");
     let mut paper = ann_has_lapsed();
-    paper.world.drops.insert(Population::Watchers, drop(false));
+    paper.world.drops.insert(Population::Watchers, fewer(false));
     assert_eq!(rule(&paper), None, "the end of paying doesn't rest on Tautulli");
     let mut paper = ann_is_due();
-    paper.world.drops.insert(Population::Friends, drop(true));
+    paper.world.drops.insert(Population::Friends, fewer(true));
     assert_eq!(rule(&paper), None, "confirmed");
 }
 
@@ -492,7 +492,7 @@ fn brake_revoke_answers_only_to_identity_clock_protected_and_second_look() {
     };
     let mut paper = revoked();
     paper.world.plex.last.as_mut().unwrap().at = paper.now - days(2);
-    paper.world.drops.insert(Population::Friends, drop(false));
+    paper.world.drops.insert(Population::Friends, fewer(false));
     let removal = Removal { at: paper.now - TimeDelta::hours(1), member: MemberId::number(99), stated: false };
     paper.book.removals = vec![removal.clone(), removal];
     assert_eq!(rule(&paper), None);

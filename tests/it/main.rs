@@ -19,4 +19,5 @@ mod rules;
 mod season;
 mod services;
 mod stories;
+mod table;
 mod tidy;

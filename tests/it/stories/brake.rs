@@ -48,7 +48,7 @@ async fn promise_03_the_days_budget_lets_the_oldest_go_and_the_rest_queue() {
     rig.open().await;
     rig.days(3).await;
     rig.hours(20).await;
-    assert_eq!(rig.plex.deletions().len(), 3, "{:?}", waits(&rig).await);
+    assert_eq!(rig.plex.deletions().len(), 3, "{:?}\n{}", waits(&rig).await, super::why(&rig, "idle0").await);
     assert_eq!(waits(&rig).await.iter().map(|(rule, _)| rule.as_str()).collect::<Vec<_>>(), ["budget"]);
     rig.hours(26).await;
     assert_eq!(rig.plex.deletions().len(), 4);
