@@ -363,11 +363,8 @@ fn brake_09_budget_lets_through() {
     let paper = three_are_due(40);
     assert_eq!(rules_of(&paper), [], "43 people: three a day");
     let mut paper = ann_is_due();
-    let removal = |hours, stated| Removal {
-        at: paper.now - TimeDelta::hours(hours),
-        member: MemberId::number(99),
-        stated,
-    };
+    let removal =
+        |hours, stated| Removal { at: paper.now - TimeDelta::hours(hours), member: MemberId::number(99), stated };
     paper.book.removals = vec![removal(25, false), removal(3, true)];
     assert_eq!(rule(&paper), None, "what Stripe stated and what is older doesn't count");
     let mut paper = ann_has_lapsed();
@@ -400,7 +397,8 @@ fn brake_09_hold_all_is_sticky_and_approved_one_by_one() {
     }
     // Two of them watch again: one alone would not be many, and waits yet.
     for name in ["bob", "cleo"] {
-        let id = paper.book.members.values().find(|member| member.username.as_deref() == Some(name)).unwrap().id.clone();
+        let id =
+            paper.book.members.values().find(|member| member.username.as_deref() == Some(name)).unwrap().id.clone();
         paper.of(&id).last_play = Some(paper.now - days(1));
         paper.of(&id).idle = None;
     }
@@ -499,9 +497,13 @@ fn brake_revoke_answers_only_to_identity_clock_protected_and_second_look() {
     paper.book.removals = vec![removal.clone(), removal];
     assert_eq!(rule(&paper), None);
     let is_revoked = |act: &Act| matches!(act, Act::End { cause: EndCause::Revoked, .. });
-    assert!(paper.plan().proposals.iter().all(
-        |proposal| matches!(&proposal.doing, usher::policy::plan::Doing::Act(act) if is_revoked(act))
-    ));
+    assert!(
+        paper
+            .plan()
+            .proposals
+            .iter()
+            .all(|proposal| matches!(&proposal.doing, usher::policy::plan::Doing::Act(act) if is_revoked(act)))
+    );
     // Not to rules 1, 9 and 10 either.
     paper.world.plex.wholes = 1;
     assert_eq!(rule(&paper), None, "rule 1");

@@ -335,10 +335,5 @@ fn world(now: Moment) -> World {
         history_total: 1000,
         unlogged_keys: BTreeSet::new(),
     };
-    World {
-        plex: seen(now, friends),
-        stripe: seen(now, billing),
-        tautulli: seen(now, activity),
-        ..World::default()
-    }
+    World { plex: seen(now, friends), stripe: seen(now, billing), tautulli: seen(now, activity), ..World::default() }
 }

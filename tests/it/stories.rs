@@ -4,9 +4,9 @@
 mod brake;
 mod comings;
 mod dry_run;
+mod identity;
 mod idle;
 mod idle_limits;
-mod identity;
 mod joining;
 mod leaving;
 mod letters;

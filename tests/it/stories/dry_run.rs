@@ -27,9 +27,11 @@ async fn promise_05_a_dry_run_only_reads_and_tells_the_operator_once() {
     rig.days(8).await;
     rig.stripe.cancel_now(&sub, "cancellation_requested");
     rig.days(3).await;
-    for (name, changes) in
-        [("plex.tv", rig.plex.changes().len()), ("Tautulli", rig.tautulli.changes().len()), ("Stripe", rig.stripe.changes().len())]
-    {
+    for (name, changes) in [
+        ("plex.tv", rig.plex.changes().len()),
+        ("Tautulli", rig.tautulli.changes().len()),
+        ("Stripe", rig.stripe.changes().len()),
+    ] {
         assert_eq!(changes, 0, "{name} was changed");
     }
     for mail in rig.smtp.received() {

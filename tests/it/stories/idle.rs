@@ -35,7 +35,8 @@ async fn promise_01_the_idle_are_warned_at_27_days_and_out_after_30_and_the_prom
     rig.hours(6).await;
     assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
     let gone = &rig.plex.deletions()[0];
-    let midnight = chrono::NaiveDate::from_ymd_opt(2026, 1, 7).expect("a day").and_time(chrono::NaiveTime::MIN).and_utc();
+    let midnight =
+        chrono::NaiveDate::from_ymd_opt(2026, 1, 7).expect("a day").and_time(chrono::NaiveTime::MIN).and_utc();
     assert!(gone.at >= midnight && gone.at < midnight + hours(2), "{}", gone.at);
     assert!(gone.at - warned >= days(3) && gone.at - idle_since >= days(30));
     assert_eq!(told(&rig, "ann", "has ended"), 1);
@@ -95,8 +96,13 @@ async fn a_play_at_the_last_moment_saves_them() {
     rig.set("CHECK_INACTIVITY_SECS", "7200");
     rig.open().await;
     // Removal would be due on the 7th at midnight; the look before it sees the play.
-    rig.pass((chrono::NaiveDate::from_ymd_opt(2026, 1, 6).expect("a day").and_hms_opt(23, 40, 0).expect("a time").and_utc()
-        - rig.now()).to_std().expect("later")).await;
+    rig.pass(
+        (chrono::NaiveDate::from_ymd_opt(2026, 1, 6).expect("a day").and_hms_opt(23, 40, 0).expect("a time").and_utc()
+            - rig.now())
+        .to_std()
+        .expect("later"),
+    )
+    .await;
     assert!(rig.plex.has_access(ann));
     rig.tautulli.play(ann, rig.now() - TimeDelta::minutes(10), rig.now());
     rig.days(3).await;

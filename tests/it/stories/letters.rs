@@ -67,7 +67,15 @@ async fn promise_10_why_shows_facts_rule_and_what_comes_next() {
     rig.open().await;
     rig.days(1).await;
     let page = why(&rig, "ann@example.com").await;
-    for part in ["in because: shared by hand", "last play seen", "idle: 27 days", "read", "warning of this spell", "Next:", "What happened:"] {
+    for part in [
+        "in because: shared by hand",
+        "last play seen",
+        "idle: 27 days",
+        "read",
+        "warning of this spell",
+        "Next:",
+        "What happened:",
+    ] {
         assert!(page.contains(part), "{part:?} is missing in\n{page}");
     }
     all_is_well(&rig);

@@ -64,7 +64,8 @@ async fn a_key_that_stripe_refuses_is_told_with_the_mend() {
     rig.stripe.set_key("sk_test_rolled");
     two_bad_days(&rig).await;
     assert_eq!(heard(&rig, "Stripe can't be read"), 1);
-    let mail = rig.smtp.received_for(sandbox::rig::OPERATOR).into_iter().find(|mail| mail.subject.contains("can't be read"));
+    let mail =
+        rig.smtp.received_for(sandbox::rig::OPERATOR).into_iter().find(|mail| mail.subject.contains("can't be read"));
     assert!(mail.expect("a mail").text().contains("STRIPE_SECRET_KEY"));
     all_is_well(&rig);
 }
