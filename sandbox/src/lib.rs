@@ -8,7 +8,8 @@
 //! the machine's time, sleep in real time, start a thread, leave 127.0.0.1.
 //!
 //! Reading order: [`time`], [`wire`], [`http`], [`faults`], [`base`], then one module
-//! for each service.
+//! for each service; then [`rig`], which puts them around the daemon, and
+//! [`season`], which plays a story on it.
 
 pub mod base;
 pub mod discord;
@@ -16,6 +17,7 @@ pub mod faults;
 pub mod http;
 pub mod plex;
 pub mod rig;
+pub mod season;
 pub mod smtp;
 pub mod stripe;
 pub mod tautulli;

@@ -307,6 +307,12 @@ impl Plex {
         self.world().pending(&who.into())
     }
 
+    /// The account with this address or username.
+    #[must_use]
+    pub fn account_of(&self, name: &str) -> Option<PlexId> {
+        self.world().account_named(name)
+    }
+
     /// Whether this account may watch on our server.
     #[must_use]
     pub fn has_access(&self, id: PlexId) -> bool {

@@ -216,6 +216,15 @@ impl Stripe {
         self.look(|account| account.sub(sub).and_then(|sub| sub.cancel_at)).and_then(at)
     }
 
+    /// The newest customer with this address.
+    #[must_use]
+    pub fn customer_of(&self, email: &str) -> Option<String> {
+        self.look(|account| {
+            let mut customers = account.customers.iter().rev().filter(|customer| !customer.deleted);
+            customers.find(|customer| customer.email.as_deref() == Some(email)).map(|customer| customer.id.clone())
+        })
+    }
+
     /// Ids of all subscriptions of a customer, oldest first.
     #[must_use]
     pub fn subscriptions_of(&self, customer: &str) -> Vec<String> {

@@ -123,6 +123,7 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
             config::PruneMode::Report => PruneMode::Report,
         },
         payment_grace_days: i64::from(house.payment_grace_days),
+        payment_grace_strict: house.payment_grace == config::PaymentGrace::Strict,
         settle: TimeDelta::hours(i64::from(house.expiry_settle_hours)),
         expiry_warn_days: house.expiry_warn_days.iter().map(|days| i64::from(*days)).collect(),
         paused_collection_ends: house.paused_collection == config::PausedCollection::End,

@@ -21,7 +21,7 @@ use crate::ledger::{Act, ActKey, InviteTo};
 use crate::policy::brake::{Admitted, Order, SecondLook};
 use crate::services::failure::Failure;
 use crate::services::plex::{self, Lane, Plex};
-use crate::services::stripe::Stripe;
+use crate::services::stripe::{CancelWhen, Stripe};
 use crate::services::tautulli::Tautulli;
 
 /// The services that an act may call.
@@ -45,7 +45,14 @@ pub enum Job {
     /// Take the looks that an intent needs.
     Look(Box<LookFor>),
     /// Make the call.
-    Do { order: Admitted<Order>, server: ServerId, row: Option<Box<Share>>, whom: Whom },
+    Do {
+        order: Admitted<Order>,
+        server: ServerId,
+        row: Option<Box<Share>>,
+        whom: Whom,
+        /// Whose subscription is cancelled, if one is.
+        customer: Option<CustomerId>,
+    },
 }
 
 /// The looks that an intent needs.
@@ -97,6 +104,8 @@ pub struct Acted {
     pub failure: Option<Failure>,
     /// The fresh listing after it.
     pub after: Option<ShareLook>,
+    /// The customer after it, where their subscription was cancelled.
+    pub customer: Option<CustomerLook>,
 }
 
 /// Does one job after the other until there are no more.
@@ -104,8 +113,8 @@ pub async fn run(mut jobs: mpsc::Receiver<Job>, post: Post, reach: Reach) {
     while let Some(job) = jobs.recv().await {
         let mail = match job {
             Job::Look(look) => Mail::Looked(Box::new(reach.look(*look).await)),
-            Job::Do { order, server, row, whom } => {
-                Mail::Acted(Box::new(reach.act(order, &server, row.as_deref(), whom).await))
+            Job::Do { order, server, row, whom, customer } => {
+                Mail::Acted(Box::new(reach.act(order, &server, row.as_deref(), whom, customer).await))
             }
         };
         if !post.send(mail).await {
@@ -158,7 +167,14 @@ impl Reach {
         Ok(ShareLook { begun: listing.begun, whom: whom.clone(), shares, sections: None })
     }
 
-    async fn act(&self, order: Admitted<Order>, server: &ServerId, row: Option<&Share>, mut whom: Whom) -> Acted {
+    async fn act(
+        &self,
+        order: Admitted<Order>,
+        server: &ServerId,
+        row: Option<&Share>,
+        mut whom: Whom,
+        customer: Option<CustomerId>,
+    ) -> Acted {
         let order = order.spend();
         let called = match &self.live {
             Some(live) => self.call(live, &order.act, server, row).await,
@@ -170,10 +186,14 @@ impl Reach {
         };
         whom.share = share.or(whom.share);
         let after = match order.act {
-            Act::Forget { .. } => None,
+            Act::Forget { .. } | Act::Cancel { .. } => None,
             _ => self.listing(server, &whom).await.ok(),
         };
-        Acted { key: order.key, ended: self.clock.now(), share, failure, after }
+        let customer = match (&order.act, &self.stripe, customer) {
+            (Act::Cancel { .. }, Some(stripe), Some(customer)) => stripe.customer(&customer).await.ok(),
+            _ => None,
+        };
+        Acted { customer, key: order.key, ended: self.clock.now(), share, failure, after }
     }
 
     async fn call(
@@ -203,6 +223,14 @@ impl Reach {
                     false => self.plex.cancel_invite(live, server, row).await.map(|()| None),
                 }
             }
+            Act::Cancel { subscription } => match &self.stripe {
+                // One key per subscription: a repeat is the same cancellation.
+                Some(stripe) => stripe
+                    .cancel(live, subscription, CancelWhen::Now, &format!("usher-cancel-{subscription}"))
+                    .await
+                    .map(|()| None),
+                None => Err(Failure::not_done(FailureKind::Internal, "Stripe is not configured")),
+            },
             Act::Forget { plex } => match &self.tautulli {
                 Some(tautulli) => tautulli.delete_user(live, *plex).await.map(|()| None),
                 None => Err(Failure::not_done(FailureKind::Internal, "Tautulli is not configured")),

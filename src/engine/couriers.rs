@@ -28,6 +28,15 @@ impl Engine {
         batches
     }
 
+    /// Hands out what stands aside of the book: it tells of what keeps the book
+    /// from being written.
+    pub(super) fn carry_aside(&mut self, now: Moment) {
+        let mut aside = std::mem::replace(&mut self.aside, Book::new(now));
+        let batches = self.hand_out(now, &mut aside);
+        self.aside = aside;
+        self.carry(batches);
+    }
+
     /// Gives committed batches to the couriers.
     pub(super) fn carry(&mut self, batches: Vec<(Channel, Vec<Dispatch>)>) {
         for (channel, batch) in batches {

@@ -12,7 +12,7 @@ use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment
 use crate::ledger::{
     Act, ActKey, Book, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Letter, Owed, Population,
 };
-use crate::policy::{Rules, Scene, Tiers, brake, comings, continuity, customers, decide, inactivity};
+use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, decide, inactivity, readings};
 use crate::reports::Page;
 
 /// A whole reading that was begun before our last act there had settled would
@@ -34,7 +34,6 @@ impl Engine {
     /// Remembers readings. Failures are logged on change, not on every try.
     pub(super) fn see(
         &mut self,
-        now: Moment,
         plex: &Option<Reading<Friends>>,
         stripe: &Option<Reading<Billing>>,
         tautulli: &Option<Reading<Activity>>,
@@ -62,57 +61,44 @@ impl Engine {
             sound.tautulli = log_change(Source::Tautulli, self.world.tautulli.failures, reading);
             self.world.tautulli.see(reading.clone());
         }
-        // The second look of a process is taken at once, not an interval later. A
-        // wish is met by a reading begun after it, so it lies after this one.
-        for source in Source::ALL {
-            if self.world.state(source).wholes == 1 {
-                self.wanted.entry(source).or_insert(now + SECOND_LOOK_AFTER);
-            }
-        }
         sound
     }
 
     /// Folds whole readings into the book.
     pub(super) fn fold_readings(&mut self, now: Moment, book: &mut Book, sound: Sound) {
         let rules = self.parts.rules.clone();
-        if let Some(whole) = self.world.plex.last.clone().filter(|_| sound.plex)
-            && self.is_ours(now, book, Source::Plex)
-        {
-            comings::settle_ours(now, book, &whole);
-            continuity::measure(
-                whole.begun,
-                &mut self.world,
-                book,
-                Population::Friends,
-                comings::with_access(&whole.value),
-            );
-            comings::fold_friends(now, &rules, &self.world, book, &whole);
-            self.world.listed.retain(|_, looked| *looked > whole.begun);
-            book.marks.last_whole.insert(Source::Plex, whole.at);
+        if sound.plex {
+            readings::fold_plex(now, &rules, &mut self.world, book);
         }
-        if let Some(whole) = self.world.stripe.last.clone().filter(|_| sound.stripe)
-            && self.is_ours(now, book, Source::Stripe)
-        {
-            let rules = self.take_up_products(now, book, &whole.value);
-            customers::fold_billing(now, &rules, &self.world, book, &whole);
-            let running = customers::running(&rules, &whole.value);
-            continuity::measure(whole.begun, &mut self.world, book, Population::Subscriptions, running);
-            self.world.customers_looked.retain(|_, looked| *looked > whole.begun);
-            book.marks.last_whole.insert(Source::Stripe, whole.at);
+        if sound.stripe {
+            let rules = self.take_up_products(now, book);
+            readings::fold_stripe(now, &rules, &mut self.world, book);
         }
-        if let Some(whole) = self.world.tautulli.last.clone().filter(|_| sound.tautulli)
-            && self.is_ours(now, book, Source::Tautulli)
-        {
-            for (population, count) in inactivity::populations(&whole.value) {
-                continuity::measure(whole.begun, &mut self.world, book, population, count);
-            }
-            inactivity::fold_activity(book, &whole);
-            if whole.value.connected && whole.value.watching_now.is_some() {
-                book.marks.last_whole.insert(Source::Tautulli, whole.at);
+        if sound.tautulli {
+            readings::fold_tautulli(now, &rules, &mut self.world, book);
+        }
+        readings::note_blindness(now, &rules, &self.world, book);
+        self.want_second_looks(now);
+    }
+
+    /// The second look of a process is taken at once, not an interval later.
+    fn want_second_looks(&mut self, now: Moment) {
+        for source in Source::ALL {
+            let state = self.world.state(source);
+            let wished = self.wanted.get(&source).is_some_and(|wanted| Some(*wanted) > state.read_at);
+            if state.wholes == 1 && !wished {
+                // A wish is met by a reading begun after it, so it lies after this one.
+                self.wanted.insert(source, now + SECOND_LOOK_AFTER);
             }
         }
-        if self.world.tautulli.failures > 0 && rules.configured.contains(&Source::Tautulli) {
-            inactivity::open_blind(book, now);
+    }
+
+    /// A reading that came while the clocks disagreed was not taken up: the
+    /// looking begins anew when they agree.
+    pub(super) fn set_aside(&mut self, sound: Sound) {
+        let read = [(sound.plex, Source::Plex), (sound.stripe, Source::Stripe), (sound.tautulli, Source::Tautulli)];
+        for (_, source) in read.into_iter().filter(|(read, _)| *read) {
+            self.world.begin_looking_anew(source);
         }
     }
 
@@ -176,8 +162,12 @@ impl Engine {
     }
 
     /// Without a tiers file, products may say themselves what they open.
-    fn take_up_products(&mut self, now: Moment, book: &mut Book, billing: &Billing) -> Arc<Rules> {
-        let found = billing.catalogue.as_ref().and_then(|catalogue| self.parts.rules.tiers.with_products(catalogue));
+    fn take_up_products(&mut self, now: Moment, book: &mut Book) -> Arc<Rules> {
+        if !readings::is_ours(now, &self.parts.rules, &mut self.world, book, Source::Stripe) {
+            return self.parts.rules.clone();
+        }
+        let catalogue = self.world.stripe.value().and_then(|billing| billing.catalogue.as_ref());
+        let found = catalogue.and_then(|catalogue| self.parts.rules.tiers.with_products(catalogue));
         let Some((tiers, problems)) = found else { return self.parts.rules.clone() };
         if tiers != self.parts.rules.tiers {
             tracing::info!(tiers = tiers.all().len(), "tiers were read from Stripe's products");
@@ -252,6 +242,9 @@ impl Engine {
             tracing::warn!(member = %intent.member, "{}: {failure}", intent.because);
             note_failure(now, book, &acted.key, failure.kind, &failure.why, failure.retry_after);
         }
+        if let Some(customer) = &acted.customer {
+            self.fold_customer(now, book, customer);
+        }
         if let Some(after) = &acted.after {
             let rules = self.parts.rules.clone();
             comings::fold_look(now, &rules, &mut self.world, book, &intent.member, after);
@@ -261,7 +254,7 @@ impl Engine {
     fn note_delivered(&mut self, now: Moment, book: &mut Book, reports: &[Delivered]) {
         for report in reports {
             self.carrying.insert(report.channel, false);
-            let pause = book.delivered(report, now);
+            let pause = book.delivered(report, now).or_else(|| self.aside.delivered(report, now));
             match &report.outcome {
                 DeliveryOutcome::Accepted => tracing::info!(notice = %report.key.0, channel = ?report.channel, "sent"),
                 DeliveryOutcome::Later { why, .. } | DeliveryOutcome::Unknown { why } => {

@@ -36,6 +36,9 @@ use snapshot::{Needs, Published};
 /// Watermarks are written by themselves at most this often.
 const MARKS_WRITTEN_EVERY: TimeDelta = TimeDelta::hours(1);
 
+/// A book that could not be written is tried again after this at the latest.
+const WRITTEN_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
+
 /// More journal lines than this in one pass are logged as one line.
 const LOGGED_SINGLY_MAX: usize = 50;
 
@@ -84,8 +87,24 @@ pub struct Engine {
     /// Readings that are wanted before their interval, by source.
     wanted: BTreeMap<Source, Moment>,
     marks_written: Moment,
+    /// What the book on the disk lacks, while it can't be written or the
+    /// clocks disagree.
+    unwritten: Unwritten,
+    /// Messages to the operator that can't wait for the disk or the clock.
+    aside: Book,
     clock_told: bool,
     closing: bool,
+}
+
+/// What stands in memory only.
+#[derive(Debug, Default)]
+struct Unwritten {
+    /// The book in memory is newer than the one on the disk.
+    book: bool,
+    /// Lines that belong to it.
+    audit: Vec<AuditLine>,
+    /// Why it could not be written.
+    why: Option<String>,
 }
 
 impl Engine {
@@ -115,6 +134,8 @@ impl Engine {
             last_act: None,
             wanted: BTreeMap::new(),
             marks_written: now,
+            unwritten: Unwritten::default(),
+            aside: Book::new(now),
             clock_told: false,
             closing: false,
             parts,
@@ -156,37 +177,29 @@ impl Engine {
         let now = self.parts.clock.now();
         let mut book = (*self.book).clone();
         let mut orders = Vec::new();
-        let mut audit = Vec::new();
-        let asks = drained.asks;
-        let sound = self.see(now, &drained.plex, &drained.stripe, &drained.tautulli);
-        let answers: Vec<_> = asks.into_iter().map(|(ask, reply)| (self.ask(now, &mut book, &ask), reply)).collect();
+        let sound = self.see(&drained.plex, &drained.stripe, &drained.tautulli);
+        let answers: Vec<_> =
+            drained.asks.into_iter().map(|(ask, reply)| (self.ask(now, &mut book, &ask), reply)).collect();
         let clock_stands = brake::clock_failure(self.scene(now, &book)).is_none();
         if clock_stands {
             self.clock_told = false;
             self.fold_readings(now, &mut book, sound);
+        } else {
+            self.set_aside(sound);
         }
         for mail in drained.mail {
             orders.extend(self.take(now, &mut book, mail, clock_stands));
         }
         if clock_stands {
-            let rules = self.parts.rules.clone();
-            self.waiting = decide::decide(now, &rules, &self.world, &mut book);
-            let admitted = orders.pop().and_then(|looked| self.admit(now, &mut book, &looked));
-            let job = match admitted {
-                Some(job) => Some(job),
-                None => self.next_look(now, &mut book),
-            };
-            let batches = self.hand_out(now, &mut book);
-            audit.extend(audit_lines(&self.book, &book));
-            self.commit(now, book, &audit)?;
-            if let Some(job) = job {
-                self.start(job);
-            }
-            self.carry(batches);
+            self.decide_and_act(now, book, orders.pop())?;
         } else {
             self.only_tell_of_the_clock(now, book);
         }
         for (answer, reply) in answers {
+            let answer = match &self.unwritten.why {
+                Some(why) => Err(format!("{why}. What you asked is kept in memory only, until the book can be written")),
+                None => answer,
+            };
             // Whoever asked may have gone away.
             let _ = reply.send(answer);
         }
@@ -194,48 +207,99 @@ impl Engine {
         Ok(())
     }
 
+    fn decide_and_act(&mut self, now: Moment, mut book: Book, looked: Option<act::Looked>) -> Result<(), StoreError> {
+        let rules = self.parts.rules.clone();
+        self.waiting = decide::decide(now, &rules, &self.world, &mut book);
+        self.unwritten.audit.extend(audit_lines(&self.book, &book));
+        let decided = book.clone();
+        let admitted = looked.and_then(|looked| self.admit(now, &mut book, &looked));
+        let job = match admitted {
+            Some(job) => Some(job),
+            None => self.next_look(now, &mut book),
+        };
+        let batches = self.hand_out(now, &mut book);
+        if self.commit(now, book)? {
+            if let Some(job) = job {
+                self.start(job);
+            }
+            self.carry(batches);
+            return Ok(());
+        }
+        // Nothing is handed out that was not written down: what was decided
+        // stays in memory, and the next pass tries to write it again.
+        if job.is_some() {
+            self.acting = None;
+        }
+        self.unwritten.book |= decided.differs_from(&self.book);
+        self.book = Arc::new(decided);
+        self.carry_aside(now);
+        Ok(())
+    }
+
     /// R9.4: while the clock can't be trusted nothing about members is
     /// committed; its one notice goes out from memory.
-    fn only_tell_of_the_clock(&mut self, now: Moment, mut book: Book) {
+    fn only_tell_of_the_clock(&mut self, now: Moment, book: Book) {
         let failure = brake::clock_failure(self.scene(now, &book));
         if let (Some(why), false) = (failure, self.clock_told) {
             self.clock_told = true;
             tracing::error!("{why}; nothing is decided until the clocks agree");
-            let letter = Letter::Attention {
-                title: "The clocks disagree: Usher only waits".into(),
-                detail: why,
-                what_to_do: "Mend the clock (NTP). Nobody is invited, warned or removed meanwhile.".into(),
-            };
-            book.owe(Owed::to_operator(None, format!("clock-{}", now.timestamp()), letter), self.parts.rules.ways, now);
+            let mend = "Mend the clock (NTP). Nobody is invited, warned or removed meanwhile.";
+            self.tell_aside(now, "The clocks disagree: Usher only waits", why, mend);
         }
-        let batches = self.hand_out(now, &mut book);
+        self.unwritten.book |= book.differs_from(&self.book);
+        self.unwritten.audit.extend(audit_lines(&self.book, &book));
         self.book = Arc::new(book);
-        self.carry(batches);
+        self.carry_aside(now);
+    }
+
+    /// A message to the operator that never stands in the book.
+    fn tell_aside(&mut self, now: Moment, title: &str, detail: String, what_to_do: &str) {
+        let letter = Letter::Attention { title: title.into(), detail, what_to_do: what_to_do.into() };
+        let owed = Owed::to_operator(None, format!("aside-{}", now.timestamp()), letter);
+        self.aside.owe(owed, self.parts.rules.ways, now);
     }
 
     /// Writes the book if anything changed; watermarks alone at most hourly.
-    fn commit(&mut self, now: Moment, mut book: Book, audit: &[AuditLine]) -> Result<(), StoreError> {
-        let changed = book.differs_from(&self.book);
+    /// False when it could not be written: the one on the disk still stands,
+    /// and nothing may be done that rests on the new one.
+    fn commit(&mut self, now: Moment, mut book: Book) -> Result<bool, StoreError> {
+        let changed = self.unwritten.book || book.differs_from(&self.book);
         let marks_due = book.marks != self.book.marks && now - self.marks_written >= MARKS_WRITTEN_EVERY;
         if changed || marks_due {
             book.committed = now;
-            match self.parts.store.commit(&book, now, audit) {
-                Ok(_) => {}
-                Err(error) if error.ends_the_process() => return Err(error),
-                Err(error) => {
-                    // The old book stands; the same pass comes again.
-                    tracing::error!("{error}; nothing is done until the book can be written");
-                    return Err(error);
+            match self.parts.store.commit(&book, now, &self.unwritten.audit) {
+                Ok(_) => self.note_written(now),
+                Err(error @ StoreError::NotWritten { .. }) => {
+                    self.note_not_written(now, error.to_string());
+                    return Ok(false);
                 }
+                Err(error) => return Err(error),
             }
-            self.marks_written = now;
-            if let Some(trouble) = self.parts.store.trouble() {
-                tracing::warn!("{trouble}");
-            }
-            log_changes(audit);
         }
         self.book = Arc::new(book);
-        Ok(())
+        Ok(true)
+    }
+
+    fn note_written(&mut self, now: Moment) {
+        self.marks_written = now;
+        let unwritten = std::mem::take(&mut self.unwritten);
+        if unwritten.why.is_some() {
+            tracing::info!("the book can be written again");
+            self.aside = Book::new(now);
+        }
+        if let Some(trouble) = self.parts.store.trouble() {
+            tracing::warn!("{trouble}");
+        }
+        log_changes(&unwritten.audit);
+    }
+
+    fn note_not_written(&mut self, now: Moment, why: String) {
+        if self.unwritten.why.is_none() {
+            tracing::error!("{why}; nothing is done until the book can be written");
+            let mend = "Make room on the disk of STATE_DIR. Usher keeps looking, and tries to write at each pass.";
+            self.tell_aside(now, "The book can't be written: Usher only looks", why.clone(), mend);
+        }
+        self.unwritten.why = Some(why);
     }
 
     fn publish(&self) {
@@ -248,6 +312,7 @@ impl Engine {
             generation: self.parts.store.generation(),
             started: self.started,
             paused: self.paused.clone(),
+            unwritten: self.unwritten.why.clone(),
         };
         let needs = self.needs(now);
         self.parts.publish.send_replace(Arc::new(published));
@@ -264,9 +329,10 @@ impl Engine {
         let scene = self.scene(now, &self.book);
         let deadline = decide::next_deadline(scene);
         let paused = self.paused.values().copied().filter(|until| *until > now).min();
+        let write_again = self.unwritten.why.is_some().then(|| now + WRITTEN_AGAIN_AFTER);
         Needs {
             wanted: self.wanted.clone(),
-            deadline: [deadline, paused].into_iter().flatten().min(),
+            deadline: [deadline, paused, write_again].into_iter().flatten().min(),
             server: self.book.identities.plex_server.clone(),
             running: self
                 .book

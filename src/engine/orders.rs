@@ -29,11 +29,15 @@ impl Engine {
             .filter(|intent| !held(intent))
             .filter(|intent| !paced || !is_removal(book, intent))
             .min_by_key(|intent| {
-                (matches!(intent.act, Act::End { .. } | Act::Forget { .. }), intent.due, intent.key.clone())
+                (
+                    matches!(intent.act, Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. }),
+                    intent.due,
+                    intent.key.clone(),
+                )
             })?;
         let member = book.members.get(&next.member)?;
         let takes_away = match &next.act {
-            Act::End { .. } | Act::Forget { .. } => true,
+            Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. } => true,
             Act::Update { narrows, .. } => *narrows,
             Act::Invite { .. } => false,
         };
@@ -69,7 +73,14 @@ impl Engine {
                 let intent = intent.clone();
                 let row = book.members.get(&intent.member)?.share.as_ref().map(|share| Box::new(share.row.clone()));
                 self.acting = Some(looked.key.clone());
-                Some(Job::Do { order, server, row, whom: whom(book, &intent) })
+                let customer = match &intent.act {
+                    Act::Cancel { subscription } => {
+                        let billed = book.members.get(&intent.member)?.subscriptions.get(subscription);
+                        billed.map(|billed| billed.now.customer.clone())
+                    }
+                    _ => None,
+                };
+                Some(Job::Do { order, server, row, whom: whom(book, &intent), customer })
             }
             Err(NotNow::NoLongerDue) => None,
             Err(NotNow::Held(because)) => {

@@ -42,6 +42,8 @@ pub struct Published {
     pub started: Moment,
     /// Channels that are down.
     pub paused: BTreeMap<Channel, Moment>,
+    /// Why the book can't be written, if it can't.
+    pub unwritten: Option<String>,
 }
 
 impl View for Published {
@@ -73,6 +75,7 @@ impl View for Published {
             self.rules.configured.iter().filter_map(|source| crate::policy::brake::identity_failure(scene, *source)),
         );
         problems.extend(self.world.only_look.clone());
+        problems.extend(self.unwritten.clone());
         for (channel, until) in self.paused.iter().filter(|(_, until)| **until > now) {
             let name = match channel {
                 Channel::Mail => "mail",

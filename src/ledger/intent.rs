@@ -41,6 +41,9 @@ pub enum Act {
     Update { share: ShareId, sections: SectionSet, downloads: Option<bool>, narrows: bool },
     /// Take away the share of this server, or the invite.
     End { share: ShareId, cause: EndCause },
+    /// End a subscription at Stripe at once, so that it charges no more
+    /// (`PAYMENT_GRACE=strict`).
+    Cancel { subscription: SubscriptionId },
     /// Delete the person in Tautulli, once gone.
     Forget { plex: PlexId },
 }

@@ -106,6 +106,9 @@ pub struct Billed {
     pub tier: Option<String>,
     /// Since when its collection has been paused, as far as we saw.
     pub paused_since: Option<Moment>,
+    /// Usher ended it at Stripe because it was not paid (`PAYMENT_GRACE=strict`).
+    #[serde(default)]
+    pub cut_off: Option<Moment>,
     /// Stripe answered 404 to its id: neither standing nor ended.
     pub vanished: Option<Moment>,
     /// It was running before the book began, and its payer was not found on

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::{
-    Rules, World,
+    Rules, World, by_hand,
     libraries::{self, SectionNews},
     who,
 };
@@ -120,7 +120,7 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, row: &Share, adopting: b
         member.email = row.email.clone().or(member.email.take());
     }
     if new_row {
-        explain_new_row(now, book, &id, row, adopting);
+        explain_new_row(now, rules, book, &id, row, adopting);
     }
     if row.is_accepted() && !had_access {
         return taken_up(now, rules, book, &id, row, adopting);
@@ -156,7 +156,7 @@ fn invite_is_out(book: &Book, member: &MemberId) -> bool {
 }
 
 /// A row that wasn't there before: ours, for a payer, or by hand.
-fn explain_new_row(now: Moment, book: &mut Book, id: &MemberId, row: &Share, adopting: bool) {
+fn explain_new_row(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Share, adopting: bool) {
     let ours = invite_is_out(book, id);
     let Some(member) = book.members.get_mut(id) else { return };
     if ours || member.made.contains(&row.id) {
@@ -165,8 +165,7 @@ fn explain_new_row(now: Moment, book: &mut Book, id: &MemberId, row: &Share, ado
     }
     // A share made in Plex for somebody whose subscription is older than it
     // doesn't survive that subscription (RULES R1), so it is no reason.
-    let pays = member.subscriptions.values().any(|billed| billed.now.status.is_running());
-    if pays && !adopting {
+    if !adopting && by_hand::is_for_a_subscription(now, rules, member, row) {
         member.note(now, "was shared with by hand, for their subscription");
         return;
     }

@@ -58,6 +58,9 @@ fn shows_effect(book: &Book, intent: &Intent, member: &Member) -> bool {
             record.row.id == *share && same && downloads.is_none_or(|wanted| record.row.downloads == Some(wanted))
         }),
         Act::End { share, .. } => member.share.as_ref().is_none_or(|record| record.row.id != *share),
+        Act::Cancel { subscription } => {
+            member.subscriptions.get(subscription).is_none_or(|billed| !billed.now.status.is_charging())
+        }
         Act::Forget { .. } => member.forget_at.is_none(),
     }
 }
@@ -71,6 +74,13 @@ fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &M
             book.note(&member.id, now, format!("share changed to {titles}: {}", intent.because));
         }
         Act::End { cause, .. } => ended(now, rules, book, intent, member, cause),
+        Act::Cancel { subscription } => {
+            let known = book.members.get_mut(&member.id);
+            if let Some(billed) = known.and_then(|known| known.subscriptions.get_mut(subscription)) {
+                billed.cut_off = Some(now);
+            }
+            book.note(&member.id, now, format!("{subscription} cancelled at Stripe: {}", intent.because));
+        }
         Act::Forget { .. } => book.note(&member.id, now, "deleted in Tautulli"),
     }
 }

@@ -129,6 +129,7 @@ fn see_subscription(
         first_seen: was.as_ref().map_or(now, |billed| billed.first_seen),
         tier,
         paused_since,
+        cut_off: was.as_ref().and_then(|billed| billed.cut_off),
         vanished: None,
         adopted: was.as_ref().map_or(sub.created + CLOCKS_MAY_DIFFER < begun, |billed| billed.adopted),
     };

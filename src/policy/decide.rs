@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{
-    Rules, Scene, World, brake, confirm, letters, libraries,
+    Rules, Scene, World, brake, by_hand, confirm, letters, libraries,
     plan::{self, Doing, Problem, Proposal},
     reasons, sharing, standing_reports, who,
 };
@@ -33,11 +33,8 @@ pub struct Waiting {
 /// One pass. Returns what waits.
 pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec<Waiting> {
     confirm::confirm(now, rules, world, book);
-    let linked = who::link_by_standing_share(now, book);
-    for member in linked {
-        who::freeze_by_hand(now, book, &member);
-    }
-    freeze_payers(now, book);
+    who::link_by_standing_share(now, book);
+    by_hand::freeze_all(now, rules, book);
     let unresolved = libraries::take_up(book, rules.tiers.all());
     letters::take_note(now, rules, world, book);
     letters::owe_money_letters(now, rules, world, book);
@@ -66,19 +63,6 @@ fn unresolved_tier(why: String) -> Problem {
         title: "A tier can't be shared".into(),
         detail: format!("{why}. Until it is mended, nobody is invited to it or changed."),
         what_to_do: "Mend the tiers file (TIERS_FILE); it is read again each minute.".into(),
-    }
-}
-
-/// *By hand* is frozen as soon as a subscription stands beside it.
-fn freeze_payers(now: Moment, book: &mut Book) {
-    let paying: Vec<MemberId> = book
-        .members
-        .values()
-        .filter(|member| !member.subscriptions.is_empty())
-        .map(|member| member.id.clone())
-        .collect();
-    for member in paying {
-        who::freeze_by_hand(now, book, &member);
     }
 }
 
@@ -184,8 +168,8 @@ fn hold(now: Moment, rules: &Rules, book: &mut Book, held: Vec<(Proposal, HeldBe
 fn tell_held(now: Moment, rules: &Rules, book: &mut Book, holds: &[Hold]) {
     let Some(first) = holds.first() else { return };
     let title = match holds.len() {
-        1 => format!("Waiting for you: {}", first.what),
-        many => format!("Waiting for you: {many} actions"),
+        1 => first.what.clone(),
+        many => format!("{many} actions"),
     };
     let people = holds.iter().map(|hold| format!("{}: {}: {}", hold.id, hold.what, hold.why)).collect();
     let ids: Vec<&str> = holds.iter().map(|hold| hold.id.as_str()).collect();

@@ -6,6 +6,7 @@
 //! does: conclude anything from what is missing (promise 2).
 
 pub mod brake;
+pub mod by_hand;
 pub mod comings;
 pub mod confirm;
 pub mod continuity;
@@ -16,6 +17,7 @@ pub mod letters;
 pub mod libraries;
 pub mod paying;
 pub mod plan;
+pub mod readings;
 pub mod reasons;
 mod rules;
 pub mod sharing;

@@ -65,7 +65,8 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
         Status::Canceled | Status::IncompleteExpired => match sub.ended_at {
             None => Stands::Unknown(format!("Stripe says {} is {} but not since when", sub.id, sub.status.word())),
             Some(ended) => {
-                let failed = sub.ended_by_failed_payment && sub.status == Status::Canceled;
+                let failed =
+                    sub.status == Status::Canceled && (sub.ended_by_failed_payment || billed.cut_off.is_some());
                 let because = if failed { EndedBecause::PaymentFailed } else { EndedBecause::Canceled };
                 over(now, rules, member, billed, ended, because, true)
             }
@@ -119,6 +120,12 @@ fn unpaid(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> Stand
         };
     }
     if let Some(attempt) = attempt {
+        if rules.payment_grace_strict && may_cut_off(now, rules, member, billed) {
+            return Stands::Grace {
+                until: None,
+                why: format!("{} is {word}; the days of grace are over, so it is cancelled", sub.id),
+            };
+        }
         return Stands::Grace {
             until: Some(attempt.max(until)),
             why: format!("{} is {word}; Stripe will try again on {}", sub.id, attempt.date_naive()),
@@ -146,6 +153,24 @@ fn after_letter(now: Moment, member: &Member, billed: &Billed, ended: Ended) -> 
             None => waiting(None, "unpaid; the letter about it has not been accepted yet"),
         },
     }
+}
+
+/// `PAYMENT_GRACE=strict`: the days are over, the letter has stood for 3 days,
+/// and Stripe would still try to charge: the subscription is cancelled first.
+#[must_use]
+pub fn may_cut_off(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> bool {
+    let sub = &billed.now;
+    if !rules.payment_grace_strict
+        || sub.status != Status::PastDue
+        || billed.tier.is_none()
+        || billed.vanished.is_some()
+    {
+        return false;
+    }
+    let oldest = sub.open_invoices.iter().flatten().map(|invoice| invoice.due_at.unwrap_or(invoice.opened_at)).min();
+    let over = oldest.is_some_and(|oldest| now >= oldest + TimeDelta::days(rules.payment_grace_days));
+    let told = member.unpaid.as_ref().filter(|spell| spell.subscription == sub.id).and_then(|spell| spell.told_at);
+    over && told.is_some_and(|told| now >= told + AFTER_LETTER)
 }
 
 /// What a subscription's prices mean here.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     PruneMode, Scene,
     inactivity::{self, Idle},
+    paying,
     reasons::{self, Standing},
     sharing, who,
 };
@@ -63,6 +64,8 @@ pub enum Class {
     CancelInvite,
     /// An inactivity warning.
     Warning,
+    /// Ends a subscription at Stripe that was not paid.
+    CutOff,
     /// Deletes a record in Tautulli, long after.
     Forget,
 }
@@ -71,14 +74,14 @@ impl Class {
     /// Held by every rule of the brake, not only by identity and clock.
     #[must_use]
     pub fn takes_away(self) -> bool {
-        matches!(self, Self::Removal { .. } | Self::Narrowing | Self::Warning | Self::Forget)
+        matches!(self, Self::Removal { .. } | Self::Narrowing | Self::Warning | Self::CutOff | Self::Forget)
     }
 
     /// Which of the counts of *hold-all* it belongs to.
     #[must_use]
     pub fn crowd(self) -> Option<&'static str> {
         match self {
-            Self::Removal { .. } => Some("removals"),
+            Self::Removal { .. } | Self::CutOff => Some("removals"),
             Self::Narrowing => Some("narrowings"),
             Self::Warning => Some("warnings"),
             Self::Invite { fresh: false, adoption: false } => Some("invites"),
@@ -122,6 +125,7 @@ pub fn plan(scene: Scene<'_>) -> Plan {
                 sharing::make_it_so(scene, member, &standing, &mut plan);
             }
         }
+        plan.proposals.extend(cut_off(scene, member, &standing));
         plan.proposals.extend(forget(scene, member));
     }
     plan.proposals.sort_by(|a, b| (a.due, &a.key).cmp(&(b.due, &b.key)));
@@ -249,6 +253,31 @@ fn unwarned(scene: Scene<'_>, member: &Member) -> Option<String> {
         return Some(format!("their warning is younger than {days} days of observed time"));
     }
     (scene.now < promised).then(|| format!("the promised day ends {}", promised.format("%Y-%m-%d %H:%M UTC")))
+}
+
+/// R4, `PAYMENT_GRACE=strict`: cancel what Stripe would still try to charge.
+fn cut_off(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposal> {
+    if standing.protected.is_some() {
+        return None;
+    }
+    let due = |billed: &&crate::ledger::Billed| paying::may_cut_off(scene.now, scene.rules, member, billed);
+    let billed = member.subscriptions.values().find(due)?;
+    let subscription = billed.now.id.clone();
+    Some(Proposal {
+        key: ActKey::new("cancel", &member.id, subscription.as_str()),
+        member: member.id.clone(),
+        class: Class::CutOff,
+        what: format!("cancel {subscription} of {} at Stripe", member.name()),
+        because: format!(
+            "{subscription} was not paid for {} days (PAYMENT_GRACE=strict)",
+            scene.rules.payment_grace_days
+        ),
+        rests_on: BTreeSet::from([Source::Plex, Source::Stripe]),
+        due: scene.now,
+        approval: None,
+        unwarned: None,
+        doing: Doing::Act(Act::Cancel { subscription }),
+    })
 }
 
 /// R3.2: delete the person in Tautulli, once gone and long after.

@@ -19,6 +19,8 @@ pub struct Rules {
     pub prune_mode: PruneMode,
     /// Days of grace after a failed payment.
     pub payment_grace_days: i64,
+    /// `PAYMENT_GRACE=strict`: the days count, whatever Stripe still tries.
+    pub payment_grace_strict: bool,
     /// How long after Stripe's end nothing happens yet.
     pub settle: TimeDelta,
     /// Days before a scheduled end at which a letter goes out, largest first.
@@ -244,6 +246,7 @@ mod tests {
             kick_days: 30,
             prune_mode: PruneMode::Auto,
             payment_grace_days: 7,
+            payment_grace_strict: false,
             settle: TimeDelta::hours(24),
             expiry_warn_days: vec![7, 3],
             paused_collection_ends: false,

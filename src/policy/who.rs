@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::libraries;
 use crate::facts::{Moment, PlexId, Source};
-use crate::ledger::{ActKey, Book, GrantKind, Member, Proof};
+use crate::ledger::{ActKey, Book, Member, Proof};
 use crate::member::MemberId;
 
 /// Binds each VIP entry to the account that it first hits. Returns entries
@@ -40,9 +40,8 @@ fn is_vip(member: &Member, account: PlexId, entry: &str) -> bool {
 }
 
 /// Links payers to accounts whose share already stood under the very address
-/// they paid with when the subscription began. Returns who was linked.
-pub fn link_by_standing_share(now: Moment, book: &mut Book) -> Vec<MemberId> {
-    let mut linked = Vec::new();
+/// they paid with when the subscription began.
+pub fn link_by_standing_share(now: Moment, book: &mut Book) {
     while let Some((payer, account)) = next_link(book) {
         if let Some(member) = book.members.get_mut(&payer) {
             for payer in member.customers.values_mut() {
@@ -50,10 +49,7 @@ pub fn link_by_standing_share(now: Moment, book: &mut Book) -> Vec<MemberId> {
             }
         }
         merge(now, book, &payer, &account, "their share already stood under the address they paid with");
-        freeze_by_hand(now, book, &account);
-        linked.push(account);
     }
-    linked
 }
 
 fn next_link(book: &Book) -> Option<(MemberId, MemberId)> {
@@ -79,32 +75,6 @@ fn next_link(book: &Book) -> Option<(MemberId, MemberId)> {
         }
     }
     None
-}
-
-/// R1: *by hand* is frozen at what it was when the first subscription began,
-/// and survives that subscription only if the share is older than it.
-pub fn freeze_by_hand(now: Moment, book: &mut Book, id: &MemberId) {
-    let known = book.libraries.known.clone();
-    let Some(member) = book.members.get_mut(id) else { return };
-    let began = member.subscriptions.values().map(|billed| billed.now.created).min();
-    let (Some(began), Some(joined), Some(share)) = (began, member.joined(), member.share.clone()) else { return };
-    let unfrozen = |kind: GrantKind, libraries: bool| kind == GrantKind::ByHand && !libraries;
-    if !member.grants.iter().any(|grant| unfrozen(grant.kind, grant.libraries.is_some())) {
-        return;
-    }
-    // A share whose date plex.tv doesn't give was here at adoption at the
-    // latest: missing data never shortens a life, so it counts as older.
-    let older = joined < began || matches!(share.row.state, crate::facts::ShareState::Accepted { accepted_at: None });
-    if older {
-        for grant in member.grants.iter_mut().filter(|grant| unfrozen(grant.kind, grant.libraries.is_some())) {
-            grant.libraries = Some(share.row.libraries(&known));
-            grant.downloads = share.row.downloads;
-        }
-        member.note(now, "has a subscription now; what they had by hand before stays theirs");
-    } else {
-        member.grants.retain(|grant| grant.kind != GrantKind::ByHand);
-        member.note(now, "has a subscription that is older than the share; the share stands for it");
-    }
 }
 
 /// An accepted invite shows whose account it is. Returns the member who holds

@@ -50,7 +50,7 @@ pub struct Drop {
 pub struct Seen<T> {
     /// The last whole reading.
     pub last: Option<Whole<T>>,
-    /// Whole readings in this process.
+    /// Whole readings in this process that were taken up.
     pub wholes: u32,
     /// Failures since the last whole reading.
     pub failures: u32,
@@ -127,6 +127,16 @@ impl World {
             Source::Plex => of(&self.plex),
             Source::Stripe => of(&self.stripe),
             Source::Tautulli => of(&self.tautulli),
+        }
+    }
+
+    /// What was read so far doesn't count as looking (RULES R9.1): it was not
+    /// taken up.
+    pub fn begin_looking_anew(&mut self, source: Source) {
+        match source {
+            Source::Plex => self.plex.wholes = 0,
+            Source::Stripe => self.stripe.wholes = 0,
+            Source::Tautulli => self.tautulli.wholes = 0,
         }
     }
 

@@ -37,6 +37,7 @@ const CALL_SECS: u64 = 30;
 const DELETE_SECS: u64 = 120;
 /// `-1` silently drops the last row, and the default is 25.
 const ALL: &str = "100000";
+const NO_SUCH_COMMAND: &str = "it doesn't know this command: is it up to date?";
 
 /// The operator's Tautulli.
 #[derive(Clone)]
@@ -160,7 +161,13 @@ impl Tautulli {
     }
 
     async fn unlogged(&self) -> Result<BTreeSet<u64>, Failure> {
-        let table = self.table("get_libraries_table", vec![("length", ALL)], Rows::All).await?;
+        let table = match self.table("get_libraries_table", vec![("length", ALL)], Rows::All).await {
+            // One that hasn't this table can't keep a library unlogged either.
+            Err(failure) if failure.kind == FailureKind::Refused && failure.why.ends_with(NO_SUCH_COMMAND) => {
+                return Ok(BTreeSet::new());
+            }
+            table => table?,
+        };
         let unlogged = |row: &&Value| flag(&row["keep_history"]) == Some(false);
         Ok(table.rows.iter().filter(unlogged).filter_map(|row| num(&row["section_id"])).collect())
     }
@@ -272,6 +279,10 @@ fn opened(command: &str, reply: &Reply) -> Result<Value, Failure> {
     } else if reply.status == 400 && message.contains("not enabled") {
         failure.kind = FailureKind::Unauthorized;
         failure.why.push_str(": its API is switched off (Tautulli: Settings → Web Interface → Enable API)");
+    } else if reply.status == 400 && (message.contains("unknown c") || message.contains("get_users_table")) {
+        // It lists all the commands that it does know.
+        failure.why.push_str(": ");
+        failure.why.push_str(NO_SUCH_COMMAND);
     } else if matches!(reply.status, 300..=399 | 401 | 403 | 404) {
         failure.why.push_str(": is TAUTULLI_URL right, and does a proxy in front of it let /api/v2 through?");
     }

@@ -14,6 +14,8 @@
 mod brake;
 mod channels;
 mod paper;
+mod hardship;
+mod rules;
 mod services;
 mod stories;
 mod tidy;

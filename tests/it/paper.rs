@@ -271,6 +271,7 @@ fn rules() -> Rules {
         kick_days: 30,
         prune_mode: PruneMode::Auto,
         payment_grace_days: 7,
+        payment_grace_strict: false,
         settle: TimeDelta::hours(24),
         expiry_warn_days: vec![7, 3],
         paused_collection_ends: false,

@@ -13,7 +13,7 @@ use crate::{
     services::{
         failure::Failure,
         http::{Reply, segment},
-        loose::{list, num, text},
+        loose::{flag, list, num, text},
     },
 };
 
@@ -32,6 +32,8 @@ pub struct Listing {
 struct Shares {
     ours: Vec<Share>,
     elsewhere: BTreeSet<PlexId>,
+    /// Every row says whether its person is in the owner's Home.
+    tells_home: bool,
 }
 
 /// The server's name and its sections.
@@ -60,7 +62,12 @@ impl Plex {
         })?;
         let (_, sections) = self.rooms(&server.id, lane).await?;
         let mut shares = self.shares(&server.id, lane).await?;
-        let people = self.people(&server.id).await?;
+        let people = match self.people(&server.id).await {
+            // An endpoint of v1: once it is removed, the shares alone must do,
+            // and they can, as long as nobody of the Home is taken for a guest.
+            Err(failure) if failure.is_gone() && shares.tells_home => People::default(),
+            people => people?,
+        };
         whole(&shares.ours, &people)?;
         for share in &mut shares.ours {
             share.home |= share.account.is_some_and(|id| people.home.contains(&id));
@@ -129,6 +136,7 @@ impl Plex {
             Ok((pending, accepted)) => Ok(Shares {
                 ours: joined(accepted.ours, pending.ours),
                 elsewhere: accepted.elsewhere.union(&pending.elsewhere).copied().collect(),
+                tells_home: accepted.tells_home,
             }),
             Err(failure) if failure.is_gone() => self.shares_v1(server, lane).await,
             Err(failure) => Err(failure),
@@ -140,10 +148,13 @@ impl Plex {
         let (reply, value) = self.get_json(lane, &self.clients, &path).await?;
         let rows = list(&value).ok_or_else(|| super::not(&reply, "a list of shares"))?;
         unpaged(&reply, rows.len())?;
-        let mut shares = Shares { ours: Vec::new(), elsewhere: BTreeSet::new() };
+        let mut shares = Shares { ours: Vec::new(), elsewhere: BTreeSet::new(), tells_home: true };
         for row in rows {
             match rows::share_v2(row, server, half == "accepted") {
-                Ok(Some(share)) => shares.ours.push(share),
+                Ok(Some(share)) => {
+                    shares.tells_home &= flag(&row["invited"]["home"]).is_some();
+                    shares.ours.push(share);
+                }
                 Ok(None) if text(&row["machineIdentifier"]).is_some_and(|id| id != server.0) => {
                     shares.elsewhere.extend(num(&row["invitedId"]).map(PlexId));
                 }
@@ -169,7 +180,7 @@ impl Plex {
             })
         };
         let invites = invites.into_iter().filter(|invite| !is_listed(invite)).collect();
-        Ok(Shares { ours: joined(listed.clone(), invites), elsewhere: BTreeSet::new() })
+        Ok(Shares { ours: joined(listed.clone(), invites), elsewhere: BTreeSet::new(), tells_home: false })
     }
 
     /// The rows of v1's listing of shares: those carry the ids that v1 deletes by.

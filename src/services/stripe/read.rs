@@ -249,8 +249,12 @@ impl<'a> Reading<'a> {
         // Without `active` Stripe lists the active ones; old subscriptions
         // keep old prices.
         for active in ["true", "false"] {
-            let query = vec![("type", "recurring"), ("active", active)];
-            let Some(prices) = unless_denied(self.list("/v1/prices", &query).await)? else { return Ok(None) };
+            let prices = match self.list("/v1/prices", &vec![("active", active)]).await {
+                // An implementation without this filter lists them all.
+                Err(failure) if failure.status == Some(400) => self.list("/v1/prices", &vec![]).await,
+                prices => prices,
+            };
+            let Some(prices) = unless_denied(prices)? else { return Ok(None) };
             catalogue.prices.extend(recurring(&prices)?);
         }
         Ok(Some(catalogue))

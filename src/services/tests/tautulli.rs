@@ -130,6 +130,25 @@ async fn a_look_takes_only_the_one_asked_for() {
     assert_eq!(tautulli.look(PlexId(5)).await.unwrap().watcher, None);
 }
 
+/// Only when it says so: a library table that merely fails keeps everybody
+/// from being called idle.
+#[tokio::test(start_paused = true)]
+async fn a_tautulli_without_a_table_of_libraries_keeps_them_all() {
+    let says = |message: &str| json!({"response":{"result":"error","message":message,"data":{}}}).to_string();
+    for (message, known) in
+        [("Unknown command: x", true), ("one of: arnold, get_users_table", true), ("it failed", false), ("", false)]
+    {
+        let body = says(message);
+        let lacking = move |asked: &str| match asked.contains("get_libraries_table") {
+            true => (400, "application/json", body.clone()),
+            false => healthy(asked),
+        };
+        let (tautulli, _) = tautulli(lacking).await;
+        let unlogged = tautulli.activity(day()).await.map(|(activity, _)| activity.unlogged_keys);
+        assert_eq!(unlogged.ok(), known.then(BTreeSet::new), "{message}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn refusals_say_what_to_do() {
     let says = |message: &str| json!({"response":{"result":"error","message":message,"data":{}}}).to_string();

@@ -180,9 +180,10 @@ impl Season {
     }
 
     async fn settle(&self) {
-        let settled = tokio::time::timeout(Duration::from_secs(40), async {
+        let settled = tokio::time::timeout(Duration::from_secs(75), async {
             while !self.is_settled() {
-                // Many at once wait for a word, as they should.
+                // Many at once wait for a word, as they should. (And a removal
+                // beside a sign-up that could be theirs waits for a minute.)
                 if self.house.book(Which::Live).is_some_and(|book| !book.holds.is_empty()) {
                     self.house.say(&["approve", "all"]).await;
                 }

@@ -150,3 +150,24 @@ async fn v1_stands_in_where_v2_is_gone_and_only_there() {
     let listing = plex.listing(&ServerId::from("aaaa"), Lane::Act).await.unwrap();
     assert_eq!(listing.shares.len(), 2);
 }
+
+/// `/api/users` is of v1 and may be removed; nobody of the Home may then be
+/// taken for a guest.
+#[tokio::test(start_paused = true)]
+async fn without_the_old_list_of_people_the_shares_must_tell_who_is_in_the_home() {
+    for (home, status) in [(Some(false), 410), (Some(true), 404), (None, 410)] {
+        let gone = move |line: &str| match line {
+            "GET /api/users" => (status, "text/html", "<html/>".to_owned()),
+            "GET /api/v2/shared_servers/owned/pending" => (200, JSON, "[]".to_owned()),
+            "GET /api/v2/shared_servers/owned/accepted" => {
+                let invited = home.map(|home| format!(r#""invited":{{"id":2000001,"home":{home}}},"id""#));
+                let accepted = row(1, 2000001, true).replacen(r#""id""#, &invited.unwrap_or(r#""id""#.to_owned()), 1);
+                (200, JSON, format!("[{accepted}]"))
+            }
+            _ => healthy(line),
+        };
+        let (plex, _) = plex(gone).await;
+        let friends = plex.friends(None, None).await.map(|(friends, _)| friends.home.contains(&PlexId(2000001)));
+        assert_eq!(friends.ok(), home, "{status}");
+    }
+}

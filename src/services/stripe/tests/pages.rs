@@ -98,6 +98,16 @@ async fn everything_to_the_last_page() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn prices_are_known_even_where_they_cannot_be_filtered() {
+    let refused = |line: &str| {
+        if line.contains("/prices?") && line.contains("active=") { error(400, "parameter_unknown") } else { healthy(line) }
+    };
+    let (stripe, _) = stripe(refused).await;
+    let (billing, _) = stripe.billing(None, &BTreeSet::new()).await.unwrap();
+    assert!(billing.catalogue.unwrap().prices.contains_key(&PriceId::from("price_A")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_time_only_the_cursor_is_taken() {
     let (stripe, _) = stripe(healthy).await;
     let (billing, _) = stripe.billing(None, &BTreeSet::new()).await.unwrap();

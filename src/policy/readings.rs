@@ -1,0 +1,70 @@
+//! Takes up whole readings, in the one order that is right: our own effects
+//! are settled before people are counted, and people are counted before
+//! anybody's absence is believed.
+//!
+//! A reading of somebody else's server or account is not taken up, and then
+//! the looking begins anew (RULES R9.1): nothing rests on what was never
+//! folded in.
+
+use super::{Rules, Scene, World, brake, comings, continuity, customers, inactivity};
+use crate::facts::{Moment, Source};
+use crate::ledger::{Book, Population};
+
+/// Whether the last reading of a source is of the one in the book. If not,
+/// this process has not looked at ours yet.
+#[must_use]
+pub fn is_ours(now: Moment, rules: &Rules, world: &mut World, book: &Book, source: Source) -> bool {
+    let ours = brake::identity_failure(Scene { now, rules, book, world }, source).is_none();
+    if !ours {
+        world.begin_looking_anew(source);
+    }
+    ours
+}
+
+/// Takes up the last whole reading of plex.tv.
+pub fn fold_plex(now: Moment, rules: &Rules, world: &mut World, book: &mut Book) {
+    let Some(whole) = world.plex.last.clone() else { return };
+    if !is_ours(now, rules, world, book, Source::Plex) {
+        return;
+    }
+    comings::settle_ours(now, book, &whole);
+    continuity::measure(whole.begun, world, book, Population::Friends, comings::with_access(&whole.value));
+    comings::fold_friends(now, rules, world, book, &whole);
+    world.listed.retain(|_, looked| *looked > whole.begun);
+    book.marks.last_whole.insert(Source::Plex, whole.at);
+}
+
+/// Takes up the last whole reading of Stripe.
+pub fn fold_stripe(now: Moment, rules: &Rules, world: &mut World, book: &mut Book) {
+    let Some(whole) = world.stripe.last.clone() else { return };
+    if !is_ours(now, rules, world, book, Source::Stripe) {
+        return;
+    }
+    customers::fold_billing(now, rules, world, book, &whole);
+    let running = customers::running(rules, &whole.value);
+    continuity::measure(whole.begun, world, book, Population::Subscriptions, running);
+    world.customers_looked.retain(|_, looked| *looked > whole.begun);
+    book.marks.last_whole.insert(Source::Stripe, whole.at);
+}
+
+/// Takes up the last whole reading of Tautulli.
+pub fn fold_tautulli(now: Moment, rules: &Rules, world: &mut World, book: &mut Book) {
+    let Some(whole) = world.tautulli.last.clone() else { return };
+    if !is_ours(now, rules, world, book, Source::Tautulli) {
+        return;
+    }
+    for (population, count) in inactivity::populations(&whole.value) {
+        continuity::measure(whole.begun, world, book, population, count);
+    }
+    inactivity::fold_activity(book, &whole);
+    if whole.value.connected && whole.value.watching_now.is_some() {
+        book.marks.last_whole.insert(Source::Tautulli, whole.at);
+    }
+}
+
+/// While Tautulli can't be read, nobody's plays are seen.
+pub fn note_blindness(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    if world.tautulli.failures > 0 && rules.configured.contains(&Source::Tautulli) {
+        inactivity::open_blind(book, now);
+    }
+}

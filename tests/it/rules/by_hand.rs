@@ -1,0 +1,70 @@
+//! R1 *by hand*: who was let in by hand stays, whatever they once paid.
+
+use chrono::TimeDelta;
+use usher::ledger::GrantKind;
+
+use super::house::{House, MOVIES, TV, days};
+
+/// Somebody who paid, lapsed and was removed by Usher.
+fn lapsed(house: &mut House) {
+    let sub = house.subscribe("sub_1", "ann", "price_basic");
+    house.settle();
+    house.carry_out();
+    let id = house.friends.shares[0].id.0;
+    house.accept(id, 200, "ann");
+    house.settle();
+    let ended = house.now;
+    house.cancel(&sub, ended);
+    house.days(2);
+    assert_eq!(house.ends().len(), 1, "{:?}", house.decided());
+    house.carry_out();
+    house.settle();
+    assert!(house.friends.shares.is_empty());
+}
+
+#[test]
+fn who_lapsed_and_is_then_shared_with_by_hand_stays() {
+    let mut house = House::new();
+    lapsed(&mut house);
+    house.later(days(10));
+    house.share(50, 200, "ann", &[MOVIES, TV], TimeDelta::minutes(1));
+    house.days(10);
+    assert!(house.member(200).grant(GrantKind::ByHand, house.now).is_some(), "{:?}", house.member(200).journal);
+    assert_eq!(house.decided(), Vec::<String>::new());
+}
+
+#[test]
+fn who_was_removed_unpaid_and_is_then_shared_with_by_hand_stays() {
+    let mut house = House::new();
+    let sub = house.subscribe("sub_1", "ann", "price_basic");
+    house.settle();
+    house.carry_out();
+    let id = house.friends.shares[0].id.0;
+    house.accept(id, 200, "ann");
+    house.settle();
+    let opened = house.now;
+    house.past_due(&sub, "in_1", opened);
+    house.days(9);
+    assert_eq!(house.ends().len(), 1, "{:?}", house.member(200).journal);
+    house.carry_out();
+    house.settle();
+    house.share(50, 200, "ann", &[MOVIES], TimeDelta::minutes(1));
+    house.days(10);
+    assert_eq!(house.decided(), Vec::<String>::new(), "{:?}", house.member(200).journal);
+}
+
+#[test]
+fn an_old_subscription_doesnt_make_a_later_share_by_hand_younger_than_the_next() {
+    let mut house = House::new();
+    lapsed(&mut house);
+    house.later(days(10));
+    house.share(50, 200, "ann", &[MOVIES, TV], TimeDelta::minutes(1));
+    house.days(30);
+    let second = house.subscribe("sub_2", "ann", "price_basic");
+    house.days(30);
+    assert_eq!(house.decided(), Vec::<String>::new(), "by hand: never narrowed");
+    let ended = house.now;
+    house.cancel(&second, ended);
+    house.days(5);
+    assert_eq!(house.ends(), Vec::<String>::new(), "the share is older than the subscription that ended");
+}
