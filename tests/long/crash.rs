@@ -3,7 +3,7 @@
 
 mod books;
 mod scene;
-mod trap;
+pub mod trap;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -13,3 +13,4 @@
 
 mod binary;
 mod crash;
+mod years;
