@@ -103,11 +103,9 @@ impl Engine {
     }
 }
 
-/// A removal that keeps the pace.
 fn is_removal(book: &Book, intent: &Intent) -> bool {
     let accepted = || book.members.get(&intent.member).is_some_and(crate::ledger::Member::has_access);
-    let revoked = matches!(intent.act, Act::End { cause: EndCause::Revoked, .. });
-    matches!(intent.act, Act::End { .. }) && !revoked && accepted()
+    matches!(intent.act, Act::End { .. }) && accepted()
 }
 
 /// Every way to recognise this member's row.

@@ -87,12 +87,12 @@ fn first_failing(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
     if let Some(why) = &scene.world.only_look {
         return Some(HeldBecause::OnlyLook { why: why.clone() });
     }
-    let revoked = is_revoked(proposal);
-    for source in proposal.rests_on.iter().filter(|_| !revoked) {
+    for source in &proposal.rests_on {
         if scene.world.state(*source).wholes < 2 {
             return Some(HeldBecause::Looked { source: *source });
         }
     }
+    let revoked = matches!(&proposal.doing, Doing::Act(Act::End { cause: EndCause::Revoked, .. }));
     if takes_away && !revoked {
         let stale = proposal.rests_on.iter().find(|source| !scene.world.is_fresh(scene.now, scene.rules, **source));
         if let Some(source) = stale {
@@ -117,11 +117,6 @@ fn first_failing(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
         }
     }
     warned_or_approved(scene, proposal)
-}
-
-/// `usher revoke` answers only to identity, clock, protected and second look.
-fn is_revoked(proposal: &Proposal) -> bool {
-    matches!(&proposal.doing, Doing::Act(Act::End { cause: EndCause::Revoked, .. }))
 }
 
 fn verdict(scene: Scene<'_>, key: &ActKey) -> Option<Verdict> {
@@ -255,7 +250,7 @@ pub fn drop_words(population: Population, drop: &super::Drop) -> String {
 /// approved and those that a dry run has already rehearsed.
 fn crowds(scene: Scene<'_>, passing: &[Proposal]) -> BTreeMap<&'static str, usize> {
     let mut crowds = BTreeMap::new();
-    for proposal in passing.iter().filter(|proposal| !is_revoked(proposal)) {
+    for proposal in passing {
         let Some(crowd) = proposal.class.crowd() else { continue };
         if !is_approved(scene, &proposal.key) && !is_rehearsed(scene, &proposal.key) {
             *crowds.entry(crowd).or_insert(0) += 1;
@@ -272,7 +267,7 @@ fn is_rehearsed(scene: Scene<'_>, key: &ActKey) -> bool {
 /// stays, until approved, rejected or no longer due.
 fn hold_all(scene: Scene<'_>, proposal: &Proposal, crowds: &BTreeMap<&'static str, usize>) -> Option<HeldBecause> {
     let crowd = proposal.class.crowd()?;
-    if is_approved(scene, &proposal.key) || is_rehearsed(scene, &proposal.key) || is_revoked(proposal) {
+    if is_approved(scene, &proposal.key) || is_rehearsed(scene, &proposal.key) {
         return None;
     }
     let waiting =
@@ -314,7 +309,8 @@ impl Budget {
         {
             return None;
         }
-        if is_revoked(proposal) {
+        let revoked = matches!(&proposal.doing, Doing::Act(Act::End { cause: EndCause::Revoked, .. }));
+        if revoked {
             return None;
         }
         match self.left.checked_sub(1) {
@@ -367,7 +363,7 @@ pub fn second(scene: Scene<'_>, key: &ActKey, looked: &SecondLook) -> Result<Adm
     } else if let Some(why) = &looked.unanswered {
         return Err(NotNow::Held(HeldBecause::SecondLook { why: why.clone() }));
     }
-    if let (Class::Removal { .. }, Some(until), false) = (proposal.class, pace(scene), is_revoked(&proposal)) {
+    if let (Class::Removal { .. }, Some(until)) = (proposal.class, pace(scene)) {
         return Err(NotNow::Held(HeldBecause::Pace { until }));
     }
     match proposal.doing {

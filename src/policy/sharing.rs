@@ -13,7 +13,7 @@ use super::{
     who,
 };
 use crate::facts::{SectionId, SectionSet, Source};
-use crate::ledger::{Act, ActKey, Grant, GrantKind, InviteTo, Member};
+use crate::ledger::{Act, ActKey, GrantKind, InviteTo, Member};
 
 /// A payment younger than this never waits on the count of invites.
 const FRESH_PAYMENT: TimeDelta = TimeDelta::hours(24);
@@ -50,7 +50,11 @@ fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
             Ok(sections) => granted.sections.extend(sections.ids()),
             Err(why) => {
                 if !scene.book.libraries.known.is_empty() {
-                    plan.problems.push(unresolved(name, &why));
+                    let title = format!("Tier {name:?} can't be shared");
+                    plan.problems.push(problem(
+                        title,
+                        &format!("{why}. Until it is mended, nobody is invited to it or changed."),
+                    ));
                 }
                 return None;
             }
@@ -65,13 +69,6 @@ fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
         granted.downloads |= grant.downloads.or_else(|| current.and_then(|share| share.row.downloads)).unwrap_or(false);
     }
     Some(granted)
-}
-
-/// A tier whose libraries can't be told: one problem, whoever pays for it.
-#[must_use]
-pub fn unresolved(tier: &str, why: &str) -> Problem {
-    let detail = format!("{why}. Until it is mended, nobody is invited to it or changed.");
-    problem(format!("Tier {tier:?} can't be shared"), &detail)
 }
 
 fn problem(title: String, detail: &str) -> Problem {
@@ -148,8 +145,7 @@ fn invite_to(member: &Member) -> Option<InviteTo> {
 }
 
 fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) {
-    let left_over = standing.tiers().is_empty();
-    if standing.protected.is_some() || !standing.unknown.is_empty() || (left_over && !is_left_over(member, standing)) {
+    if standing.tiers().is_empty() || standing.protected.is_some() || !standing.unknown.is_empty() {
         return;
     }
     let Some(share) = &member.share else { return };
@@ -165,9 +161,6 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     let downloads = downloads.filter(|now| *now != granted.downloads).map(|_| granted.downloads);
     if lost.is_empty() && !gained && downloads.is_none() {
         return;
-    }
-    if left_over && gained {
-        return; // What they had by hand was taken away by hand.
     }
     let Some(sections) = SectionSet::new(granted.sections) else { return };
     let narrows = !lost.is_empty() || downloads == Some(false);
@@ -188,24 +181,13 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
         member: member.id.clone(),
         class: if narrows { Class::Narrowing } else { Class::Widening },
         what: format!("change the share of {} to {titles}{allows}", member.name()),
-        because: if left_over {
-            "their subscription ended; what they had by hand before it stays".to_owned()
-        } else {
-            format!("their subscription buys {}", tiers.join(" and "))
-        },
-        rests_on: BTreeSet::from([Source::Plex, Source::Stripe]),
+        because: format!("their subscription buys {}", tiers.join(" and ")),
+        rests_on: sources(standing),
         due: scene.now,
         approval,
         unwarned: None,
         doing: Doing::Act(Act::Update { share: share.row.id, sections, downloads, narrows }),
     });
-}
-
-/// A subscription gave more than what was had by hand before it, and is over:
-/// what was had by hand, frozen then, is all that stands.
-fn is_left_over(member: &Member, standing: &Standing) -> bool {
-    let frozen = |grant: &Grant| grant.kind == GrantKind::ByHand && grant.libraries.is_some();
-    !member.entitled_tiers.is_empty() && !standing.ended.is_empty() && member.grants.iter().all(frozen)
 }
 
 /// Shares that match their tiers: what a later narrowing is measured against.
@@ -215,10 +197,7 @@ pub fn matching_tiers(scene: Scene<'_>, member: &Member, standing: &Standing) ->
     let mut ignored = Plan::default();
     let granted = entitlement(scene, member, standing, &mut ignored)?;
     let current = share.row.libraries(&scene.book.libraries.known);
-    // Once only what was had by hand is left, nothing is measured any more.
-    let is_off = || granted.downloads || share.row.downloads != Some(true);
-    let measured = !granted.tiers.is_empty() || (is_left_over(member, standing) && is_off());
-    (measured && granted.sections == current).then_some(granted.tiers)
+    (!granted.tiers.is_empty() && granted.sections == current).then_some(granted.tiers)
 }
 
 fn sources(standing: &Standing) -> BTreeSet<Source> {
