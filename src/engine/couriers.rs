@@ -20,7 +20,7 @@ impl Engine {
             None => &[Audience::Operator, Audience::Member],
         };
         for channel in self.parts.couriers.keys() {
-            let busy = self.carrying.get(channel).copied().unwrap_or(false);
+            let busy = self.carrying.get(channel).is_some_and(|letters| *letters > 0);
             let paused = self.paused.get(channel).is_some_and(|until| *until > now);
             if busy || paused {
                 continue;
@@ -47,8 +47,9 @@ impl Engine {
     pub(super) fn carry(&mut self, batches: Vec<(Channel, Vec<Dispatch>)>) {
         for (channel, batch) in batches {
             let Some(courier) = self.parts.couriers.get(&channel) else { continue };
+            let letters = batch.len();
             let taken = courier.try_send(batch).is_ok();
-            self.carrying.insert(channel, taken);
+            self.carrying.insert(channel, if taken { letters } else { 0 });
         }
     }
 }

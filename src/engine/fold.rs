@@ -237,7 +237,7 @@ impl Engine {
             member.forget_at = None;
         }
         if let Some(failure) = &acted.failure {
-            tracing::warn!(member = %intent.member, "{}: {failure}", intent.because);
+            tracing::warn!(member = %intent.member, act = %intent.key.0, "failed, and is read back before another try: {failure}");
             note_failure(now, book, &acted.key, failure.kind, &failure.why, failure.retry_after);
         }
         if let Some(customer) = &acted.customer {
@@ -251,7 +251,9 @@ impl Engine {
 
     fn note_delivered(&mut self, now: Moment, book: &mut Book, reports: &[Delivered]) {
         for report in reports {
-            self.carrying.insert(report.channel, false);
+            if let Some(letters) = self.carrying.get_mut(&report.channel) {
+                *letters = letters.saturating_sub(1);
+            }
             let pause = book.delivered(report, now).or_else(|| self.aside.delivered(report, now));
             match &report.outcome {
                 DeliveryOutcome::Accepted => tracing::info!(notice = %report.key.0, channel = ?report.channel, "sent"),

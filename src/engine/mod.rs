@@ -78,8 +78,8 @@ pub struct Engine {
     started: Moment,
     /// The one act under way.
     acting: Option<ActKey>,
-    /// Batches under way, by channel.
-    carrying: BTreeMap<Channel, bool>,
+    /// Letters with a courier whose outcome isn't known yet.
+    carrying: BTreeMap<Channel, usize>,
     /// Channels that are down, and until when.
     paused: BTreeMap<Channel, Moment>,
     /// Readings that are wanted before their interval, by source.
@@ -156,7 +156,7 @@ impl Engine {
         }
         self.closing = true;
         let rest = async {
-            while self.acting.is_some() || self.carrying.values().any(|busy| *busy) {
+            while self.acting.is_some() || self.carrying.values().any(|letters| *letters > 0) {
                 let drained = mailbox.drain().await;
                 self.pass(drained)?;
             }

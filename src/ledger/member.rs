@@ -95,6 +95,18 @@ pub enum Proof {
     Operator,
 }
 
+impl Proof {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::InviteAccepted => "the invite to its address was accepted",
+            Self::ShareStood => "a share stood under its address already",
+            Self::Operator => "the operator said so",
+        }
+    }
+}
+
 /// A subscription and what we made of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Billed {

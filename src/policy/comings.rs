@@ -197,7 +197,15 @@ fn whose(book: &Book, index: &Index, row: &Share) -> Option<MemberId> {
         let email = row.email.as_ref()?;
         index.address(email).find(|id| member(id).is_some_and(|member| awaits(member, row)))
     };
-    by_share.or_else(by_attempt).or_else(by_account).or_else(by_address).cloned()
+    // plex.tv may name neither the share in its answer nor the address in its
+    // rows; whoever is invited next would be invited twice.
+    let by_elimination = || {
+        let nameless = !row.is_accepted() && row.email.is_none();
+        let awaits_any = |id: &&MemberId| member(id).is_some_and(|member| member.share.is_none() && member.plex.is_none());
+        let mut awaited = tried_invites(book).map(|(id, _)| id).filter(|id| nameless && awaits_any(id));
+        awaited.next().filter(|_| awaited.next().is_none())
+    };
+    by_share.or_else(by_attempt).or_else(by_account).or_else(by_address).or_else(by_elimination).cloned()
 }
 
 /// Invites that were tried and not yet read back, also those that an early

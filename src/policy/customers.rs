@@ -52,6 +52,8 @@ pub fn fold_billing(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
             Stated::Is(sub) => {
                 see_subscription(now, rules, book, index, catalogue, sub, billing.customers.get(&sub.customer));
             }
+            // An empty Stripe is a wrong or a sick one, which is told as such.
+            Stated::NotFound if billing.subscriptions.is_empty() => {}
             Stated::NotFound => mark_vanished(now, rules, book, id),
         }
     }

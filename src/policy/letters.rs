@@ -88,7 +88,8 @@ fn note_idle_warning(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId)
         Some(at) => {
             idle.warned_at = Some(at);
             idle.promised_end = Some(rules.end_of_day(until));
-            member.note(now, format!("was warned: to watch before the end of {until}"));
+            let was = if rules.ways.dry_run { "would have been" } else { "was" };
+            member.note(now, format!("{was} warned: to watch before the end of {until}"));
         }
         None => {
             idle.no_channel = true;

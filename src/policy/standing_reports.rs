@@ -64,6 +64,7 @@ pub fn tell_sources(now: Moment, rules: &Rules, world: &World, book: &mut Book) 
         }
     }
     tell_drops(now, rules, world, book);
+    tell_blindness(now, rules, world, book);
     match &world.only_look {
         Some(why) => attention(
             now,
@@ -134,15 +135,39 @@ pub fn words_for(span: TimeDelta) -> String {
     }
 }
 
+/// One message a source: an emptied Tautulli has fewer people with history
+/// and fewer plays, and that is one thing to look at.
 fn tell_drops(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     let standing: BTreeSet<String> =
-        world.drops.keys().map(|population| format!("drop/{}", population.words())).collect();
+        world.drops.keys().map(|population| format!("drop/{}", population.source())).collect();
     book.told.retain(|key, _| !key.starts_with("drop/") || standing.contains(key));
-    for (population, drop) in &world.drops {
-        let title = format!("Far fewer {} than lately", population.words());
-        let detail = brake::drop_words(*population, drop);
+    for condition in standing {
+        let of_it =
+            || world.drops.iter().filter(|(population, _)| condition == format!("drop/{}", population.source()));
+        let words: Vec<&str> = of_it().map(|(population, _)| population.words()).collect();
+        let details: Vec<String> = of_it().map(|(population, drop)| brake::drop_words(*population, drop)).collect();
+        let title = format!("Far fewer {} than lately", words.join(" and "));
         let mend = "Nobody is removed, warned or narrowed because of it. Look at the service itself before you accept anything.";
-        attention(now, rules, book, &format!("drop/{}", population.words()), &title, &detail, mend);
+        attention(now, rules, book, &condition, &title, &details.join(". "), mend);
+    }
+}
+
+/// Tautulli answers, but plays are not being recorded.
+fn tell_blindness(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    let interval = rules.intervals.get(&Source::Tautulli).copied().unwrap_or(TimeDelta::minutes(30));
+    let answers = world.tautulli.failures == 0 && world.tautulli.last.is_some();
+    match book.blind.since().filter(|_| answers) {
+        Some(since) if now - since >= interval * 2 => attention(
+            now,
+            rules,
+            book,
+            "blind",
+            "Tautulli is cut off from Plex",
+            "It records no plays. This time counts for nobody: until it is connected again, nobody is warned or removed for not watching.",
+            "Is Plex running? See in Tautulli's settings, under Plex Media Server, whether it reaches it.",
+        ),
+        Some(_) => {}
+        None => drop(book.untell("blind")),
     }
 }
 
