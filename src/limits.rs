@@ -96,8 +96,9 @@ const DOCKER_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 // ---- Letters and notices ----
 
-/// Letters sent between two commits: the commit marks them `sending`, so a
-/// crash repeats at most this many, with the same `Message-ID`.
+/// Letters handed out together: one commit marks them `sending`, and each
+/// one's outcome is committed as it comes, so a crash repeats at most one that
+/// was delivered.
 pub const COURIER_BATCH: usize = 20;
 /// A letter that can't be delivered is tried for this long.
 pub const NOTICE_TRIED_DAYS: i64 = 7;

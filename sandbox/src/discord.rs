@@ -87,8 +87,14 @@ impl Discord {
     /// Listens on a free port of 127.0.0.1, with one webhook.
     #[must_use]
     pub fn start(clock: Clock) -> Self {
+        Self::start_on(clock, 0)
+    }
+
+    /// The same on this port.
+    #[must_use]
+    pub fn start_on(clock: Clock, port: u16) -> Self {
         let channel = Channel { messages: Vec::new(), deleted: false, limits: Vec::new(), window: None };
-        Self(StandIn::start(clock, channel))
+        Self(StandIn::start_on(clock, port, channel))
     }
 
     /// The URL as people copy it: without a version, on Discord's own host.

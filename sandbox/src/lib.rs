@@ -8,13 +8,15 @@
 //! the machine's time, sleep in real time, start a thread, leave 127.0.0.1.
 //!
 //! Reading order: [`time`], [`wire`], [`http`], [`faults`], [`base`], then one module
-//! for each service; then [`rig`], which puts them around the daemon, and
-//! [`season`], which plays a story on it.
+//! for each service; then [`attic`], which is all of them together, [`rig`],
+//! which runs the daemon among them, and [`season`], which tells a story.
 
+pub mod attic;
 pub mod base;
 pub mod discord;
 pub mod faults;
 pub mod http;
+pub mod mailbag;
 pub mod plex;
 pub mod rig;
 pub mod season;

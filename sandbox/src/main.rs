@@ -1,5 +1,7 @@
 //! `cargo run -p sandbox`: a season at the door, told against the real daemon.
 
+mod serve;
+
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,7 +29,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match wish(&arguments) {
         Ok(Wish::Season(options)) => play(options),
-        Ok(Wish::Serve) => ExitCode::SUCCESS,
+        Ok(Wish::Serve) => serve(),
         Ok(Wish::Help) => say(HELP, ExitCode::SUCCESS),
         Err(why) => say(&format!("{why}\n\n{HELP}"), ExitCode::from(2)),
     }
@@ -52,17 +54,26 @@ fn named(name: &str) -> Option<Part> {
 }
 
 fn play(options: Options) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => return say(&format!("{error}\n"), ExitCode::FAILURE),
+    run(true, async move {
+        let mut out = io::stdout().lock();
+        let told = season::play(options, &mut out, Path::new(LETTERS)).await;
+        told.map(drop).map_err(|failed| format!("\nThis line failed:\n  {failed}"))
+    })
+}
+
+fn serve() -> ExitCode {
+    run(false, async { serve::serve().await.map_err(|error| error.to_string()) })
+}
+
+fn run(paused: bool, what: impl Future<Output = Result<(), String>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(paused).build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(what),
+        Err(error) => Err(error.to_string()),
     };
-    let mut out = io::stdout().lock();
-    let told = runtime.block_on(season::play(options, &mut out, Path::new(LETTERS)));
-    drop(out);
-    match told {
-        Ok(_) => say(&format!("The letters lie in {LETTERS}/.\n"), ExitCode::SUCCESS),
-        Err(failed) => say(&format!("\nThis line failed:\n  {failed}\n"), ExitCode::FAILURE),
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => say(&format!("{why}\n"), ExitCode::FAILURE),
     }
 }
 

@@ -313,6 +313,12 @@ impl Plex {
         self.world().account_named(name)
     }
 
+    /// The username of this account.
+    #[must_use]
+    pub fn username_of(&self, id: PlexId) -> Option<String> {
+        self.world().accounts.get(&id).map(|account| account.username.clone())
+    }
+
     /// Whether this account may watch on our server.
     #[must_use]
     pub fn has_access(&self, id: PlexId) -> bool {

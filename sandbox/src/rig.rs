@@ -7,6 +7,7 @@
 //! with paused time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,57 +18,39 @@ use tokio::task::JoinHandle;
 use usher::clock::Clock;
 use usher::config::Config;
 use usher::daemon::{self, Ended, Options, Part};
-use usher::facts::{Moment, PlexId, SectionId};
+use usher::facts::{Moment, PlexId};
 use usher::{services::tls, store};
 
-use crate::discord::Discord;
-use crate::plex::{self, Plex};
-use crate::smtp::{Mode, Smtp};
-use crate::stripe::{Interval, Stripe};
-use crate::tautulli::{self, Tautulli};
+pub use crate::attic::{Attic, OPERATOR, WEBHOOK_SECRET, address};
+use crate::attic::Ports;
 use crate::time::{ClockHandle, moment, virtual_clock};
 use crate::wire;
 
 /// Saturday, 3 January 2026, 09:00 UTC: when every story begins.
 pub const BEGINNING: i64 = 1_767_430_800;
-/// The webhook endpoint's secret.
-pub const WEBHOOK_SECRET: &str = "whsec_SandboxAtticCinema01";
-/// The operator.
-pub const OPERATOR: &str = "operator@attic.example";
-
 /// A daemon that was started, and the way to stop it.
 type Running = (JoinHandle<Result<(), Ended>>, oneshot::Sender<()>);
 
-/// The house on the stand-ins.
+/// The house on the stand-ins; derefs to its [`Attic`].
 pub struct Rig {
-    /// plex.tv.
-    pub plex: Plex,
-    /// Stripe.
-    pub stripe: Stripe,
-    /// Tautulli.
-    pub tautulli: Tautulli,
-    /// The mail server.
-    pub smtp: Smtp,
-    /// Discord.
-    pub discord: Discord,
+    attic: Attic,
     /// Steers the daemon's clock, tells the world's.
     pub time: ClockHandle,
     /// The daemon's environment; changes count from the next [`Rig::open`].
     pub env: BTreeMap<String, String>,
     /// Loops to leave out, and the hook at each step of a commit.
     pub options: Options,
-    /// The price of the tier "Basic" (Movies).
-    pub basic: String,
-    /// The price of the tier "Premium" (Movies, TV; downloads).
-    pub premium: String,
-    /// Movies.
-    pub movies: SectionId,
-    /// TV.
-    pub tv: SectionId,
     state: PathBuf,
     clock: Clock,
     daemon: Option<Running>,
     keep_state: bool,
+}
+
+impl Deref for Rig {
+    type Target = Attic;
+    fn deref(&self) -> &Attic {
+        &self.attic
+    }
 }
 
 impl Rig {
@@ -87,77 +70,19 @@ impl Rig {
     pub async fn at(state: &Path, beginning: i64) -> Self {
         tls::install_provider();
         let (clock, time) = virtual_clock(moment(beginning));
-        let world = time.world();
-        let plex = Plex::start(world.clone());
-        let movies = plex.add_section("Movies", "movie");
-        let tv = plex.add_section("TV", "show");
-        let stripe = Stripe::start(world.clone());
-        let product = stripe.add_product("Attic Cinema", &[]);
-        let basic = stripe.add_price(&product, 500, "usd", Some(Interval::Month));
-        let premium = stripe.add_price(&product, 900, "usd", Some(Interval::Month));
-        let tautulli = Tautulli::start(world.clone());
-        for section in plex.sections() {
-            tautulli.add_library(section.key, &section.title);
-        }
-        let smtp = Smtp::start(world.clone(), Mode::StartTls).await;
-        smtp.require_login("usher", "letmein");
-        let discord = Discord::start(world);
-        std::fs::create_dir_all(state).expect("a state folder");
-        let tiers = serde_json::json!([
-            { "name": "Basic", "prices": [basic], "libraries": ["Movies"] },
-            { "name": "Premium", "prices": [premium], "libraries": ["Movies", "TV"], "downloads": true },
-        ]);
-        std::fs::write(state.join("tiers.json"), tiers.to_string()).expect("the tiers file");
-        std::fs::write(state.join("sandbox-ca.pem"), crate::tls::ca_pem()).expect("the authority's certificate");
-        let mut rig = Self {
-            plex,
-            stripe,
-            tautulli,
-            smtp,
-            discord,
+        let attic = Attic::open(time.world(), Ports::default()).await;
+        attic.furnish(state).expect("a state folder");
+        let env = attic.environment(state);
+        Self {
+            attic,
             time,
-            env: BTreeMap::new(),
+            env,
             options: Options::default(),
-            basic,
-            premium,
-            movies,
-            tv,
             state: state.to_owned(),
             clock,
             daemon: None,
             keep_state: false,
-        };
-        rig.env = rig.environment();
-        rig
-    }
-
-    fn environment(&self) -> BTreeMap<String, String> {
-        let state = self.state.display().to_string();
-        let pairs = [
-            ("PLEX_TOKEN", plex::TOKEN.to_owned()),
-            ("PLEX_API_URL", self.plex.url()),
-            ("STRIPE_SECRET_KEY", self.stripe.key()),
-            ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
-            ("STRIPE_API_URL", self.stripe.url()),
-            ("TAUTULLI_URL", self.tautulli.base_url()),
-            ("TAUTULLI_API_KEY", tautulli::KEY.to_owned()),
-            ("SMTP_HOST", "127.0.0.1".to_owned()),
-            ("SMTP_PORT", self.smtp.port().to_string()),
-            ("SMTP_USERNAME", "usher".to_owned()),
-            ("SMTP_PASSWORD", "letmein".to_owned()),
-            ("SMTP_FROM", "Attic Cinema <door@attic.example>".to_owned()),
-            ("EXTRA_CA_FILE", format!("{state}/sandbox-ca.pem")),
-            ("ADMIN_EMAIL", OPERATOR.to_owned()),
-            ("DISCORD_WEBHOOK", self.discord.copied_url()),
-            ("DISCORD_API_URL", self.discord.url()),
-            ("BRAND_NAME", "Attic Cinema".to_owned()),
-            ("SUPPORT_LINK", "mailto:help@attic.example".to_owned()),
-            ("LISTEN", "127.0.0.1:0".to_owned()),
-            ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
-            ("STATE_DIR", state),
-            ("DRY_RUN", "false".to_owned()),
-        ];
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        }
     }
 
     /// Sets a variable for the next [`Rig::open`].
@@ -361,12 +286,6 @@ impl Drop for Rig {
             let _ = std::fs::remove_dir_all(&self.state);
         }
     }
-}
-
-/// `ann` → `ann@example.com`.
-#[must_use]
-pub fn address(name: &str) -> String {
-    format!("{name}@example.com")
 }
 
 /// A fresh folder, on a RAM disk where there is one.

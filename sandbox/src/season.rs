@@ -13,7 +13,6 @@
 mod brake;
 mod cast;
 mod idle;
-mod letters;
 mod opening;
 mod outages;
 mod paying;
@@ -26,6 +25,7 @@ use std::path::Path;
 use usher::daemon::{Options, Part};
 
 use self::teller::Season;
+use crate::mailbag;
 use crate::rig::Rig;
 
 /// What a season came to, as the stand-ins recorded it.
@@ -86,8 +86,10 @@ pub async fn play(options: Options, out: &mut dyn Write, folder: &Path) -> Resul
     rig.options = options;
     let mut season = Season::new(rig, out);
     let told = tell(&mut season).await;
-    letters::write_down(&season.rig.smtp.received(), folder)?;
-    told
+    mailbag::write_down(&season.rig.smtp.received(), folder)?;
+    let tally = told?;
+    season.last(&format!("The letters lie in {}, as .eml and .html.\n{tally}", folder.display()))?;
+    Ok(tally)
 }
 
 async fn tell(season: &mut Season<'_>) -> Result<Tally, Failed> {

@@ -145,7 +145,15 @@ impl Smtp {
     /// # Panics
     /// When no port can be had.
     pub async fn start(clock: Clock, mode: Mode) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        Self::start_on(clock, mode, 0).await
+    }
+
+    /// The same on this port.
+    ///
+    /// # Panics
+    /// When the port can't be had.
+    pub async fn start_on(clock: Clock, mode: Mode, port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port of 127.0.0.1");
         let addr = listener.local_addr().expect("a bound address");
         let state = State {
             login: None,

@@ -47,8 +47,14 @@ impl Stripe {
     /// Listens on a free port of 127.0.0.1, with an empty account.
     #[must_use]
     pub fn start(clock: Clock) -> Self {
+        Self::start_on(clock, 0)
+    }
+
+    /// The same on this port.
+    #[must_use]
+    pub fn start_on(clock: Clock, port: u16) -> Self {
         let hooks = Hooks::new(clock.clone());
-        Self(StandIn::start(clock, Account::new(hooks)))
+        Self(StandIn::start_on(clock, port, Account::new(hooks)))
     }
 
     /// The key it takes: `sk_test_sandbox` unless changed.

@@ -12,12 +12,9 @@ use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment
 use crate::ledger::{
     Act, ActKey, Book, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Letter, Owed, Population,
 };
+use crate::policy::confirm::SETTLED_AFTER;
 use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, decide, inactivity, readings};
 use crate::reports::Page;
-
-/// A whole reading that was begun before our last act there had settled would
-/// show our own change as somebody else's.
-const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(10);
 
 /// Between the first whole reading of a process and the one that confirms it.
 const SECOND_LOOK_AFTER: TimeDelta = TimeDelta::seconds(1);
@@ -40,10 +37,10 @@ impl Engine {
     ) -> Sound {
         let mut sound = Sound::default();
         if let Some(reading) = plex {
-            let unsettled = |begun: Moment| self.last_act.is_some_and(|ended| begun < ended + SETTLED_AFTER);
+            let unsettled = |begun: Moment| self.world.call_ended.is_some_and(|ended| begun < ended + SETTLED_AFTER);
             match reading {
                 Reading::Read(whole) if unsettled(whole.begun) => {
-                    if let Some(ended) = self.last_act {
+                    if let Some(ended) = self.world.call_ended {
                         self.wanted.insert(Source::Plex, ended + SETTLED_AFTER);
                     }
                 }
@@ -189,8 +186,8 @@ impl Engine {
     }
 
     fn fold_customer(&mut self, now: Moment, book: &mut Book, look: &CustomerLook) {
-        let adopted = book.adopted.contains_key(&Source::Stripe);
-        if !adopted || !self.is_ours(now, book, Source::Stripe) {
+        let read = book.adopted.contains_key(&Source::Stripe) && self.world.stripe.last.is_some();
+        if !read || !self.is_ours(now, book, Source::Stripe) {
             return; // The whole reading, which is on its way, says it.
         }
         let rules = self.parts.rules.clone();
@@ -227,7 +224,8 @@ impl Engine {
     /// What became of a call: the listing after it is folded in, and says
     /// whether it took effect.
     fn fold_outcome(&mut self, now: Moment, book: &mut Book, acted: Acted) {
-        self.last_act = Some(acted.ended);
+        self.world.calling = false;
+        self.world.call_ended = Some(acted.ended);
         self.wanted.insert(Source::Plex, acted.ended + SETTLED_AFTER);
         let Some(intent) = book.intents.get(&acted.key).cloned() else { return };
         if let (Some(share), Some(member)) = (acted.share, book.members.get_mut(&intent.member)) {
@@ -239,7 +237,7 @@ impl Engine {
             member.forget_at = None;
         }
         if let Some(failure) = &acted.failure {
-            tracing::warn!(member = %intent.member, "{}: {failure}", intent.because);
+            tracing::warn!(member = %intent.member, act = %intent.key.0, "failed, and is read back before another try: {failure}");
             note_failure(now, book, &acted.key, failure.kind, &failure.why, failure.retry_after);
         }
         if let Some(customer) = &acted.customer {
@@ -253,7 +251,9 @@ impl Engine {
 
     fn note_delivered(&mut self, now: Moment, book: &mut Book, reports: &[Delivered]) {
         for report in reports {
-            self.carrying.insert(report.channel, false);
+            if let Some(letters) = self.carrying.get_mut(&report.channel) {
+                *letters = letters.saturating_sub(1);
+            }
             let pause = book.delivered(report, now).or_else(|| self.aside.delivered(report, now));
             match &report.outcome {
                 DeliveryOutcome::Accepted => tracing::info!(notice = %report.key.0, channel = ?report.channel, "sent"),
@@ -305,6 +305,13 @@ impl Engine {
                 }
             }
         };
+        for source in
+            [(Accept::Server, Source::Plex), (Accept::Stripe, Source::Stripe), (Accept::Tautulli, Source::Tautulli)]
+        {
+            if source.0 == what {
+                self.wanted.insert(source.1, now);
+            }
+        }
         match what {
             Accept::Server => {
                 take_drops(&mut self.world, Source::Plex);
@@ -315,8 +322,7 @@ impl Engine {
                     .filter(|friends| book.identities.plex_server.as_ref() != Some(&friends.server))
                 {
                     done.push(format!("server {:?} is ours now", friends.server_name));
-                    book.identities.plex_server = Some(friends.server.clone());
-                    book.identities.owner = Some(friends.owner);
+                    comings::move_house(now, book, friends);
                 }
             }
             Accept::Stripe => {
@@ -396,7 +402,9 @@ fn note_failure(
     if let Some(wait) = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()) {
         intent.not_before = intent.not_before.max(now + wait);
     }
-    let refused = matches!(kind, FailureKind::Refused | FailureKind::Gone | FailureKind::Forbidden);
+    // An endpoint that is gone or forbidden speaks of plex.tv or of our token,
+    // not of this person: it is tried again.
+    let refused = kind == FailureKind::Refused;
     let (Act::Invite { to, .. }, true) = (&intent.act, refused) else { return };
     let by_id = matches!(to, InviteTo::Account(_));
     // Refused for good: nothing can have happened, so it need not be read back.

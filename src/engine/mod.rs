@@ -78,12 +78,10 @@ pub struct Engine {
     started: Moment,
     /// The one act under way.
     acting: Option<ActKey>,
-    /// Batches under way, by channel.
-    carrying: BTreeMap<Channel, bool>,
+    /// Letters with a courier whose outcome isn't known yet.
+    carrying: BTreeMap<Channel, usize>,
     /// Channels that are down, and until when.
     paused: BTreeMap<Channel, Moment>,
-    /// When our last change at plex.tv had ended.
-    last_act: Option<Moment>,
     /// Readings that are wanted before their interval, by source.
     wanted: BTreeMap<Source, Moment>,
     marks_written: Moment,
@@ -133,7 +131,6 @@ impl Engine {
             acting: None,
             carrying: BTreeMap::new(),
             paused: BTreeMap::new(),
-            last_act: None,
             wanted: BTreeMap::new(),
             marks_written: written,
             unwritten: Unwritten::default(),
@@ -161,7 +158,7 @@ impl Engine {
         }
         self.closing = true;
         let rest = async {
-            while self.acting.is_some() || self.carrying.values().any(|busy| *busy) {
+            while self.acting.is_some() || self.carrying.values().any(|letters| *letters > 0) {
                 let drained = mailbox.drain().await;
                 self.pass(drained)?;
             }

@@ -26,7 +26,7 @@ impl Engine {
             .intents
             .values()
             .filter(|intent| intent.state == IntentState::Decided && intent.not_before <= now)
-            .filter(|intent| !held(intent))
+            .filter(|intent| !held(intent) && !is_unsettled(book, intent))
             .filter(|intent| !paced || !is_removal(book, intent))
             .min_by_key(|intent| {
                 (
@@ -96,16 +96,26 @@ impl Engine {
 
     /// Hands a job to the act beside the engine.
     pub(super) fn start(&mut self, job: Job) {
+        self.world.calling = matches!(job, Job::Do { .. });
         if self.parts.acts.try_send(job).is_err() {
             // Nothing takes jobs any more: the process is ending.
             self.acting = None;
+            self.world.calling = false;
         }
     }
 }
 
 fn is_removal(book: &Book, intent: &Intent) -> bool {
     let accepted = || book.members.get(&intent.member).is_some_and(crate::ledger::Member::has_access);
-    matches!(intent.act, Act::End { .. }) && accepted()
+    let paced = |cause: &EndCause| *cause != EndCause::Revoked && accepted();
+    matches!(&intent.act, Act::End { cause, .. } if paced(cause))
+}
+
+/// Something else that was tried for the same person is not read back yet: an
+/// invite for another reason could be the same invite once more.
+fn is_unsettled(book: &Book, intent: &Intent) -> bool {
+    let tried = |other: &&Intent| matches!(other.state, IntentState::Attempted { .. });
+    book.intents.values().filter(tried).any(|other| other.member == intent.member)
 }
 
 /// Every way to recognise this member's row.

@@ -49,6 +49,12 @@ impl BlindSpans {
         self.closed.retain(|(_, to)| *to >= horizon);
     }
 
+    /// Since when nothing can be seen, if nothing can at present.
+    #[must_use]
+    pub fn since(&self) -> Option<Moment> {
+        self.open_since
+    }
+
     /// Whether nothing can be seen at present.
     #[must_use]
     pub fn is_blind(&self) -> bool {

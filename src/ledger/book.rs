@@ -251,9 +251,9 @@ impl Book {
     /// Remembers that one going of a population is explained.
     pub fn explain(&mut self, at: Moment, population: Population, what: impl Into<String>) {
         let what = what.into();
-        if !self.explained.iter().any(|known| known.population == population && known.what == what) {
-            self.explained.push(Explained { at, population, what });
-        }
+        // Whoever came back and went again is missing from the later counts, too.
+        self.explained.retain(|known| known.population != population || known.what != what);
+        self.explained.push(Explained { at, population, what });
     }
 
     /// Tells once: true when the condition was not yet told. Ends by [`Book::untell`].

@@ -99,6 +99,15 @@ pub struct Intent {
     pub last_error: Option<String>,
 }
 
+impl Intent {
+    /// It was tried at least once, whatever a listing showed since: what plex.tv
+    /// did with a lost call may show late.
+    #[must_use]
+    pub fn was_tried(&self) -> bool {
+        self.tries > 0
+    }
+}
+
 /// Why something waits. The order is the brake's (RULES R9).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "snake_case")]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{NoticeKey, Person};
 use crate::facts::{
-    CustomerId, Email, InvoiceId, Moment, PlexId, SectionId, Share, ShareId, Subscription, SubscriptionId,
+    CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, SectionId, Share, ShareId, Subscription, SubscriptionId,
 };
 use crate::member::MemberId;
 
@@ -37,9 +37,10 @@ pub struct Member {
     pub missing_since: Option<Moment>,
     /// Shares and invites that Usher can show it made.
     pub made: BTreeSet<ShareId>,
-    /// The tiers whose libraries the share was last seen to match. A share that
-    /// would be narrowed while these stay the same is a tier's edit: held.
-    pub entitled_tiers: BTreeSet<String>,
+    /// The prices for which the share was last seen to give just what they buy.
+    /// A share that would be narrowed while these stay the same is a tier's
+    /// edit: held.
+    pub matched_prices: BTreeSet<PriceId>,
     /// Reasons that no subscription gives.
     pub grants: Vec<Grant>,
     /// `usher revoke`: out, whatever else stands.
@@ -92,6 +93,18 @@ pub enum Proof {
     ShareStood,
     /// `usher link`.
     Operator,
+}
+
+impl Proof {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::InviteAccepted => "the invite to its address was accepted",
+            Self::ShareStood => "a share stood under its address already",
+            Self::Operator => "the operator said so",
+        }
+    }
 }
 
 /// A subscription and what we made of it.
@@ -187,6 +200,9 @@ pub struct UnpaidSpell {
     pub notice: NoticeKey,
     /// When a channel accepted it.
     pub told_at: Option<Moment>,
+    /// Nothing happens before this: the end of the day that it promised.
+    #[serde(default)]
+    pub promised_end: Option<Moment>,
     /// There was no way to reach them.
     pub no_channel: bool,
 }
@@ -258,7 +274,7 @@ impl Member {
             share: None,
             missing_since: None,
             made: BTreeSet::new(),
-            entitled_tiers: BTreeSet::new(),
+            matched_prices: BTreeSet::new(),
             grants: Vec::new(),
             blocked: None,
             last_play: None,
@@ -277,9 +293,8 @@ impl Member {
     /// Writes a line into the journal.
     pub fn note(&mut self, at: Moment, what: impl Into<String>) {
         self.journal.push(Entry { at, what: what.into() });
-        if self.journal.len() > JOURNAL_ENTRIES_MAX {
-            self.journal.remove(0);
-        }
+        let too_many = self.journal.len().saturating_sub(JOURNAL_ENTRIES_MAX);
+        self.journal.drain(..too_many);
     }
 
     /// Has access now: an accepted share.

@@ -6,6 +6,7 @@
 
 mod blind;
 mod book;
+mod index;
 mod intent;
 mod member;
 mod outbox;
@@ -13,6 +14,7 @@ mod post;
 
 pub use blind::*;
 pub use book::*;
+pub use index::*;
 pub use intent::*;
 pub use member::*;
 pub use outbox::*;

@@ -139,6 +139,13 @@ pub enum MemberTold {
 }
 
 impl Letter {
+    /// It promises a day. While it is certainly not out, the promise can be
+    /// made anew; a promise of a day gone by helps nobody.
+    #[must_use]
+    pub fn promises_a_day(&self) -> bool {
+        matches!(self, Self::InactivityWarning { .. } | Self::PaymentFailed { .. })
+    }
+
     /// The kind's word, as in keys, logs, template names and `preview`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -183,8 +190,12 @@ pub struct Notice {
     pub created: Moment,
     /// After this it isn't worth sending any more.
     pub stale_after: Moment,
-    /// Set at the first sending and never changed.
+    /// Set at the first sending that may have reached anybody, and never
+    /// changed since.
     pub first_sending: Option<FirstSending>,
+    /// A try ended without an answer: it may be out.
+    #[serde(default)]
+    pub maybe_out: bool,
     /// One per channel.
     pub deliveries: BTreeMap<Channel, Delivery>,
 }

@@ -127,6 +127,7 @@ impl Book {
             created: now,
             stale_after: now + owed.shelf,
             first_sending: None,
+            maybe_out: false,
             deliveries,
         };
         self.outbox.insert(key.clone(), notice);
@@ -143,13 +144,13 @@ impl Book {
         }
     }
 
-    /// Takes up to `max` due notices of one channel: writes `sending` beside
+    /// Takes up to `max` due notices to `audiences` of one channel: writes `sending` beside
     /// each and fixes what makes a repeat the same letter. The caller commits
-    /// before it hands them out. `restarted`: those found `sending` after a
-    /// restart go again, and are counted.
+    /// before it hands them out.
     pub fn hand_out(
         &mut self,
         channel: Channel,
+        audiences: &[Audience],
         max: usize,
         domain: &str,
         dry_run: bool,
@@ -157,7 +158,7 @@ impl Book {
     ) -> Vec<Dispatch> {
         let mut batch = Vec::new();
         let mut next_letter = self.next_letter;
-        for notice in self.outbox.values_mut() {
+        for notice in self.outbox.values_mut().filter(|notice| audiences.contains(&notice.audience)) {
             let stale = now > notice.stale_after && notice.first_sending.is_none();
             let Some(delivery) = notice.deliveries.get_mut(&channel) else { continue };
             let Delivery::Due { not_before, tries, .. } = delivery else { continue };
@@ -199,6 +200,7 @@ impl Book {
                 if let Delivery::Sending { tries, .. } = delivery {
                     let last_error = Some("the process ended while it was being sent".to_owned());
                     *delivery = Delivery::Due { not_before: now, tries: *tries + 1, last_error };
+                    notice.maybe_out = true;
                     reopened += 1;
                 }
             }
@@ -228,6 +230,7 @@ impl Book {
             }
             DeliveryOutcome::Unknown { why } => {
                 self.repeats += 1;
+                notice.maybe_out = true;
                 again(backoff::mail_delay(tries, &key.0).as_secs(), tries + 1, why)
             }
             DeliveryOutcome::ChannelDown { why, for_secs } => {
@@ -236,12 +239,18 @@ impl Book {
             }
             DeliveryOutcome::Never { why, .. } => Delivery::Refused { at: now, why: why.clone() },
         };
+        let certainly_not_out = matches!(outcome, DeliveryOutcome::Later { .. } | DeliveryOutcome::ChannelDown { .. });
+        if certainly_not_out && !notice.maybe_out && notice.letter.promises_a_day() {
+            notice.first_sending = None;
+        }
         let (member, audience) = (notice.member.clone(), notice.audience);
-        if let (Audience::Member, Some(member), DeliveryOutcome::Never { bad_address: true, .. }) =
-            (audience, &member, outcome)
-            && let Some(member) = self.members.get_mut(member)
-        {
-            member.bounces.insert(now.date_naive());
+        let known = member.filter(|_| audience == Audience::Member).and_then(|member| self.members.get_mut(&member));
+        match (known, outcome) {
+            (Some(member), DeliveryOutcome::Never { bad_address: true, .. }) => {
+                member.bounces.insert(now.date_naive());
+            }
+            (Some(member), DeliveryOutcome::Accepted) => member.bounces.clear(),
+            _ => {}
         }
         pause
     }
@@ -258,14 +267,14 @@ impl Book {
             .collect()
     }
 
-    /// The earliest instant at which a delivery is to be tried.
+    /// The earliest instant after `now` at which a delivery is to be tried.
     #[must_use]
-    pub fn next_delivery(&self) -> Option<Moment> {
+    pub fn next_delivery(&self, now: Moment) -> Option<Moment> {
         self.outbox
             .values()
             .flat_map(|notice| notice.deliveries.values())
             .filter_map(|delivery| match delivery {
-                Delivery::Due { not_before, .. } => Some(*not_before),
+                Delivery::Due { not_before, .. } => Some(*not_before).filter(|at| *at > now),
                 _ => None,
             })
             .min()

@@ -1,11 +1,12 @@
 //! The courier: hands notices to a channel and reports what became of each.
 //!
-//! What it promises: one outcome for every dispatch of a batch, posted
-//! together; a channel that is down is tried once a batch, and the rest is
-//! reported as not tried. What it never does: decide whether or when to try
+//! What it promises: one outcome for every dispatch of a batch, posted as soon
+//! as it is known; a channel that is down is tried once a batch, and the rest
+//! is reported as not tried. What it never does: decide whether or when to try
 //! again (the book does), write to a member without [`Live`]. Known race: cut
-//! off midway, the batch stands as `sending` in the book, and goes out again
-//! under the same Message-IDs (promise 7).
+//! off midway, what has no outcome yet stands as `sending` in the book, and
+//! goes out again under the same Message-ID (promise 7). Of those only the one
+//! under way can have been delivered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,35 +52,24 @@ pub struct DiscordRoute {
 }
 
 /// Sends the mails of each batch, until there are no more batches.
-pub async fn run_mail(
-    mut batches: mpsc::Receiver<Vec<Dispatch>>,
-    post: mpsc::Sender<Vec<Delivered>>,
-    mut route: MailRoute,
-) {
+pub async fn run_mail(mut batches: mpsc::Receiver<Vec<Dispatch>>, post: Post, mut route: MailRoute) {
     while let Some(batch) = batches.recv().await {
-        let delivered = mail_batch(&mut route, &batch).await;
-        if post.send(delivered).await.is_err() {
-            return;
-        }
+        let Ok(()) = mail_batch(&mut route, &batch, &post).await else { return };
     }
 }
 
 /// Posts each batch to Discord, until there are no more batches.
-pub async fn run_discord(
-    mut batches: mpsc::Receiver<Vec<Dispatch>>,
-    post: mpsc::Sender<Vec<Delivered>>,
-    route: DiscordRoute,
-) {
+pub async fn run_discord(mut batches: mpsc::Receiver<Vec<Dispatch>>, post: Post, route: DiscordRoute) {
     while let Some(batch) = batches.recv().await {
-        let delivered = discord_batch(&route, &batch).await;
-        if post.send(delivered).await.is_err() {
-            return;
-        }
+        let Ok(()) = discord_batch(&route, &batch, &post).await else { return };
     }
 }
 
-async fn mail_batch(route: &mut MailRoute, batch: &[Dispatch]) -> Vec<Delivered> {
-    let mut delivered = Vec::with_capacity(batch.len());
+/// Where outcomes go; closed when the engine has ended.
+type Post = mpsc::Sender<Vec<Delivered>>;
+type Posted = Result<(), mpsc::error::SendError<Vec<Delivered>>>;
+
+async fn mail_batch(route: &mut MailRoute, batch: &[Dispatch], post: &Post) -> Posted {
     let mut down = None;
     for (i, dispatch) in batch.iter().enumerate() {
         let outcome = match &down {
@@ -94,11 +84,12 @@ async fn mail_batch(route: &mut MailRoute, batch: &[Dispatch]) -> Vec<Delivered>
         if matches!(outcome, DeliveryOutcome::ChannelDown { .. }) {
             down = Some(outcome.clone());
         }
-        delivered.push(Delivered { key: dispatch.key.clone(), channel: Channel::Mail, outcome });
+        // At once: what is posted can't go out twice, whatever happens next.
+        post.send(vec![Delivered { key: dispatch.key.clone(), channel: Channel::Mail, outcome }]).await?;
     }
     // Servers close idle connections; the next batch may be hours away.
     route.smtp.close().await;
-    delivered
+    Ok(())
 }
 
 async fn mail(route: &mut MailRoute, dispatch: &Dispatch) -> DeliveryOutcome {
@@ -119,8 +110,7 @@ fn never(why: &str) -> DeliveryOutcome {
     DeliveryOutcome::Never { why: why.to_owned(), bad_address: false }
 }
 
-async fn discord_batch(route: &DiscordRoute, batch: &[Dispatch]) -> Vec<Delivered> {
-    let mut delivered = Vec::with_capacity(batch.len());
+async fn discord_batch(route: &DiscordRoute, batch: &[Dispatch], post: &Post) -> Posted {
     let report = |dispatch: &Dispatch, outcome: &DeliveryOutcome| Delivered {
         key: dispatch.key.clone(),
         channel: Channel::Discord,
@@ -129,7 +119,10 @@ async fn discord_batch(route: &DiscordRoute, batch: &[Dispatch]) -> Vec<Delivere
     // Discord is the operator's: nothing meant for a member goes there.
     let (ours, theirs): (Vec<&Dispatch>, Vec<&Dispatch>) =
         batch.iter().partition(|dispatch| dispatch.audience == Audience::Operator);
-    delivered.extend(theirs.into_iter().map(|dispatch| report(dispatch, &never("members aren't on Discord"))));
+    if !theirs.is_empty() {
+        let refused = never("members aren't on Discord");
+        post.send(theirs.into_iter().map(|dispatch| report(dispatch, &refused)).collect()).await?;
+    }
 
     let embeds: Vec<Embed> = ours.iter().map(|dispatch| route.renderer.embed(dispatch, route.tz)).collect();
     let mut wait = Duration::ZERO;
@@ -147,9 +140,10 @@ async fn discord_batch(route: &DiscordRoute, batch: &[Dispatch]) -> Vec<Delivere
         if closes_the_channel(&outcome) {
             stopped = Some(outcome.clone());
         }
-        delivered.extend(ours.get(group).unwrap_or_default().iter().map(|dispatch| report(dispatch, &outcome)));
+        let group = ours.get(group).unwrap_or_default();
+        post.send(group.iter().map(|dispatch| report(dispatch, &outcome)).collect()).await?;
     }
-    delivered
+    Ok(())
 }
 
 /// What holds for the next message, too: gone, or told to wait.

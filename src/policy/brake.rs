@@ -87,12 +87,12 @@ fn first_failing(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
     if let Some(why) = &scene.world.only_look {
         return Some(HeldBecause::OnlyLook { why: why.clone() });
     }
+    let revoked = is_revoked(proposal);
     for source in &proposal.rests_on {
-        if scene.world.state(*source).wholes < 2 {
+        if scene.world.state(*source).wholes < 2 && !revoked {
             return Some(HeldBecause::Looked { source: *source });
         }
     }
-    let revoked = matches!(&proposal.doing, Doing::Act(Act::End { cause: EndCause::Revoked, .. }));
     if takes_away && !revoked {
         let stale = proposal.rests_on.iter().find(|source| !scene.world.is_fresh(scene.now, scene.rules, **source));
         if let Some(source) = stale {
@@ -116,7 +116,13 @@ fn first_failing(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
             return Some(HeldBecause::Protected { why: format!("they are protected: {why}") });
         }
     }
-    warned_or_approved(scene, proposal)
+    if revoked { None } else { warned_or_approved(scene, proposal) }
+}
+
+/// `usher revoke` is the operator's own word: it answers only to identity,
+/// clock, protected and the second look.
+fn is_revoked(proposal: &Proposal) -> bool {
+    matches!(&proposal.doing, Doing::Act(Act::End { cause: EndCause::Revoked, .. }))
 }
 
 fn verdict(scene: Scene<'_>, key: &ActKey) -> Option<Verdict> {
@@ -251,7 +257,7 @@ pub fn drop_words(population: Population, drop: &super::Drop) -> String {
 fn crowds(scene: Scene<'_>, passing: &[Proposal]) -> BTreeMap<&'static str, usize> {
     let mut crowds = BTreeMap::new();
     for proposal in passing {
-        let Some(crowd) = proposal.class.crowd() else { continue };
+        let Some(crowd) = proposal.class.crowd().filter(|_| !is_revoked(proposal)) else { continue };
         if !is_approved(scene, &proposal.key) && !is_rehearsed(scene, &proposal.key) {
             *crowds.entry(crowd).or_insert(0) += 1;
         }
@@ -267,7 +273,7 @@ fn is_rehearsed(scene: Scene<'_>, key: &ActKey) -> bool {
 /// stays, until approved, rejected or no longer due.
 fn hold_all(scene: Scene<'_>, proposal: &Proposal, crowds: &BTreeMap<&'static str, usize>) -> Option<HeldBecause> {
     let crowd = proposal.class.crowd()?;
-    if is_approved(scene, &proposal.key) || is_rehearsed(scene, &proposal.key) {
+    if is_approved(scene, &proposal.key) || is_rehearsed(scene, &proposal.key) || is_revoked(proposal) {
         return None;
     }
     let waiting =
@@ -306,11 +312,8 @@ impl Budget {
         if proposal.class != (Class::Removal { stated: false })
             || is_approved(scene, &proposal.key)
             || is_rehearsed(scene, &proposal.key)
+            || is_revoked(proposal)
         {
-            return None;
-        }
-        let revoked = matches!(&proposal.doing, Doing::Act(Act::End { cause: EndCause::Revoked, .. }));
-        if revoked {
             return None;
         }
         match self.left.checked_sub(1) {
@@ -363,7 +366,7 @@ pub fn second(scene: Scene<'_>, key: &ActKey, looked: &SecondLook) -> Result<Adm
     } else if let Some(why) = &looked.unanswered {
         return Err(NotNow::Held(HeldBecause::SecondLook { why: why.clone() }));
     }
-    if let (Class::Removal { .. }, Some(until)) = (proposal.class, pace(scene)) {
+    if let (Class::Removal { .. }, Some(until), false) = (proposal.class, pace(scene), is_revoked(&proposal)) {
         return Err(NotNow::Held(HeldBecause::Pace { until }));
     }
     match proposal.doing {

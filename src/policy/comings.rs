@@ -15,7 +15,10 @@ use super::{
     who,
 };
 use crate::facts::{Friends, Moment, Share, ShareLook, ShareState, Source, Whole};
-use crate::ledger::{Act, Book, Gone, Grant, GrantKind, IntentState, Letter, Owed, Population, ShareRecord, Undo};
+use crate::ledger::{
+    Act, Book, Gone, Grant, GrantKind, Index, IntentState, InviteTo, Letter, Libraries, Member, Owed, Population,
+    ShareRecord, Undo,
+};
 use crate::member::MemberId;
 
 /// Absent for so long, over at least two whole readings: departed.
@@ -31,16 +34,19 @@ pub fn fold_friends(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
     for news in libraries::fold_sections(now, book, &friends.sections) {
         tell_section_news(now, rules, book, news);
     }
+    let mut index = Index::of(book);
     let mut present = BTreeSet::new();
-    for row in &friends.shares {
-        if row.account == Some(friends.owner) {
-            continue;
-        }
-        // A look begun later than this reading knows better about its person.
-        match whose(book, row).filter(|id| world.listed.get(id).is_some_and(|looked| *looked > whole.begun)) {
-            Some(looked) => present.insert(looked),
-            None => present.insert(see_row(now, rules, book, row, adopting)),
+    for row in in_order(&friends.shares).filter(|row| row.account != Some(friends.owner)) {
+        let known = whose(book, &index, row);
+        // A look begun later than this reading knows better about its person;
+        // and of two rows of one person the first is theirs.
+        let passed_over =
+            |id: &MemberId| present.contains(id) || world.listed.get(id).is_some_and(|looked| *looked > whole.begun);
+        let id = match known.filter(passed_over) {
+            Some(id) => id,
+            None => see_row(now, rules, book, &mut index, row, adopting),
         };
+        present.insert(id);
     }
     for member in book.members.values_mut() {
         if let Some(account) = member.plex {
@@ -62,6 +68,21 @@ fn is_our_server(book: &mut Book, friends: &Friends) -> bool {
         book.identities.owner = Some(friends.owner);
     }
     book.identities.plex_server.as_ref() == Some(&friends.server)
+}
+
+/// `usher accept server`: shares of the server of before say nothing about this
+/// one. It is adopted silently, and whoever pays is let in there.
+pub fn move_house(now: Moment, book: &mut Book, friends: &Friends) {
+    book.identities.plex_server = Some(friends.server.clone());
+    book.identities.owner = Some(friends.owner);
+    book.adopted.remove(&Source::Plex);
+    book.libraries = Libraries::default();
+    for member in book.members.values_mut().filter(|member| member.share.is_some()) {
+        member.share = None;
+        member.missing_since = None;
+        member.matched_prices.clear();
+        member.note(now, "the house moved to another server");
+    }
 }
 
 /// Lets a whole reading show the effects of our own removals first, so that
@@ -89,8 +110,13 @@ pub fn with_access(friends: &Friends) -> u64 {
 /// Folds a look: it replaces this one person's row only.
 pub fn fold_look(now: Moment, rules: &Rules, world: &mut World, book: &mut Book, member: &MemberId, look: &ShareLook) {
     let mut about = member.clone();
-    for row in &look.shares {
-        about = see_row(now, rules, book, row, false);
+    let mut index = Index::of(book);
+    let mut seen = BTreeSet::new();
+    for row in in_order(&look.shares) {
+        if whose(book, &index, row).is_none_or(|id| !seen.contains(&id)) {
+            about = see_row(now, rules, book, &mut index, row, false);
+            seen.insert(about.clone());
+        }
     }
     if look.shares.is_empty() {
         take_away_if_ours(now, book, member, look.begun);
@@ -103,11 +129,26 @@ pub fn fold_look(now: Moment, rules: &Rules, world: &mut World, book: &mut Book,
     }
 }
 
+/// Accepted rows first, then by age: whoever has two rows always has the same
+/// one of them.
+fn in_order(rows: &[Share]) -> impl Iterator<Item = &Share> {
+    let mut rows: Vec<&Share> = rows.iter().collect();
+    rows.sort_by_key(|row| (!row.is_accepted(), row.id));
+    rows.into_iter()
+}
+
 /// One row of a listing. Returns whose it is.
-fn see_row(now: Moment, rules: &Rules, book: &mut Book, row: &Share, adopting: bool) -> MemberId {
-    let id = whose(book, row).unwrap_or_else(|| book.enter(now));
+fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: &Share, adopting: bool) -> MemberId {
+    let known = whose(book, index, row);
+    let id = known.unwrap_or_else(|| book.enter(now));
+    let ours = invite_is_out(book, &id);
     let Some(member) = book.members.get_mut(&id) else { return id };
     let before = member.share.take();
+    // v1 lists an invite under an id of its own, and the share under another.
+    let was_ours = before.as_ref().is_some_and(|share| !share.row.is_accepted() && member.made.contains(&share.row.id));
+    if ours || was_ours {
+        member.made.insert(row.id);
+    }
     let new_row = before.as_ref().is_none_or(|share| share.row.id != row.id);
     let had_access = before.as_ref().is_some_and(|share| share.row.is_accepted());
     let was_pending = before.as_ref().is_some_and(|share| !new_row && (share.was_pending || !share.row.is_accepted()));
@@ -117,50 +158,101 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, row: &Share, adopting: b
     if row.is_accepted() || member.plex.is_some() {
         member.username = row.username.clone();
         member.title = row.title.clone();
-        member.email = row.email.clone().or(member.email.take());
+        let email = row.email.clone().or(member.email.clone());
+        if email != member.email {
+            member.bounces.clear(); // They were another address's.
+            member.email = email;
+        }
     }
     if new_row {
         explain_new_row(now, rules, book, &id, row, adopting);
     }
-    if row.is_accepted() && !had_access {
-        return taken_up(now, rules, book, &id, row, adopting);
+    let id = match row.is_accepted() && !had_access {
+        true => taken_up(now, rules, book, &id, row, adopting),
+        false => id,
+    };
+    if let Some(member) = book.members.get(&id) {
+        index.note(member);
     }
     id
 }
 
-/// Whose row this is: by the share's own id, by account, by invited address.
-fn whose(book: &Book, row: &Share) -> Option<MemberId> {
-    let by_share = book.members.values().find(|member| {
-        member.made.contains(&row.id) || member.share.as_ref().is_some_and(|share| share.row.id == row.id)
-    });
-    let by_account = || row.account.and_then(|account| book.by_account(account));
-    // A row that appears after our attempt with a lost answer is ours; and a
-    // pending row under a payer's own address is that payer's.
-    let by_address = || {
-        let email = row.email.as_ref()?;
-        book.members.values().find(|member| {
-            let free = member.share.is_none() && member.plex.is_none();
-            free && member.customers.values().any(|payer| payer.email.as_ref() == Some(email))
-                && (!row.is_accepted() || invite_is_out(book, &member.id))
+/// Whose row this is: by the share's own id, by an invite of ours that was
+/// tried, by account, by invited address.
+fn whose(book: &Book, index: &Index, row: &Share) -> Option<MemberId> {
+    let known = |id: &&MemberId| book.members.contains_key(*id);
+    let member = |id: &MemberId| book.members.get(id);
+    // Another account's row is never theirs, whatever its number.
+    let may_be = |id: &&MemberId| {
+        member(id).is_some_and(|member| match (member.plex, row.account) {
+            (Some(theirs), Some(account)) => theirs == account,
+            _ => true,
         })
     };
-    by_share.or_else(by_account).or_else(by_address).map(|member| member.id.clone())
+    let by_share = index.share(row.id).find(may_be);
+    // A row that appears after our attempt with a lost answer is ours.
+    let by_attempt = || tried_invites(book).find(|(_, to)| is_to(to, row)).map(|(id, _)| id).filter(may_be);
+    let by_account = || row.account.and_then(|account| index.account(account)).filter(known);
+    let by_address = || {
+        let email = row.email.as_ref()?;
+        index.address(email).find(|id| member(id).is_some_and(|member| awaits(member, row)))
+    };
+    // plex.tv may name neither the share in its answer nor the address in its
+    // rows; whoever is invited next would be invited twice.
+    let by_elimination = || {
+        let nameless = !row.is_accepted() && row.email.is_none();
+        let awaits_any = |id: &&MemberId| member(id).is_some_and(|member| member.share.is_none() && member.plex.is_none());
+        let mut awaited = tried_invites(book).map(|(id, _)| id).filter(|id| nameless && awaits_any(id));
+        awaited.next().filter(|_| awaited.next().is_none())
+    };
+    by_share.or_else(by_attempt).or_else(by_account).or_else(by_address).or_else(by_elimination).cloned()
 }
 
-/// An invite of ours was tried and not yet read back.
-fn invite_is_out(book: &Book, member: &MemberId) -> bool {
-    book.intents.values().any(|intent| {
-        intent.member == *member
-            && matches!((&intent.act, &intent.state), (Act::Invite { .. }, IntentState::Attempted { .. }))
+/// Invites that were tried and not yet read back, also those that an early
+/// listing didn't show.
+fn tried_invites(book: &Book) -> impl Iterator<Item = (&MemberId, &InviteTo)> {
+    book.intents.values().filter_map(|intent| match &intent.act {
+        Act::Invite { to, .. } if intent.was_tried() => Some((&intent.member, to)),
+        _ => None,
     })
+}
+
+fn invite_is_out(book: &Book, member: &MemberId) -> bool {
+    tried_invites(book).any(|(invited, _)| invited == member)
+}
+
+fn is_to(to: &InviteTo, row: &Share) -> bool {
+    match to {
+        InviteTo::Account(account) => row.account == Some(*account),
+        InviteTo::Email(email) => row.email.as_ref() == Some(email),
+    }
+}
+
+/// A pending row under a payer's own address is that payer's; and a row under
+/// the address of a pending one is that invite, taken up.
+fn awaits(member: &Member, row: &Share) -> bool {
+    if member.plex.is_some() {
+        return false;
+    }
+    match &member.share {
+        None => !row.is_accepted() && member.customers.values().any(|payer| payer.email == row.email),
+        Some(share) => !share.row.is_accepted() && share.row.email == row.email,
+    }
 }
 
 /// A row that wasn't there before: ours, for a payer, or by hand.
 fn explain_new_row(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Share, adopting: bool) {
-    let ours = invite_is_out(book, id);
     let Some(member) = book.members.get_mut(id) else { return };
-    if ours || member.made.contains(&row.id) {
-        member.made.insert(row.id);
+    // The very same share is back: it was never gone, and what was had stays.
+    let not_by_us = member.gone.as_ref().is_some_and(|gone| !gone.by_us);
+    if let Some(undo) = member.undo.as_ref().filter(|undo| not_by_us && undo.share.id == row.id) {
+        let known = |grant: &&Grant| !member.grants.iter().any(|other| other.kind == grant.kind);
+        let back: Vec<Grant> = undo.grants.iter().filter(known).cloned().collect();
+        member.grants.extend(back);
+        member.note(now, "the same share is back, with the reasons of before");
+        return;
+    }
+    if member.made.contains(&row.id) {
         return;
     }
     // A share made in Plex for somebody whose subscription is older than it
@@ -262,12 +354,11 @@ fn note_absences(
 
 /// Our own removal shows its effect. True when it was ours.
 fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment) -> bool {
-    let ours = book.intents.values().find_map(|intent| match (&intent.act, &intent.state) {
-        (Act::End { .. }, IntentState::Attempted { at }) if intent.member == *id && begun >= *at => {
-            Some(intent.because.clone())
-        }
-        _ => None,
-    });
+    let row = book.members.get(id).and_then(|member| member.share.as_ref()).map(|share| share.row.id);
+    let ours = book.intents.values().filter(|intent| intent.member == *id && intent.was_tried());
+    let ours = ours.filter(|intent| matches!(&intent.act, Act::End { share, .. } if Some(*share) == row));
+    let ours = ours.filter(|intent| !matches!(intent.state, IntentState::Attempted { at } if begun < at));
+    let ours = ours.map(|intent| intent.because.clone()).next();
     let (Some(why), Some(member)) = (ours, book.members.get_mut(id)) else { return false };
     let Some(share) = member.share.take() else { return false };
     let had_access = share.row.is_accepted();
@@ -277,7 +368,7 @@ fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment)
     member.gone = Some(Gone { at: now, by_us: true, why, standing });
     member.missing_since = None;
     member.idle = None;
-    member.entitled_tiers.clear();
+    member.matched_prices.clear();
     if had_access {
         book.explain(now, Population::Friends, format!("{id} {}", share.row.id));
     }
@@ -312,7 +403,8 @@ fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
         how.push_str("; they still pay, and Usher does not invite them again by itself");
     }
     let letter = Letter::Departed { who: member.person(), how };
-    book.owe(Owed::to_operator(Some(id), format!("share-{}", share.row.id), letter), rules.ways, now);
+    let occasion = format!("share-{}-{}", share.row.id, now.date_naive());
+    book.owe(Owed::to_operator(Some(id), occasion, letter), rules.ways, now);
 }
 
 fn tell_section_news(now: Moment, rules: &Rules, book: &mut Book, news: SectionNews) {

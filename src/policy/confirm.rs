@@ -6,8 +6,10 @@ use chrono::TimeDelta;
 
 use super::{Rules, World, letters, libraries};
 use crate::backoff;
-use crate::facts::Moment;
-use crate::ledger::{Act, ActKey, Book, EndCause, EndedBecause, Intent, IntentState, Letter, Member, Owed, Removal};
+use crate::facts::{Moment, ShareId};
+use crate::ledger::{
+    Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, Letter, Member, Owed, Removal,
+};
 
 /// plex.tv's listings lag behind writes: a listing begun so long after a try
 /// shows what became of it.
@@ -18,15 +20,9 @@ const RETRY_BASE: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Confirms what listings show, and frees what they show not to have happened.
 pub fn confirm(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
-    let tried: Vec<(ActKey, Moment)> = book
-        .intents
-        .values()
-        .filter_map(|intent| match intent.state {
-            IntentState::Attempted { at } => Some((intent.key.clone(), at)),
-            _ => None,
-        })
-        .collect();
-    for (key, at) in tried {
+    let tried: Vec<ActKey> =
+        book.intents.values().filter(|intent| intent.was_tried()).map(|intent| intent.key.clone()).collect();
+    for key in tried {
         let Some(intent) = book.intents.get(&key).cloned() else { continue };
         let Some(member) = book.members.get(&intent.member).cloned() else {
             book.intents.remove(&key);
@@ -36,10 +32,19 @@ pub fn confirm(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
             book.intents.remove(&key);
             book.holds.remove(&key);
             done(now, rules, book, &intent, &member);
-        } else if world.listed_at(&intent.member).is_some_and(|listed| listed - at >= SETTLED_AFTER) {
+        } else if shows_no_effect(world, &intent) {
             free(now, book, &key);
         }
     }
+}
+
+/// Whether it was tried, and a listing begun well after the try and its
+/// outcome was taken. While a call is under way nothing is concluded.
+#[must_use]
+pub fn shows_no_effect(world: &World, intent: &Intent) -> bool {
+    let IntentState::Attempted { at } = intent.state else { return false };
+    let settled = world.call_ended.map_or(at, |ended| ended.max(at)) + SETTLED_AFTER;
+    !world.calling && world.listed_at(&intent.member).is_some_and(|listed| listed >= settled)
 }
 
 /// The try had no effect: it may be tried again, later each time.
@@ -47,7 +52,8 @@ fn free(now: Moment, book: &mut Book, key: &ActKey) {
     let Some(intent) = book.intents.get_mut(key) else { return };
     let wait = backoff::delay(RETRY_BASE, RETRY_CAP, intent.tries, &key.0);
     intent.state = IntentState::Decided;
-    intent.not_before = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(15));
+    let again = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(15));
+    intent.not_before = intent.not_before.max(again);
 }
 
 fn shows_effect(book: &Book, intent: &Intent, member: &Member) -> bool {
@@ -73,7 +79,7 @@ fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &M
             let titles = libraries::titles(&book.libraries, sections.ids()).join(", ");
             book.note(&member.id, now, format!("share changed to {titles}: {}", intent.because));
         }
-        Act::End { cause, .. } => ended(now, rules, book, intent, member, cause),
+        Act::End { share, cause } => ended(now, rules, book, intent, member, *share, cause),
         Act::Cancel { subscription } => {
             let known = book.members.get_mut(&member.id);
             if let Some(billed) = known.and_then(|known| known.subscriptions.get_mut(subscription)) {
@@ -109,7 +115,15 @@ fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member) {
     book.owe(Owed::to_member(member, occasion, letter, TimeDelta::days(3)), rules.ways, now);
 }
 
-fn ended(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &Member, cause: &EndCause) {
+fn ended(
+    now: Moment,
+    rules: &Rules,
+    book: &mut Book,
+    intent: &Intent,
+    member: &Member,
+    share: ShareId,
+    cause: &EndCause,
+) {
     let had_access = member.undo.as_ref().is_some_and(|undo| undo.share.is_accepted());
     if !had_access {
         book.note(&member.id, now, format!("invite taken back: {}", intent.because));
@@ -117,15 +131,19 @@ fn ended(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &
     }
     let stated = match cause {
         EndCause::Lapsed { because, subscription, .. } => {
-            let over = member.subscriptions.get(subscription).is_some_and(|billed| billed.now.ended_at.is_some());
+            let said = |billed: &Billed| billed.now.ended_at.is_some() && billed.cut_off.is_none();
+            let over = member.subscriptions.get(subscription).is_some_and(said);
             over || *because == EndedBecause::TrialEnded
         }
         EndCause::Idle { .. } | EndCause::Revoked => false,
     };
     book.removals.push(Removal { at: now, member: member.id.clone(), stated });
     book.note(&member.id, now, format!("removed: {}", intent.because));
-    if let (Some(days), Some(known)) = (rules.forget_days, book.members.get_mut(&member.id)) {
+    // R3: what Tautulli keeps is deleted after idleness only; who stopped
+    // paying may pay again tomorrow.
+    let forgets = rules.forget_days.filter(|_| matches!(cause, EndCause::Idle { .. }));
+    if let (Some(days), Some(known)) = (forgets, book.members.get_mut(&member.id)) {
         known.forget_at = Some(now + TimeDelta::days(days));
     }
-    letters::owe_removed(now, rules, book, member, cause, &intent.because);
+    letters::owe_removed(now, rules, book, member, share, cause, &intent.because);
 }

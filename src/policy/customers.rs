@@ -11,9 +11,10 @@ use super::{
     paying::{self, Match},
 };
 use crate::facts::{
-    Billing, Catalogue, Customer, CustomerId, CustomerLook, Moment, Source, Stated, Subscription, Whole,
+    Billing, Catalogue, Customer, CustomerId, CustomerLook, Moment, Source, Stated, Status, Subscription,
+    SubscriptionId, Whole,
 };
-use crate::ledger::{Billed, Book, Letter, Owed, Payer, Population};
+use crate::ledger::{Billed, Book, Index, Letter, Owed, Payer, Population};
 use crate::member::MemberId;
 
 /// Stripe's clock and ours may differ by as much as the clock brake allows:
@@ -27,6 +28,7 @@ pub fn fold_billing(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
         return;
     }
     let catalogue = billing.catalogue.as_ref();
+    let index = &mut Index::of(book);
     let mut foreign = 0_usize;
     // A look begun later than this reading knows better about its customer.
     let outdated =
@@ -36,24 +38,27 @@ pub fn fold_billing(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
             Some(Stated::Is(sub)) => sub,
             _ => listed,
         };
-        if is_running_in_book(book, id) && !listed.status.is_running() && !billing.stated.contains_key(id) {
+        if is_running_in_book(book, index, id) && !listed.status.is_running() && !billing.stated.contains_key(id) {
             continue; // Not believed until asked about singly.
         }
         let customer = billing.customers.get(&stated.customer);
-        if !see_subscription(now, rules, book, catalogue, stated, customer) {
+        if !see_subscription(now, rules, book, index, catalogue, stated, customer) {
             foreign += 1;
         }
     }
     for (id, stated) in billing.stated.iter().filter(|(id, _)| !billing.subscriptions.contains_key(*id)) {
         match stated {
+            Stated::Is(sub) if outdated(sub) => {}
             Stated::Is(sub) => {
-                see_subscription(now, rules, book, catalogue, sub, billing.customers.get(&sub.customer));
+                see_subscription(now, rules, book, index, catalogue, sub, billing.customers.get(&sub.customer));
             }
+            // An empty Stripe is a wrong or a sick one, which is told as such.
+            Stated::NotFound if billing.subscriptions.is_empty() => {}
             Stated::NotFound => mark_vanished(now, rules, book, id),
         }
     }
     for customer in billing.customers.values() {
-        see_customer(book, customer);
+        see_customer(book, index, customer);
     }
     tell_foreign(now, rules, book, foreign);
     tell_moments(now, rules, book, billing);
@@ -73,18 +78,18 @@ fn is_our_account(book: &mut Book, billing: &Billing) -> bool {
 
 /// Folds a look at one customer.
 pub fn fold_look(now: Moment, rules: &Rules, book: &mut Book, catalogue: Option<&Catalogue>, look: &CustomerLook) {
+    let index = &mut Index::of(book);
     for sub in &look.subscriptions {
-        see_subscription(now, rules, book, catalogue, sub, look.customer.as_ref());
+        see_subscription(now, rules, book, index, catalogue, sub, look.customer.as_ref());
     }
     if let Some(customer) = &look.customer {
-        see_customer(book, customer);
+        see_customer(book, index, customer);
     }
 }
 
-fn is_running_in_book(book: &Book, id: &crate::facts::SubscriptionId) -> bool {
-    book.members
-        .values()
-        .any(|member| member.subscriptions.get(id).is_some_and(|billed| billed.now.status.is_running()))
+fn is_running_in_book(book: &Book, index: &Index, id: &SubscriptionId) -> bool {
+    let member = index.subscription(id).and_then(|member| book.members.get(member));
+    member.and_then(|member| member.subscriptions.get(id)).is_some_and(|billed| billed.now.status.is_running())
 }
 
 /// One subscription. False when it is none of ours.
@@ -92,6 +97,7 @@ fn see_subscription(
     now: Moment,
     rules: &Rules,
     book: &mut Book,
+    index: &mut Index,
     catalogue: Option<&Catalogue>,
     sub: &Subscription,
     customer: Option<&Customer>,
@@ -100,30 +106,33 @@ fn see_subscription(
         Match::Tier(tier) => Some(tier),
         Match::NoTier => None,
         Match::Foreign => {
-            let known = book.members.values().any(|member| member.subscriptions.contains_key(&sub.id));
-            if !known {
+            if index.subscription(&sub.id).is_none() {
                 return false;
             }
             None
         }
     };
-    let Some(id) = whose(now, book, sub, customer) else { return true };
+    if let Status::Unknown(word) = &sub.status {
+        tell_unknown_status(now, rules, book, sub, word);
+    }
+    let Some(id) = whose(now, book, index, sub, customer) else { return true };
     let begun = book.begun;
     let Some(member) = book.members.get_mut(&id) else { return true };
     let was = member.subscriptions.get(&sub.id).cloned();
     let mut fresh = sub.clone();
     // An answer without the invoices doesn't make known ones unknown.
-    if fresh.open_invoices.is_none()
-        && matches!(fresh.status, crate::facts::Status::PastDue | crate::facts::Status::Unpaid)
-    {
+    if fresh.open_invoices.is_none() && matches!(fresh.status, Status::PastDue | Status::Unpaid) {
         fresh.open_invoices = was.as_ref().and_then(|billed| billed.now.open_invoices.clone());
     }
     let paused_since =
         sub.collection_paused.then(|| was.as_ref().and_then(|billed| billed.paused_since).unwrap_or(now));
     // What a price bought last is kept when its status is terminal: an ended
-    // subscription must still be known as ours.
-    let tier =
-        tier.or_else(|| was.as_ref().filter(|_| !sub.status.is_running()).and_then(|billed| billed.tier.clone()));
+    // subscription must still be known as ours. And grace gives what was last
+    // paid for, not what was only ordered (RULES R1).
+    let last_paid = was.as_ref().and_then(|billed| billed.tier.clone());
+    let unpaid = matches!(sub.status, Status::PastDue | Status::Unpaid);
+    let kept = last_paid.clone().filter(|tier| unpaid && rules.tiers.named(tier).is_some());
+    let tier = kept.or(tier).or_else(|| last_paid.filter(|_| !sub.status.is_running()));
     let billed = Billed {
         now: fresh,
         first_seen: was.as_ref().map_or(now, |billed| billed.first_seen),
@@ -134,9 +143,13 @@ fn see_subscription(
         adopted: was.as_ref().map_or(sub.created + CLOCKS_MAY_DIFFER < begun, |billed| billed.adopted),
     };
     note_change(now, member, was.as_ref(), &billed);
+    if was.is_none() && sub.status.is_running() {
+        member.invite_refused = None; // A new payment is worth another try.
+    }
     let ended = was.as_ref().is_some_and(|was| was.now.status.is_running()) && !sub.status.is_running();
     let no_tier = billed.tier.is_none() && sub.status.is_running();
     member.subscriptions.insert(sub.id.clone(), billed);
+    index.note(member);
     if ended {
         book.explain(now, Population::Subscriptions, sub.id.0.clone());
     }
@@ -163,10 +176,15 @@ fn note_change(now: Moment, member: &mut crate::ledger::Member, was: Option<&Bil
 
 /// The member who holds the subscription or its customer; a new one for a
 /// running subscription; nobody for one that is over and was never ours.
-fn whose(now: Moment, book: &mut Book, sub: &Subscription, customer: Option<&Customer>) -> Option<MemberId> {
-    let by_subscription = book.members.values().find(|member| member.subscriptions.contains_key(&sub.id));
-    if let Some(member) = by_subscription.or_else(|| book.by_customer(&sub.customer)) {
-        return Some(member.id.clone());
+fn whose(
+    now: Moment,
+    book: &mut Book,
+    index: &Index,
+    sub: &Subscription,
+    customer: Option<&Customer>,
+) -> Option<MemberId> {
+    if let Some(member) = index.subscription(&sub.id).or_else(|| index.customer(&sub.customer)) {
+        return Some(member.clone());
     }
     if !sub.status.is_running() {
         return None;
@@ -188,8 +206,9 @@ fn whose(now: Moment, book: &mut Book, sub: &Subscription, customer: Option<&Cus
 
 /// Labels and the address for money letters follow Stripe; the address that
 /// proves who they are doesn't (RULES R2).
-fn see_customer(book: &mut Book, customer: &Customer) {
-    let known = book.members.values_mut().find_map(|member| member.customers.get_mut(&customer.id));
+fn see_customer(book: &mut Book, index: &Index, customer: &Customer) {
+    let member = index.customer(&customer.id).and_then(|member| book.members.get_mut(member));
+    let known = member.and_then(|member| member.customers.get_mut(&customer.id));
     let Some(payer) = known.filter(|_| !customer.deleted) else { return };
     payer.mail_to = customer.email.clone();
     payer.name = customer.name.clone();
@@ -198,7 +217,7 @@ fn see_customer(book: &mut Book, customer: &Customer) {
     }
 }
 
-fn mark_vanished(now: Moment, rules: &Rules, book: &mut Book, id: &crate::facts::SubscriptionId) {
+fn mark_vanished(now: Moment, rules: &Rules, book: &mut Book, id: &SubscriptionId) {
     let Some(member) = book.members.values_mut().find(|member| member.subscriptions.contains_key(id)) else { return };
     let Some(billed) = member.subscriptions.get_mut(id) else { return };
     if billed.vanished.is_some() {
@@ -215,6 +234,16 @@ fn mark_vanished(now: Moment, rules: &Rules, book: &mut Book, id: &crate::facts:
         what_to_do: "Look at the customer in Stripe's dashboard. Is STRIPE_SECRET_KEY the right account's?".into(),
     };
     book.owe(Owed::to_operator(Some(&member_id), format!("vanished-{id}"), letter), rules.ways, now);
+}
+
+/// An unknown status on a price of ours holds and is told (RULES R1).
+fn tell_unknown_status(now: Moment, rules: &Rules, book: &mut Book, sub: &Subscription, word: &str) {
+    let letter = Letter::Attention {
+        title: format!("Stripe says {} is {word:?}, which Usher doesn't know", sub.id),
+        detail: "Nobody is let in or ended because of it.".into(),
+        what_to_do: "Look at it in Stripe's dashboard, and look for a newer Usher.".into(),
+    };
+    book.owe(Owed::to_operator(None, format!("status-{}-{word}", sub.id), letter), rules.ways, now);
 }
 
 fn tell_no_tier(now: Moment, rules: &Rules, book: &mut Book, member: &MemberId, sub: &Subscription) {

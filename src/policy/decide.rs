@@ -11,7 +11,7 @@ use super::{
     plan::{self, Doing, Problem, Proposal},
     reasons, sharing, standing_reports, who,
 };
-use crate::facts::Moment;
+use crate::facts::{Moment, PriceId};
 use crate::ledger::{ActKey, Book, HeldBecause, Hold, Intent, IntentState, Letter, Owed, Verdict};
 use crate::member::MemberId;
 
@@ -43,16 +43,20 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
         plan.problems.extend(unresolved.into_iter().map(unresolved_tier));
     }
     let due: BTreeSet<ActKey> = plan.proposals.iter().map(|proposal| proposal.key.clone()).collect();
+    let untold = std::mem::take(&mut plan.untold);
     standing_reports::tell_problems(now, rules, book, &plan.problems);
     let admission = brake::admit(Scene { now, rules, book, world }, plan);
-    drop_what_is_no_longer_due(now, world, book, &due);
+    drop_what_is_no_longer_due(now, world, book, &due, &untold);
     for proposal in admission.admitted {
         write_down(now, rules, book, proposal);
     }
     let waiting = hold(now, rules, book, admission.held);
-    remember_matching_tiers(now, rules, world, book);
+    standing_reports::tell_budget(now, rules, book, &waiting);
+    remember_matching_prices(now, rules, world, book);
     standing_reports::tell_sources(now, rules, world, book);
     standing_reports::tell_unmatched(now, rules, book);
+    standing_reports::tell_stuck(now, rules, book);
+    standing_reports::tell_unexplained(now, rules, world, book);
     book.prune(now);
     waiting
 }
@@ -76,7 +80,10 @@ fn write_down(now: Moment, rules: &Rules, book: &mut Book, proposal: Proposal) {
         }
         Doing::Act(act) => act,
     };
-    if book.intents.contains_key(&proposal.key) {
+    if let Some(intent) = book.intents.get_mut(&proposal.key) {
+        if intent.state == IntentState::Decided {
+            intent.act = act; // What the looks must answer follows from it.
+        }
         return;
     }
     let dry_run = rules.ways.dry_run;
@@ -106,17 +113,23 @@ fn write_down(now: Moment, rules: &Rules, book: &mut Book, proposal: Proposal) {
 }
 
 /// Intents and holds whose cause is gone. One that was tried stays until a
-/// listing begun well after the try shows what became of it.
-fn drop_what_is_no_longer_due(now: Moment, world: &World, book: &mut Book, due: &BTreeSet<ActKey>) {
+/// listing begun well after the try shows what became of it. Not knowing is no
+/// reason to forget what the operator said, or what was rehearsed.
+fn drop_what_is_no_longer_due(
+    now: Moment,
+    world: &World,
+    book: &mut Book,
+    due: &BTreeSet<ActKey>,
+    untold: &BTreeSet<MemberId>,
+) {
     let gone: Vec<ActKey> = book
         .intents
         .values()
         .filter(|intent| !due.contains(&intent.key))
         .filter(|intent| match intent.state {
-            IntentState::Attempted { at } => {
-                world.listed_at(&intent.member).is_some_and(|listed| listed - at >= confirm::SETTLED_AFTER)
-            }
-            IntentState::Decided | IntentState::Rehearsed { .. } => true,
+            IntentState::Attempted { .. } => confirm::shows_no_effect(world, intent),
+            IntentState::Decided => true,
+            IntentState::Rehearsed { .. } => !untold.contains(&intent.member),
         })
         .map(|intent| intent.key.clone())
         .collect();
@@ -125,7 +138,7 @@ fn drop_what_is_no_longer_due(now: Moment, world: &World, book: &mut Book, due: 
             book.note(&intent.member, now, format!("no longer due: {}", intent.because));
         }
     }
-    book.holds.retain(|key, _| due.contains(key));
+    book.holds.retain(|key, hold| due.contains(key) || untold.contains(&hold.member));
 }
 
 /// Enters new holds and tells the operator of them, once, in one message a rule.
@@ -180,20 +193,20 @@ fn tell_held(now: Moment, rules: &Rules, book: &mut Book, holds: &[Hold]) {
     book.owe(Owed::to_operator(member, first.id.clone(), letter), rules.ways, now);
 }
 
-fn remember_matching_tiers(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
-    let mut matching: Vec<(MemberId, BTreeSet<String>)> = Vec::new();
+fn remember_matching_prices(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    let mut matching: Vec<(MemberId, BTreeSet<PriceId>)> = Vec::new();
     let scene = Scene { now, rules, book, world };
     for member in book.members.values().filter(|member| member.has_access() && !member.subscriptions.is_empty()) {
         let standing = reasons::standing(scene, member);
-        if let Some(tiers) = sharing::matching_tiers(scene, member, &standing)
-            && tiers != member.entitled_tiers
+        if let Some(prices) = sharing::matching_prices(scene, member, &standing)
+            && prices != member.matched_prices
         {
-            matching.push((member.id.clone(), tiers));
+            matching.push((member.id.clone(), prices));
         }
     }
-    for (id, tiers) in matching {
+    for (id, prices) in matching {
         if let Some(member) = book.members.get_mut(&id) {
-            member.entitled_tiers = tiers;
+            member.matched_prices = prices;
         }
     }
 }
@@ -252,6 +265,6 @@ pub fn next_deadline(scene: Scene<'_>) -> Option<Moment> {
     deadlines.extend(scene.book.intents.values().map(|intent| intent.not_before));
     deadlines.extend(brake::pace(scene));
     deadlines.extend(scene.book.removals.iter().map(|removal| removal.at + TimeDelta::hours(24)));
-    deadlines.extend(scene.book.next_delivery());
+    deadlines.extend(scene.book.next_delivery(scene.now));
     deadlines.into_iter().filter(|deadline| *deadline > scene.now).min()
 }

@@ -67,7 +67,7 @@ fn unknowable(scene: Scene<'_>, member: &Member) -> Option<String> {
     if !activity.connected || scene.book.blind.is_blind() {
         return Some("Tautulli is cut off from Plex and records nothing".into());
     }
-    let account = member.plex?;
+    let Some(account) = member.plex else { return Some("plex.tv doesn't say which account it is".into()) };
     let Some(watcher) = activity.people.get(&account) else {
         return Some("Tautulli doesn't list them".into());
     };

@@ -7,11 +7,12 @@ use chrono::TimeDelta;
 use super::{
     Rules, Scene, World,
     inactivity::{self, Idle},
+    paying,
     reasons::{self, ReasonKind},
 };
-use crate::facts::{Invoice, Moment, Status};
+use crate::facts::{Invoice, InvoiceId, Moment, ShareId, Status};
 use crate::ledger::{
-    Audience, Book, Channel, Delivery, EndedBecause, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed,
+    Audience, Billed, Book, Channel, Delivery, EndedBecause, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed,
     UnpaidSpell,
 };
 use crate::member::MemberId;
@@ -31,7 +32,7 @@ pub fn take_note(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     for id in ids {
         end_stale_idle_spell(now, rules, world, book, &id);
         note_idle_warning(now, rules, book, &id);
-        note_unpaid_letter(now, book, &id);
+        note_unpaid_letter(now, rules, book, &id);
     }
 }
 
@@ -101,7 +102,8 @@ fn note_idle_warning(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId)
         Some(at) => {
             idle.warned_at = Some(at);
             idle.promised_end = Some(rules.end_of_day(until));
-            member.note(now, format!("was warned: to watch before the end of {until}"));
+            let was = if rules.ways.dry_run { "would have been" } else { "was" };
+            member.note(now, format!("{was} warned: to watch before the end of {until}"));
         }
         None => {
             idle.no_channel = true;
@@ -118,7 +120,7 @@ fn note_idle_warning(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId)
     book.owe(Owed::to_operator(Some(id), format!("idle-{}", spell.started.timestamp()), letter), rules.ways, now);
 }
 
-fn note_unpaid_letter(now: Moment, book: &mut Book, id: &MemberId) {
+fn note_unpaid_letter(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     let Some(member) = book.members.get(id) else { return };
     let Some(spell) = member.unpaid.clone() else { return };
     let recovered = member
@@ -137,7 +139,18 @@ fn note_unpaid_letter(now: Moment, book: &mut Book, id: &MemberId) {
         return;
     }
     let Some(fate) = fate(book, &spell.notice) else { return };
+    let mut promised = spell.promised_end;
+    if let Some(notice) = book.outbox.get_mut(&spell.notice)
+        && let (Letter::PaymentFailed { access_until: Some(until), .. }, None) =
+            (&mut notice.letter, &notice.first_sending)
+        && matches!(fate, Delivery::Due { .. })
+    {
+        // What is promised is fixed at the first sending, not before.
+        *until = (*until).max(rules.day_of(now + paying::AFTER_LETTER));
+        promised = Some(rules.end_of_day(*until));
+    }
     let Some(unpaid) = book.members.get_mut(id).and_then(|member| member.unpaid.as_mut()) else { return };
+    unpaid.promised_end = promised;
     unpaid.told_at = fate.accepted_at();
     unpaid.no_channel = matches!(fate, Delivery::NoChannel | Delivery::Refused { .. });
 }
@@ -183,7 +196,8 @@ pub fn owe_money_letters(now: Moment, rules: &Rules, world: &World, book: &mut B
 }
 
 fn open_unpaid_spell(now: Moment, rules: &Rules, book: &mut Book, member: &Member) {
-    let failing = member.subscriptions.values().find_map(|billed| {
+    let counts = |billed: &&Billed| !paying::is_superseded(member, billed);
+    let failing = member.subscriptions.values().filter(counts).find_map(|billed| {
         let invoice = billed.now.open_invoices.as_ref().and_then(|open| open.first());
         match billed.now.status {
             Status::PastDue | Status::Unpaid => invoice.map(|invoice| (billed, Some(invoice))),
@@ -192,12 +206,16 @@ fn open_unpaid_spell(now: Moment, rules: &Rules, book: &mut Book, member: &Membe
         }
     });
     let Some((billed, invoice)) = failing else { return };
-    if member.unpaid.as_ref().is_some_and(|spell| spell.subscription == billed.now.id) {
+    if member.unpaid.as_ref().is_some_and(|spell| is_the_same_spell(spell, billed)) {
         return;
+    }
+    if let Some(spell) = &member.unpaid {
+        book.cancel_notice(&spell.notice, "it spoke of another invoice", now);
     }
     let occasion = invoice.map_or_else(|| format!("ended-{}", billed.now.id), |invoice| invoice.id.0.clone());
     let due = invoice.map(|invoice| invoice.due_at.unwrap_or(invoice.opened_at));
-    let access_until = due.map(|due| rules.day_of((due + TimeDelta::days(rules.payment_grace_days)).max(now)));
+    let earliest = now + paying::AFTER_LETTER;
+    let access_until = due.map(|due| rules.day_of((due + TimeDelta::days(rules.payment_grace_days)).max(earliest)));
     let letter = Letter::PaymentFailed {
         amount: invoice.map(amount),
         pay_url: invoice.and_then(|invoice| invoice.hosted_url.clone()),
@@ -230,9 +248,18 @@ fn open_unpaid_spell(now: Moment, rules: &Rules, book: &mut Book, member: &Membe
             subscription: billed.now.id.clone(),
             notice,
             told_at: None,
+            promised_end: access_until.map(|until| rules.end_of_day(until)),
             no_channel: false,
         });
     }
+}
+
+/// The invoice of which the letter spoke is still open; or the subscription
+/// has ended since. Another open invoice is another spell: its letter first.
+fn is_the_same_spell(spell: &UnpaidSpell, billed: &Billed) -> bool {
+    let open = billed.now.open_invoices.as_ref();
+    let spoken_of = |id: &InvoiceId| open.is_none_or(|open| open.iter().any(|invoice| invoice.id == *id));
+    spell.subscription == billed.now.id && spell.invoice.as_ref().is_none_or(spoken_of)
 }
 
 /// `1234 usd` → `12.34 USD`; zero-decimal currencies as they are.
@@ -251,12 +278,12 @@ fn amount(invoice: &Invoice) -> String {
 /// A letter some days before a scheduled end, if nothing else would keep them in.
 fn owe_access_ending(now: Moment, rules: &Rules, world: &World, book: &mut Book, member: &Member) {
     let standing = reasons::standing(Scene { now, rules, book, world }, member);
-    if standing.protected.is_some() || standing.blocked {
-        return;
-    }
-    let paying: Vec<_> = standing.reasons.iter().filter(|reason| reason.kind == ReasonKind::Paying).collect();
-    let [only] = paying.as_slice() else { return };
-    let (Some(end), 1) = (only.until, standing.reasons.len()) else { return };
+    let only = match standing.reasons.as_slice() {
+        [only] if only.kind == ReasonKind::Paying && standing.protected.is_none() && !standing.blocked => Some(only),
+        _ => None,
+    };
+    withdraw_access_ending(now, book, &member.id, only.and_then(|only| only.until));
+    let Some((only, end)) = only.and_then(|only| Some((only, only.until?))) else { return };
     let left = end - now;
     if left <= TimeDelta::zero() {
         return;
@@ -271,12 +298,29 @@ fn owe_access_ending(now: Moment, rules: &Rules, world: &World, book: &mut Book,
     book.owe(owed, rules.ways, now);
 }
 
+/// What was owed about an end that is no longer set is not sent any more.
+fn withdraw_access_ending(now: Moment, book: &mut Book, id: &MemberId, end: Option<Moment>) {
+    let prefix = format!("{id}/access_ending/");
+    let still = end.map(|end| format!("{prefix}{}-", end.timestamp()));
+    let from = std::ops::Bound::Included(NoticeKey(prefix.clone()));
+    let owed = book.outbox.range((from, std::ops::Bound::Unbounded)).map(|(key, _)| key);
+    let over: Vec<NoticeKey> = owed
+        .take_while(|key| key.0.starts_with(&prefix))
+        .filter(|key| still.as_ref().is_none_or(|still| !key.0.starts_with(still)))
+        .cloned()
+        .collect();
+    for key in over {
+        book.cancel_notice(&key, "their access does not end then", now);
+    }
+}
+
 /// Letters about an ending that was read back.
 pub fn owe_removed(
     now: Moment,
     rules: &Rules,
     book: &mut Book,
     member: &Member,
+    share: ShareId,
     cause: &crate::ledger::EndCause,
     why: &str,
 ) {
@@ -284,13 +328,13 @@ pub fn owe_removed(
     let day = |at: Option<Moment>| at.map(|at| rules.day_of(at));
     let (occasion, letter) = match cause {
         EndCause::Lapsed { subscription, because, .. } => {
-            (format!("ended-{subscription}"), Letter::AccessEnded { because: *because })
+            (format!("ended-{subscription}-{share}"), Letter::AccessEnded { because: *because })
         }
         EndCause::Revoked => {
             (format!("revoked-{}", now.timestamp()), Letter::AccessEnded { because: EndedBecause::Operator })
         }
         EndCause::Idle { spell, days, warned, promised_end } => (
-            format!("idle-{}", spell.timestamp()),
+            format!("idle-{}-{share}", spell.timestamp()),
             Letter::RemovedInactive {
                 idle_days: *days,
                 warned_on: day(*warned),

@@ -95,11 +95,9 @@ fn find(libraries: &Libraries, tier: &str, wanted: &str) -> Result<SectionId, St
         };
     }
     let key = wanted.to_lowercase();
-    if let Some(id) = libraries.titles.get(&key) {
-        return match libraries.known.contains_key(id) {
-            true => Ok(*id),
-            false => Err(format!("tier {tier:?} names library {wanted:?}, which is gone from the server")),
-        };
+    // One that is gone may have been made anew under its title.
+    if let Some(id) = libraries.titles.get(&key).filter(|id| libraries.known.contains_key(id)) {
+        return Ok(*id);
     }
     let hits: Vec<&Section> = libraries.known.values().filter(|section| section.title.to_lowercase() == key).collect();
     match hits.as_slice() {

@@ -12,7 +12,7 @@ use crate::ledger::{Billed, EndedBecause, Member};
 
 /// If money was the cause, so long must an accepted *payment failed* letter
 /// have stood before anything ends.
-const AFTER_LETTER: TimeDelta = TimeDelta::days(3);
+pub const AFTER_LETTER: TimeDelta = TimeDelta::days(3);
 
 /// What a subscription says about access now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,14 +62,20 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
             _ => Stands::Paying,
         },
         Status::PastDue | Status::Unpaid => unpaid(now, rules, member, billed),
-        Status::Canceled | Status::IncompleteExpired => match sub.ended_at {
+        Status::Canceled => match sub.ended_at {
             None => Stands::Unknown(format!("Stripe says {} is {} but not since when", sub.id, sub.status.word())),
             Some(ended) => {
-                let failed =
-                    sub.status == Status::Canceled && (sub.ended_by_failed_payment || billed.cut_off.is_some());
+                let failed = sub.ended_by_failed_payment || billed.cut_off.is_some();
                 let because = if failed { EndedBecause::PaymentFailed } else { EndedBecause::Canceled };
-                over(now, rules, member, billed, ended, because, true)
+                over(now, rules, member, billed, ended, because, billed.cut_off.is_none())
             }
+        },
+        // Never paid: it gave nothing, so there is nothing to settle.
+        Status::IncompleteExpired => match sub.ended_at.map(|ended| (ended, ended + rules.settle)) {
+            Some((ended, due)) if now >= due => {
+                Stands::Ended(Ended { ended, due, because: EndedBecause::Canceled, stated: true, approval: None })
+            }
+            _ => Stands::NotYet,
         },
         Status::Paused => match sub.trial_end {
             None => Stands::Unknown(format!("Stripe says {} is paused but not when its trial ended", sub.id)),
@@ -91,7 +97,8 @@ fn over(
     because: EndedBecause,
     stated: bool,
 ) -> Stands {
-    let due = ended + rules.settle;
+    // The day that letters named as the last is over before anything happens.
+    let due = (ended + rules.settle).max(rules.end_of_day(rules.day_of(ended)));
     if now < due {
         return Stands::Grace { until: Some(due), why: format!("{} ended; settling", billed.now.id) };
     }
@@ -141,11 +148,12 @@ fn after_letter(now: Moment, member: &Member, billed: &Billed, ended: Ended) -> 
     let waiting = |until: Option<Moment>, why: &str| Stands::Grace { until, why: format!("{}: {why}", billed.now.id) };
     match member.unpaid.as_ref().filter(|spell| spell.subscription == billed.now.id) {
         None => waiting(None, "unpaid; the letter about it comes first"),
-        Some(spell) => match spell.told_at {
-            Some(told) if now >= told + AFTER_LETTER => {
-                Stands::Ended(Ended { due: ended.due.max(told + AFTER_LETTER), ..ended })
-            }
-            Some(told) => waiting(Some(told + AFTER_LETTER), "unpaid; the letter about it is younger than 3 days"),
+        Some(spell) => match spell.told_at.map(|told| told + AFTER_LETTER) {
+            Some(stood) if now < stood => waiting(Some(stood), "unpaid; the letter about it is younger than 3 days"),
+            Some(stood) => match spell.promised_end.filter(|promised| now < *promised) {
+                Some(promised) => waiting(Some(promised), "unpaid; the day that the letter promised isn't over"),
+                None => Stands::Ended(Ended { due: ended.due.max(stood), ..ended }),
+            },
             None if spell.no_channel => Stands::Ended(Ended {
                 approval: Some("payment failed and there is no way to write to them".into()),
                 ..ended
@@ -169,8 +177,21 @@ pub fn may_cut_off(now: Moment, rules: &Rules, member: &Member, billed: &Billed)
     }
     let oldest = sub.open_invoices.iter().flatten().map(|invoice| invoice.due_at.unwrap_or(invoice.opened_at)).min();
     let over = oldest.is_some_and(|oldest| now >= oldest + TimeDelta::days(rules.payment_grace_days));
-    let told = member.unpaid.as_ref().filter(|spell| spell.subscription == sub.id).and_then(|spell| spell.told_at);
-    over && told.is_some_and(|told| now >= told + AFTER_LETTER)
+    let spell = member.unpaid.as_ref().filter(|spell| spell.subscription == sub.id);
+    let stood = |spell: &crate::ledger::UnpaidSpell| {
+        spell.told_at.is_some_and(|told| now >= told + AFTER_LETTER)
+            && spell.promised_end.is_none_or(|promised| now >= promised)
+    };
+    over && spell.is_some_and(stood)
+}
+
+/// Over, and followed by another: what became of it says nothing any more.
+#[must_use]
+pub fn is_superseded(member: &Member, billed: &Billed) -> bool {
+    let over = matches!(billed.now.status, Status::Canceled | Status::IncompleteExpired);
+    let Some(ended) = billed.now.ended_at.filter(|_| over) else { return false };
+    let began = |status: &Status| !matches!(status, Status::Incomplete | Status::IncompleteExpired);
+    member.subscriptions.values().any(|other| other.now.created >= ended && began(&other.now.status))
 }
 
 /// What a subscription's prices mean here.

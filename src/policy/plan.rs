@@ -97,6 +97,9 @@ pub struct Plan {
     pub proposals: Vec<Proposal>,
     /// Standing problems, by a stable key: told once each.
     pub problems: Vec<Problem>,
+    /// Members of whom something can't be told at present: what was due may
+    /// still be, so the operator's word on it stands.
+    pub untold: BTreeSet<MemberId>,
 }
 
 /// A standing problem.
@@ -118,6 +121,9 @@ pub fn plan(scene: Scene<'_>) -> Plan {
     let mut plan = Plan::default();
     for member in scene.book.members.values() {
         let standing = reasons::standing(scene, member);
+        if is_untold(scene, member, &standing) {
+            plan.untold.insert(member.id.clone());
+        }
         match end(scene, member, &standing) {
             Some(proposal) => plan.proposals.push(proposal),
             None => {
@@ -130,6 +136,11 @@ pub fn plan(scene: Scene<'_>) -> Plan {
     }
     plan.proposals.sort_by(|a, b| (a.due, &a.key).cmp(&(b.due, &b.key)));
     plan
+}
+
+fn is_untold(scene: Scene<'_>, member: &Member, standing: &Standing) -> bool {
+    let idle = || inactivity::idle(scene, member, standing);
+    !standing.unknown.is_empty() || (member.idle.is_some() && matches!(idle(), Idle::Unknowable(_)))
 }
 
 /// R4: no reason stands any more.
@@ -316,6 +327,10 @@ pub fn unmatched(member: &Member) -> Option<String> {
     }
     if let Some(refused) = member.invite_refused.as_ref().filter(|refused| refused.by_email) {
         return Some(format!("Plex refused the invite: {}", refused.why));
+    }
+    let gone = member.gone.as_ref().filter(|gone| !gone.by_us && member.share.is_none());
+    if let Some(gone) = gone.filter(|gone| member.subscriptions.keys().any(|id| gone.standing.contains(id))) {
+        return Some(format!("{}, and is not made again by itself", gone.why));
     }
     match member.paying_email() {
         None if member.plex.is_none() => Some("Stripe has no address for them".into()),

@@ -8,7 +8,7 @@ use super::{
     paying::{self, Ended, Stands},
 };
 use crate::facts::{Moment, SubscriptionId};
-use crate::ledger::{EndCause, GrantKind, Member};
+use crate::ledger::{Billed, EndCause, GrantKind, Member};
 
 /// The verdict on a member now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +120,9 @@ pub fn standing(scene: Scene<'_>, member: &Member) -> Standing {
         ended: Vec::new(),
         unknown: Vec::new(),
     };
-    for (id, billed) in &member.subscriptions {
+    let counts = |billed: &&Billed| !paying::is_superseded(member, billed);
+    for billed in member.subscriptions.values().filter(counts) {
+        let id = &billed.now.id;
         let reason = |kind, what: String, until| Reason {
             kind,
             what,

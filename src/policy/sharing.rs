@@ -12,7 +12,7 @@ use super::{
     reasons::{ReasonKind, Standing},
     who,
 };
-use crate::facts::{SectionId, SectionSet, Source};
+use crate::facts::{PriceId, SectionId, SectionSet, ShareId, Source};
 use crate::ledger::{Act, ActKey, GrantKind, InviteTo, Member};
 
 /// A payment younger than this never waits on the count of invites.
@@ -48,16 +48,7 @@ fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
         };
         match libraries::resolve(&scene.book.libraries, tier) {
             Ok(sections) => granted.sections.extend(sections.ids()),
-            Err(why) => {
-                if !scene.book.libraries.known.is_empty() {
-                    let title = format!("Tier {name:?} can't be shared");
-                    plan.problems.push(problem(
-                        title,
-                        &format!("{why}. Until it is mended, nobody is invited to it or changed."),
-                    ));
-                }
-                return None;
-            }
+            Err(_) => return None, // Told with the tiers that don't resolve.
         }
         granted.downloads |= tier.downloads;
         granted.tiers.insert(name.to_owned());
@@ -65,7 +56,11 @@ fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
     for grant in member.grants.iter().filter(|grant| grant.until.is_none_or(|until| scene.now < until)) {
         let current = member.share.as_ref();
         let as_it_stands = || current.map(|share| share.row.libraries(&scene.book.libraries.known)).unwrap_or_default();
-        granted.sections.extend(grant.libraries.clone().unwrap_or_else(as_it_stands));
+        // Nobody but Usher lists libraries one by one in a share made by hand:
+        // while it says "all", new libraries are theirs as well.
+        let all = grant.kind == GrantKind::ByHand && current.is_some_and(|share| share.row.all_libraries);
+        let frozen = grant.libraries.clone().filter(|_| !all);
+        granted.sections.extend(frozen.unwrap_or_else(as_it_stands));
         granted.downloads |= grant.downloads.or_else(|| current.and_then(|share| share.row.downloads)).unwrap_or(false);
     }
     Some(granted)
@@ -137,7 +132,9 @@ fn invite_to(member: &Member) -> Option<InviteTo> {
     if let Some(account) = member.plex.filter(|_| refused.is_none_or(|refused| !refused.by_id)) {
         return Some(InviteTo::Account(account));
     }
-    let email = member.paying_email().or(member.email.as_ref())?;
+    // Their Plex account's own address, once an account is known: the one they
+    // paid with could be another account's.
+    let email = member.email.as_ref().filter(|_| member.plex.is_some()).or(member.paying_email())?;
     if refused.is_some_and(|refused| refused.by_email) || (member.plex.is_none() && who::is_relay(email)) {
         return None;
     }
@@ -145,13 +142,18 @@ fn invite_to(member: &Member) -> Option<InviteTo> {
 }
 
 fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) {
-    if standing.tiers().is_empty() || standing.protected.is_some() || !standing.unknown.is_empty() {
+    if standing.tiers().is_empty() || standing.protected.is_some() {
         return;
     }
     let Some(share) = &member.share else { return };
-    let Some(granted) = entitlement(scene, member, standing, plan) else { return };
+    let Some(mut granted) = entitlement(scene, member, standing, plan) else { return };
     let known = &scene.book.libraries.known;
     let current = share.row.libraries(known);
+    if !standing.unknown.is_empty() {
+        // What can't be told takes nothing away; what is known still gives.
+        granted.sections.extend(&current);
+        granted.downloads |= share.row.downloads.unwrap_or(false);
+    }
     let lost: BTreeSet<SectionId> = current.difference(&granted.sections).copied().collect();
     let gained = granted.sections.difference(&current).next().is_some();
     let elsewhere = member.plex.is_some_and(|account| {
@@ -164,10 +166,7 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     }
     let Some(sections) = SectionSet::new(granted.sections) else { return };
     let narrows = !lost.is_empty() || downloads == Some(false);
-    let same_tiers = member.entitled_tiers == granted.tiers;
-    let approval = (narrows && same_tiers).then(|| {
-        "it takes something away that the same tier gave before: the tier was edited, or the share was changed in Plex".to_owned()
-    });
+    let approval = if narrows { why_ask(member, standing, share.row.id) } else { None };
     let ids: Vec<String> = sections.ids().iter().map(ToString::to_string).collect();
     let titles = libraries::titles(&scene.book.libraries, sections.ids()).join(", ");
     let tiers: Vec<String> = granted.tiers.into_iter().collect();
@@ -190,14 +189,31 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     });
 }
 
-/// Shares that match their tiers: what a later narrowing is measured against.
+/// Why the operator is asked before something is taken away: it isn't the
+/// member who buys less now.
+fn why_ask(member: &Member, standing: &Standing, share: ShareId) -> Option<String> {
+    if member.matched_prices == prices(member, standing) {
+        return Some("it takes something away that the same price gave before: the tier was edited, or the share was changed in Plex".to_owned());
+    }
+    let by_hand = member.matched_prices.is_empty() && !member.made.contains(&share);
+    by_hand.then(|| "the share was made by hand in Plex, with more than the subscription buys".to_owned())
+}
+
+fn prices(member: &Member, standing: &Standing) -> BTreeSet<PriceId> {
+    let subscriptions = standing.subscriptions();
+    let billed = member.subscriptions.values().filter(|billed| subscriptions.contains(&billed.now.id));
+    billed.flat_map(|billed| billed.now.items.iter().map(|item| item.price.clone())).collect()
+}
+
+/// The prices of a share that gives just what they buy: what a later narrowing
+/// is measured against.
 #[must_use]
-pub fn matching_tiers(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<BTreeSet<String>> {
+pub fn matching_prices(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<BTreeSet<PriceId>> {
     let share = member.share.as_ref().filter(|share| share.row.is_accepted())?;
     let mut ignored = Plan::default();
     let granted = entitlement(scene, member, standing, &mut ignored)?;
     let current = share.row.libraries(&scene.book.libraries.known);
-    (!granted.tiers.is_empty() && granted.sections == current).then_some(granted.tiers)
+    (!granted.tiers.is_empty() && granted.sections == current).then(|| prices(member, standing))
 }
 
 fn sources(standing: &Standing) -> BTreeSet<Source> {

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::{Rules, Scene, World, brake, plan, plan::Problem};
+use super::{Rules, Scene, World, brake, decide::Waiting, plan, plan::Problem, reasons};
 use crate::facts::{FailureKind, Moment, Source};
-use crate::ledger::{Book, Letter, Owed};
+use crate::ledger::{Book, HeldBecause, Letter, Member, Owed};
+use crate::member::MemberId;
 
 /// Problems of the plan: told once each while they last.
 pub fn tell_problems(now: Moment, rules: &Rules, book: &mut Book, problems: &[Problem]) {
@@ -63,6 +64,7 @@ pub fn tell_sources(now: Moment, rules: &Rules, world: &World, book: &mut Book) 
         }
     }
     tell_drops(now, rules, world, book);
+    tell_blindness(now, rules, world, book);
     match &world.only_look {
         Some(why) => attention(
             now,
@@ -133,15 +135,39 @@ pub fn words_for(span: TimeDelta) -> String {
     }
 }
 
+/// One message a source: an emptied Tautulli has fewer people with history
+/// and fewer plays, and that is one thing to look at.
 fn tell_drops(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     let standing: BTreeSet<String> =
-        world.drops.keys().map(|population| format!("drop/{}", population.words())).collect();
+        world.drops.keys().map(|population| format!("drop/{}", population.source())).collect();
     book.told.retain(|key, _| !key.starts_with("drop/") || standing.contains(key));
-    for (population, drop) in &world.drops {
-        let title = format!("Far fewer {} than lately", population.words());
-        let detail = brake::drop_words(*population, drop);
+    for condition in standing {
+        let of_it =
+            || world.drops.iter().filter(|(population, _)| condition == format!("drop/{}", population.source()));
+        let words: Vec<&str> = of_it().map(|(population, _)| population.words()).collect();
+        let details: Vec<String> = of_it().map(|(population, drop)| brake::drop_words(*population, drop)).collect();
+        let title = format!("Far fewer {} than lately", words.join(" and "));
         let mend = "Nobody is removed, warned or narrowed because of it. Look at the service itself before you accept anything.";
-        attention(now, rules, book, &format!("drop/{}", population.words()), &title, &detail, mend);
+        attention(now, rules, book, &condition, &title, &details.join(". "), mend);
+    }
+}
+
+/// Tautulli answers, but plays are not being recorded.
+fn tell_blindness(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    let interval = rules.intervals.get(&Source::Tautulli).copied().unwrap_or(TimeDelta::minutes(30));
+    let answers = world.tautulli.failures == 0 && world.tautulli.last.is_some();
+    match book.blind.since().filter(|_| answers) {
+        Some(since) if now - since >= interval * 2 => attention(
+            now,
+            rules,
+            book,
+            "blind",
+            "Tautulli is cut off from Plex",
+            "It records no plays. This time counts for nobody: until it is connected again, nobody is warned or removed for not watching.",
+            "Is Plex running? See in Tautulli's settings, under Plex Media Server, whether it reaches it.",
+        ),
+        Some(_) => {}
+        None => drop(book.untell("blind")),
     }
 }
 
@@ -162,12 +188,75 @@ fn tell_undeliverable(now: Moment, rules: &Rules, book: &mut Book) {
     );
 }
 
-/// Payers whom Usher can't let in: told once each.
-pub fn tell_unmatched(now: Moment, rules: &Rules, book: &mut Book) {
-    let found: Vec<(crate::member::MemberId, String, String)> = book
+/// Removals that wait for another day are told once while any does.
+pub fn tell_budget(now: Moment, rules: &Rules, book: &mut Book, waiting: &[Waiting]) {
+    let queued: Vec<&Waiting> =
+        waiting.iter().filter(|waiting| matches!(waiting.because, HeldBecause::Budget { .. })).collect();
+    let Some(first) = queued.first() else {
+        book.untell("budget");
+        return;
+    };
+    let title = format!("{} removals wait for another day", queued.len());
+    let mend = "Nothing, if it is right; `usher holds` lists them, and a play or a payment ends each.";
+    attention(now, rules, book, "budget", &title, &format!("{}.", first.because.sentence()), mend);
+}
+
+/// Calls that have failed this often are told.
+const TRIES_TOLD: u32 = 3;
+
+/// Actions that fail again and again.
+pub fn tell_stuck(now: Moment, rules: &Rules, book: &mut Book) {
+    let stuck = book.intents.values().filter(|intent| intent.tries >= TRIES_TOLD);
+    let found: Vec<(String, String, String)> = stuck
+        .map(|intent| {
+            let name = book.members.get(&intent.member).map_or_else(|| intent.member.to_string(), Member::name);
+            let why = intent.last_error.clone().unwrap_or_else(|| "a listing never showed the effect".into());
+            (format!("stuck/{}", intent.key.0), format!("Tried {} times for {name}, in vain", TRIES_TOLD), why)
+        })
+        .collect();
+    let standing: BTreeSet<String> = found.iter().map(|(condition, ..)| condition.clone()).collect();
+    book.told.retain(|key, _| !key.starts_with("stuck/") || standing.contains(key));
+    for (condition, title, why) in found {
+        let mend = "It is tried again at growing distances. If you can see why, mend it, or do it in Plex by hand.";
+        attention(now, rules, book, &condition, &title, &format!("{why}."), mend);
+    }
+}
+
+/// *Access without a reason* must be empty (RULES R4): nobody is removed for
+/// it, since nothing is known to have ended.
+pub fn tell_unexplained(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    let scene = Scene { now, rules, book, world };
+    let unexplained = |member: &&Member| {
+        let standing = reasons::standing(scene, member);
+        standing.protected.is_none()
+            && !standing.blocked
+            && standing.reasons.is_empty()
+            && standing.unknown.is_empty()
+            && standing.ended.is_empty()
+    };
+    let found: Vec<(MemberId, String)> = book
         .members
         .values()
-        .filter(|member| !member.is_invited())
+        .filter(|member| member.has_access())
+        .filter(unexplained)
+        .map(|member| (member.id.clone(), member.name()))
+        .collect();
+    let standing: BTreeSet<String> = found.iter().map(|(id, _)| format!("unexplained/{id}")).collect();
+    book.told.retain(|key, _| !key.starts_with("unexplained/") || standing.contains(key));
+    for (id, name) in found {
+        let title = format!("{name} has access without a reason");
+        let detail = "No subscription and no grant stands for it, and none is known to have ended. Nothing is done.";
+        let mend = format!("`usher why {id}` shows what is known. If they should go, remove them in Plex.");
+        attention(now, rules, book, &format!("unexplained/{id}"), &title, detail, &mend);
+    }
+}
+
+/// Payers whom Usher can't let in: told once each.
+pub fn tell_unmatched(now: Moment, rules: &Rules, book: &mut Book) {
+    let found: Vec<(MemberId, String, String)> = book
+        .members
+        .values()
+        .filter(|member| !member.is_invited() && member.gone.as_ref().is_none_or(|gone| gone.by_us))
         .filter_map(|member| plan::unmatched(member).map(|why| (member.id.clone(), member.name(), why)))
         .collect();
     let standing: BTreeSet<String> = found.iter().map(|(id, ..)| format!("unmatched/{id}")).collect();

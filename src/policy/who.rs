@@ -1,10 +1,10 @@
 //! R2: who is who. A customer is linked to a Plex account once, by proof. A
 //! typed name, an email changed later or a label prove nothing and move nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::libraries;
-use crate::facts::{Moment, PlexId, Source};
+use crate::facts::{Email, Moment, PlexId, Source};
 use crate::ledger::{ActKey, Book, Member, Proof};
 use crate::member::MemberId;
 
@@ -40,38 +40,76 @@ fn is_vip(member: &Member, account: PlexId, entry: &str) -> bool {
 }
 
 /// Links payers to accounts whose share already stood under the very address
-/// they paid with when the subscription began.
+/// they paid with when the subscription began; and to an invite that waits
+/// under that address, which becomes a proof once it is taken up.
 pub fn link_by_standing_share(now: Moment, book: &mut Book) {
-    while let Some((payer, account)) = next_link(book) {
-        if let Some(member) = book.members.get_mut(&payer) {
-            for payer in member.customers.values_mut() {
-                payer.proof.get_or_insert(Proof::ShareStood);
+    let Some(adopted) = book.adopted.get(&Source::Plex).copied() else { return };
+    let payers: Vec<MemberId> = book.members.values().filter(|member| is_alone(member)).map(|m| m.id.clone()).collect();
+    if payers.is_empty() {
+        return;
+    }
+    let holders = holders(book);
+    for payer in payers {
+        match holder_for(book, &holders, adopted, &payer) {
+            Some((holder, true)) => {
+                for known in book.members.get_mut(&payer).into_iter().flat_map(|member| member.customers.values_mut()) {
+                    known.proof.get_or_insert(Proof::ShareStood);
+                }
+                merge(now, book, &payer, &holder, "their share already stood under the address they paid with");
             }
+            Some((holder, false)) => {
+                merge(now, book, &payer, &holder, "an invite already waits under the address they paid with");
+            }
+            None => {}
         }
-        merge(now, book, &payer, &account, "their share already stood under the address they paid with");
     }
 }
 
-fn next_link(book: &Book) -> Option<(MemberId, MemberId)> {
-    let adopted = book.adopted.get(&Source::Plex)?;
-    let payers = book.members.values().filter(|member| member.plex.is_none() && member.share.is_none());
-    for payer in payers.filter(|member| member.subscriptions.values().any(|billed| billed.now.status.is_running())) {
-        for customer in payer.customers.values() {
-            let Some(email) = &customer.email else { continue };
-            let stood = |member: &&Member| {
-                let share = member.share.as_ref().filter(|share| share.row.is_accepted());
-                let before = share.is_some_and(|share| share.first_seen <= *adopted)
-                    || member.joined().is_some_and(|joined| joined <= customer.since);
-                member.plex.is_some()
-                    && member.email.as_ref() == Some(email)
-                    && share.is_some()
-                    && before
-                    && member.blocked.is_none()
-            };
-            let mut hits = book.members.values().filter(stood);
-            if let (Some(hit), None) = (hits.next(), hits.next()) {
-                return Some((payer.id.clone(), hit.id.clone()));
-            }
+/// A payer who isn't known to have an account, a share or an invite.
+fn is_alone(member: &Member) -> bool {
+    member.plex.is_none()
+        && member.share.is_none()
+        && member.subscriptions.values().any(|billed| billed.now.status.is_running())
+}
+
+/// Who has a share or an invite, by its address.
+fn holders(book: &Book) -> BTreeMap<Email, Vec<MemberId>> {
+    let mut holders: BTreeMap<Email, Vec<MemberId>> = BTreeMap::new();
+    for member in book.members.values().filter(|member| member.blocked.is_none()) {
+        let Some(share) = &member.share else { continue };
+        let address = match (share.row.is_accepted(), member.plex) {
+            (true, Some(_)) => member.email.as_ref(),
+            (false, None) if member.customers.is_empty() => share.row.email.as_ref(),
+            _ => None,
+        };
+        if let Some(address) = address {
+            holders.entry(address.clone()).or_default().push(member.id.clone());
+        }
+    }
+    holders
+}
+
+/// The only one who has a share or invite under an address that this payer
+/// paid with, and whether that share stood before the subscription.
+fn holder_for(
+    book: &Book,
+    holders: &BTreeMap<Email, Vec<MemberId>>,
+    adopted: Moment,
+    payer: &MemberId,
+) -> Option<(MemberId, bool)> {
+    let stood = |member: &Member, since: Moment| {
+        member.share.as_ref().is_some_and(|share| share.first_seen <= adopted)
+            || member.joined().is_some_and(|joined| joined <= since)
+    };
+    for customer in book.members.get(payer)?.customers.values() {
+        let Some(email) = &customer.email else { continue };
+        let Some([holder]) = holders.get(email).map(Vec::as_slice) else { continue };
+        let Some(member) = book.members.get(holder) else { continue };
+        if !member.has_access() {
+            return Some((holder.clone(), false));
+        }
+        if stood(member, customer.since) {
+            return Some((holder.clone(), true));
         }
     }
     None
@@ -121,7 +159,12 @@ pub fn merge(now: Moment, book: &mut Book, from: &MemberId, into: &MemberId, why
     }
     member.unpaid = member.unpaid.take().or(old.unpaid);
     member.last_play = member.last_play.max(old.last_play);
+    member.journal.extend(old.journal);
+    member.journal.sort_by_key(|entry| entry.at);
     member.note(now, format!("merged with {from}: {why}"));
+    for earlier in book.merged.values_mut().filter(|earlier| *earlier == from) {
+        *earlier = into.clone();
+    }
     book.merged.insert(from.clone(), into.clone());
     rename_open_business(book, from, into);
 }
@@ -156,7 +199,7 @@ fn rename_open_business(book: &mut Book, from: &MemberId, into: &MemberId) {
 /// Addresses behind which another Plex identity hides: not invited, asked for
 /// a Plex address instead.
 #[must_use]
-pub fn is_relay(email: &crate::facts::Email) -> bool {
+pub fn is_relay(email: &Email) -> bool {
     const RELAYS: [&str; 3] = ["@privaterelay.appleid.com", "@relay.firefox.com", "@mozmail.com"];
     RELAYS.iter().any(|relay| email.as_str().ends_with(relay))
 }

@@ -26,6 +26,10 @@ pub struct World {
     pub listed: BTreeMap<crate::member::MemberId, Moment>,
     /// When the newest look at a customer was begun.
     pub customers_looked: BTreeMap<crate::facts::CustomerId, Moment>,
+    /// A changing call is under way.
+    pub calling: bool,
+    /// When the last changing call, and its reading back, had ended.
+    pub call_ended: Option<Moment>,
     /// The book can't be trusted yet: only look, for this reason.
     pub only_look: Option<String>,
     /// Our clock stands before the last commit, by more than a moment.

@@ -88,7 +88,7 @@ fn facts(scene: Scene<'_>, member: &Member, lines: &mut Vec<String>) {
     }
     for (id, payer) in &member.customers {
         let proof = match payer.proof {
-            Some(proof) => format!("linked by {proof:?}"),
+            Some(proof) => format!("theirs, because {}", proof.words()),
             None => "not yet tied to a Plex account".into(),
         };
         lines.push(format!("  customer {id}: {proof}"));

@@ -457,7 +457,7 @@ fn brake_09_hold_all_counts_warnings_narrowings_and_invites_apart() {
         let id = paper.person(&format!("down{n}"));
         paper.shares(&id, &[MOVIES, TV], days(100));
         paper.pays(&id, Status::Active, days(100));
-        paper.of(&id).entitled_tiers = ["Premium".to_owned()].into();
+        paper.of(&id).matched_prices = ["price_premium".into()].into();
     }
     assert_eq!(rules_of(&paper).iter().map(|(_, rule)| *rule).collect::<Vec<_>>(), ["hold-all"; 3], "narrowings");
 }

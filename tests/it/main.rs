@@ -16,6 +16,7 @@ mod channels;
 mod hardship;
 mod paper;
 mod rules;
+mod season;
 mod services;
 mod stories;
 mod table;

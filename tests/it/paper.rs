@@ -238,6 +238,7 @@ impl Paper {
             subscription,
             notice: NoticeKey("unpaid".into()),
             told_at: ago.map(|ago| now - ago),
+            promised_end: None,
             no_channel: false,
         });
     }

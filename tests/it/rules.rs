@@ -1,5 +1,8 @@
 //! The rules alone: the house on paper, no network, no disk.
 
+mod asking;
 mod by_hand;
 mod house;
 mod looking;
+mod money;
+mod rows;

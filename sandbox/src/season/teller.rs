@@ -7,7 +7,8 @@ use std::time::Duration;
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use usher::facts::{Moment, PlexId};
 
-use super::{Failed, Tally, letters};
+use super::{Failed, Tally};
+use crate::mailbag;
 use crate::rig::{OPERATOR, Rig, address};
 
 /// What a check found: nothing amiss, or what was seen instead.
@@ -109,13 +110,17 @@ impl<'a> Season<'a> {
             same("problems", &health["problems"], &serde_json::json!([]))
         })?;
         self.line("Every letter has a text and an HTML part, and none came twice", |rig| {
-            letters::are_sound(&rig.smtp.received())
+            mailbag::are_sound(&rig.smtp.received())
         })?;
         self.line("No service met a request that it wouldn't expect", |rig| same("amiss", &rig.amiss(), &Vec::new()))?;
         self.rig.close().await;
-        let tally = self.tally();
-        writeln!(self.out, "\n{tally}")?;
-        Ok(tally)
+        Ok(self.tally())
+    }
+
+    /// The last words.
+    pub(super) fn last(&mut self, words: &str) -> Result<(), Failed> {
+        writeln!(self.out, "\n{words}")?;
+        Ok(())
     }
 
     fn tally(&self) -> Tally {

@@ -139,7 +139,10 @@ fn judge(step: Step, code: u16, text: &str) -> DeliveryOutcome {
     let why = format!("the mail server answered {code} at {}: {}", step.name(), quoted(text));
     match (code, enhanced) {
         // Who we are, not whom we write to.
-        (530 | 534 | 535 | 538, _) => return ChannelDown { why, for_secs: LOGIN_SECS },
+        (530 | 534 | 535 | 538, _) => {
+            let why = format!("{why}; check SMTP_USERNAME and SMTP_PASSWORD (for Gmail an app password)");
+            return ChannelDown { why, for_secs: LOGIN_SECS };
+        }
         (500..=599, Some((4, 5))) => return ChannelDown { why, for_secs: QUOTA_SECS },
         (454, _) | (421, Some((7, _))) => return ChannelDown { why, for_secs: THROTTLED_SECS },
         (421, _) => return ChannelDown { why, for_secs: CLOSING_SECS },

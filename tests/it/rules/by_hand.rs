@@ -56,6 +56,7 @@ fn who_was_removed_unpaid_and_is_then_shared_with_by_hand_stays() {
 #[test]
 fn an_old_subscription_doesnt_make_a_later_share_by_hand_younger_than_the_next() {
     let mut house = House::new();
+    house.rules.prune_mode = usher::policy::PruneMode::Report; // She never watches.
     lapsed(&mut house);
     house.later(days(10));
     house.share(50, 200, "ann", &[MOVIES, TV], TimeDelta::minutes(1));

@@ -303,10 +303,11 @@ impl House {
         }
     }
 
-    /// Days pass with a reading every six hours, and mails are accepted.
+    /// Days pass with a reading every two hours (more would be blind), and
+    /// mails are accepted.
     pub fn days(&mut self, count: i64) {
-        for _ in 0..count * 4 {
-            self.later(TimeDelta::hours(6));
+        for _ in 0..count * 12 {
+            self.later(TimeDelta::hours(2));
             self.read();
             self.deliver();
         }

@@ -4,7 +4,7 @@ use sandbox::faults::{Fault, Matching};
 use sandbox::rig::{Rig, WEBHOOK_SECRET};
 use sandbox::stripe::{self, Delivery};
 
-use super::{all_is_well, days, heard, old_payer, payer, told, unhurried};
+use super::{all_is_well, days, heard, old_payer, payer, told, unhurried, why};
 
 #[tokio::test(start_paused = true)]
 async fn a_payer_is_invited_by_poll_and_welcomed_when_they_accept() {
@@ -43,6 +43,24 @@ async fn promise_04_the_invite_follows_the_webhook_within_five_seconds_whatever_
     assert!(took.num_seconds() <= 5, "it took {took}");
     assert_eq!(invites[0].sections, [rig.movies, rig.tv]);
     assert!(invites[0].allow_sync, "Premium has downloads");
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_06_a_row_without_an_address_after_a_lost_answer_is_the_invite_that_was_made() {
+    let mut rig = Rig::new("nameless-row").await;
+    rig.open().await;
+    let ann = rig.person(2_000_001, "ann");
+    rig.plex.with_account(ann, |ann| ann.email_hidden = true);
+    rig.plex.faults().once(Matching::Writes, Fault::EffectThenDrop);
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    let sub = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(20).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1, "{}", why(&rig, "ann").await);
+    assert_eq!(told(&rig, "ann", "invitation"), 1);
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.hours(30).await;
+    assert_eq!(rig.plex.deletions().len(), 1, "and it is taken back: {}", why(&rig, "ann").await);
     all_is_well(&rig);
 }
 

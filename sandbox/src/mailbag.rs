@@ -1,16 +1,18 @@
-//! The letters of a season, on disk and looked over.
+//! Letters on disk, for people to open, and looked over as a receiver would.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::teller::{Held, same, so};
 use crate::smtp::Received;
 
 /// Writes each letter as `.eml` and `.html`, named by date, person and
-/// subject; those of an earlier season go.
-pub(super) fn write_down(letters: &[Received], folder: &Path) -> io::Result<()> {
+/// subject; those that were there before go.
+///
+/// # Errors
+/// When the folder can't be written to.
+pub fn write_down(letters: &[Received], folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -46,18 +48,25 @@ fn file_name(letter: &Received) -> String {
     format!("{}-{}", letter.at.format("%Y-%m-%d-%H%M"), name.trim_end_matches('-'))
 }
 
-/// Each has both parts, over TLS, and a Message-ID of its own.
-pub(super) fn are_sound(letters: &[Received]) -> Held {
+/// What is wrong with the first that isn't as it should be: both parts, over
+/// TLS, to one person, with a Message-ID of its own.
+///
+/// # Errors
+/// That, in words.
+pub fn are_sound(letters: &[Received]) -> Result<(), String> {
     let mut ids = BTreeSet::new();
     for letter in letters {
-        let which = format!("{:?} to {}", letter.subject, letter.to.join(", "));
-        so(letter.text().trim().len() > 40, &format!("{which} has no text"))?;
-        so(letter.html().contains("</html>"), &format!("{which} has no HTML"))?;
-        so(letter.tls, &format!("{which} came in clear"))?;
-        same("recipients", &letter.to.len(), &1)?;
-        so(ids.insert(&letter.message_id), &format!("{which} came twice"))?;
+        let wrong = match letter {
+            _ if letter.text().trim().is_empty() => "has no text",
+            _ if !letter.html().contains("</html>") => "has no HTML",
+            _ if !letter.tls => "came in clear",
+            _ if letter.to.len() != 1 => "went to several people at once",
+            _ if !ids.insert(&letter.message_id) => "came twice",
+            _ => continue,
+        };
+        return Err(format!("{:?} to {} {wrong}", letter.subject, letter.to.join(", ")));
     }
-    so(!letters.is_empty(), "there are no letters")
+    if letters.is_empty() { Err("there are no letters".into()) } else { Ok(()) }
 }
 
 #[cfg(test)]

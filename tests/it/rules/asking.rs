@@ -1,0 +1,237 @@
+//! What the operator said, what a letter promised and what is not known: none
+//! of it is lost, none of it leaks (R3, R7, R9, R10).
+
+use chrono::TimeDelta;
+use usher::facts::{Section, SectionId, SubscriptionId};
+use usher::ledger::{Audience, Channel, Delivered, DeliveryOutcome, GrantKind, HeldBecause, Letter};
+use usher::policy::{Tiers, decide};
+
+use super::house::{House, MOVIES, TV, days};
+
+/// Twelve friends by hand; Ann (200) never watches, the others do.
+fn idle(downloads: bool) -> House {
+    let mut house = House::new();
+    house.share(10, 200, "ann", &[MOVIES], days(400));
+    house.row(10).downloads = Some(downloads);
+    for n in 1..12 {
+        house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES], days(400));
+        house.played(200 + n, days(0));
+    }
+    house.settle();
+    house
+}
+
+/// As [`House::days`], while everybody but Ann watches.
+fn days_pass(house: &mut House, count: i64) {
+    for _ in 0..count {
+        for n in 1..12 {
+            house.played(200 + n, TimeDelta::hours(1));
+        }
+        house.days(1);
+    }
+}
+
+#[test]
+fn an_approval_outlives_a_moment_in_which_nothing_is_known() {
+    let mut house = idle(true);
+    house.deliver();
+    days_pass(&mut house, 5);
+    let hold = house.book.holds.values().find(|hold| hold.key.0.starts_with("end/")).unwrap().id.clone();
+    decide::give_verdict(house.now, &mut house.book, std::slice::from_ref(&hold), true).unwrap();
+    // Tautulli loses sight of Plex before the removal is tried.
+    house.activity.connected = false;
+    house.read();
+    assert_eq!(house.ends(), Vec::<String>::new());
+    house.activity.connected = true;
+    house.later(TimeDelta::minutes(30));
+    days_pass(&mut house, 1);
+    let after: Vec<_> = house.book.holds.values().map(|hold| (hold.id.clone(), hold.verdict.is_some())).collect();
+    assert_eq!(after, [(hold, true)], "no second question");
+    assert_eq!(house.ends().len(), 1);
+}
+
+#[test]
+fn who_has_no_known_account_is_not_idle() {
+    let mut house = House::new();
+    house.share(10, 200, "ann", &[MOVIES], days(400));
+    house.row(10).account = None;
+    house.days(60);
+    assert_eq!(house.letters("inactivity_warning").len(), 0);
+}
+
+#[test]
+fn a_promise_is_made_anew_while_the_letter_is_certainly_not_out() {
+    let mut house = idle(false);
+    let key = house.letters("inactivity_warning")[0].clone();
+    let until = |house: &House| match house.book.outbox[&key].letter {
+        Letter::InactivityWarning { until, .. } => until,
+        _ => panic!(),
+    };
+    let first = until(&house);
+    for (day, outcome) in [
+        DeliveryOutcome::Later { why: "greylisted".into(), after_secs: None },
+        DeliveryOutcome::ChannelDown { why: "login refused".into(), for_secs: 60 },
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, house.now);
+        let report = Delivered { key: key.clone(), channel: Channel::Mail, outcome };
+        house.book.delivered(&report, house.now);
+        house.later(days(4));
+        house.decide();
+        assert_eq!(until(&house), first + days(4 * (i64::try_from(day).unwrap() + 1)));
+    }
+    // From the first try that may have reached them on, it is the same letter.
+    let sent = house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, house.now);
+    let first_id = sent.iter().find(|dispatch| dispatch.key == key).unwrap().first.message_id.clone();
+    let lost = DeliveryOutcome::Unknown { why: "250 lost".into() };
+    house.book.delivered(&Delivered { key: key.clone(), channel: Channel::Mail, outcome: lost }, house.now);
+    let promised = until(&house);
+    house.later(days(4));
+    house.decide();
+    let again = house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, house.now);
+    let again = again.iter().find(|dispatch| dispatch.key == key).unwrap();
+    assert_eq!((until(&house), &again.first.message_id), (promised, &first_id));
+}
+
+/// Ann pays and is in, as account 200, by an invite of ours.
+fn payer(house: &mut House, price: &str) -> SubscriptionId {
+    let sub = house.subscribe("sub_1", "ann", price);
+    house.settle();
+    house.carry_out();
+    let id = house.friends.shares.last().unwrap().id.0;
+    house.accept(id, 200, "ann");
+    house.settle();
+    house.carry_out();
+    house.settle();
+    sub
+}
+
+fn approvals(house: &House) -> usize {
+    house.waiting.iter().filter(|waiting| matches!(waiting.because, HeldBecause::Approval { .. })).count()
+}
+
+#[test]
+fn a_price_that_moves_to_a_smaller_tier_takes_nothing_without_approval() {
+    let mut house = House::new();
+    let sub = payer(&mut house, "price_premium");
+    let Tiers::File(tiers) = &mut house.rules.tiers else { panic!() };
+    let moved = tiers[1].prices.pop_first().unwrap();
+    tiers[0].prices.insert(moved);
+    house.settle();
+    assert_eq!((house.decided().len(), approvals(&house)), (0, 1), "{:?}", house.waiting);
+    // A member who buys less is another matter.
+    let Tiers::File(tiers) = &mut house.rules.tiers else { panic!() };
+    let moved = tiers[0].prices.pop_last().unwrap();
+    tiers[1].prices.insert(moved);
+    house.settle();
+    house.sub(&sub).items[0].price = "price_basic".into();
+    house.settle();
+    assert_eq!((house.decided().len(), approvals(&house)), (1, 0), "{:?}", house.waiting);
+}
+
+#[test]
+fn a_payers_share_that_was_made_by_hand_is_not_narrowed_without_approval() {
+    let mut house = House::new();
+    house.subscribe("sub_1", "ann", "price_basic");
+    let created = house.now - days(100);
+    house.sub(&SubscriptionId::from("sub_1")).created = created;
+    house.share(10, 200, "ann", &[MOVIES, TV], days(50));
+    house.settle();
+    assert_eq!((house.decided().len(), approvals(&house)), (0, 1), "{:?}", house.waiting);
+}
+
+#[test]
+fn all_libraries_by_hand_stay_all_when_a_library_is_added() {
+    let mut house = House::new();
+    house.share(10, 200, "ann", &[], days(400));
+    house.row(10).all_libraries = true;
+    house.settle();
+    house.subscribe("sub_1", "ann", "price_basic");
+    house.settle();
+    let music = SectionId(3);
+    house.friends.sections.insert(music, Section { id: music, key: 3, title: "Music".into() });
+    house.settle();
+    assert_eq!((house.decided().len(), house.book.holds.len()), (0, 0), "{:?}", house.waiting);
+}
+
+#[test]
+fn what_cant_be_told_takes_nothing_and_what_is_known_still_gives() {
+    let mut house = House::new();
+    let sub = payer(&mut house, "price_basic");
+    let odd = house.subscribe("sub_2", "ann", "price_basic");
+    house.settle();
+    house.sub(&odd).status = usher::facts::Status::from("frozen".to_owned());
+    house.sub(&sub).items[0].price = "price_premium".into();
+    house.settle();
+    assert_eq!(house.decided().len(), 1, "the upgrade is theirs: {:?}", house.waiting);
+    house.carry_out();
+    house.sub(&sub).items[0].price = "price_basic".into();
+    house.settle();
+    assert_eq!(house.decided(), Vec::<String>::new());
+}
+
+#[test]
+fn a_share_that_was_hidden_for_a_while_comes_back_with_all_its_reasons() {
+    let mut house = House::new();
+    for n in 0..5 {
+        house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES, TV], days(400));
+    }
+    house.settle();
+    house.subscribe("sub_1", "friend0", "price_basic");
+    house.settle();
+    let row = house.row(10).clone();
+    house.unshare(10);
+    for _ in 0..4 {
+        house.later(TimeDelta::minutes(5));
+        house.read();
+    }
+    assert!(!house.member(200).has_access());
+    house.friends.shares.push(row);
+    house.settle();
+    let friend = house.member(200);
+    assert!(friend.grant(GrantKind::ByHand, house.now).is_some_and(|grant| grant.libraries.is_some()));
+    assert_eq!(house.decided(), Vec::<String>::new());
+}
+
+#[test]
+fn a_library_that_was_made_anew_is_found_by_its_title() {
+    let mut house = House::new();
+    house.settle();
+    house.friends.sections.remove(&MOVIES);
+    let anew = SectionId(9);
+    house.friends.sections.insert(anew, Section { id: anew, key: 9, title: "Movies".into() });
+    house.settle();
+    house.later(TimeDelta::minutes(61));
+    house.settle();
+    house.subscribe("sub_1", "ann", "price_basic");
+    house.settle();
+    assert_eq!(house.invites().len(), 1, "{:?}", house.book.told);
+}
+
+#[test]
+fn removals_that_wait_for_another_day_are_told_once() {
+    let mut house = House::new();
+    for n in 0..30 {
+        house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES], days(400));
+    }
+    house.rules.removals_per_day_max = Some(1);
+    for n in 2..30 {
+        house.played(200 + n, days(0));
+    }
+    house.settle();
+    house.deliver();
+    for _ in 0..5 {
+        for n in 2..30 {
+            house.played(200 + n, days(0));
+        }
+        house.days(1);
+    }
+    assert_eq!(house.ends().len(), 1);
+    let told = house.book.outbox.values().filter(|notice| match &notice.letter {
+        Letter::Attention { title, .. } => title.contains("another day"),
+        _ => false,
+    });
+    assert_eq!(told.count(), 1);
+}
