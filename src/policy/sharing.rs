@@ -13,7 +13,7 @@ use super::{
     who,
 };
 use crate::facts::{PriceId, SectionId, SectionSet, ShareId, Source};
-use crate::ledger::{Act, ActKey, GrantKind, InviteTo, Member};
+use crate::ledger::{Act, ActKey, Grant, GrantKind, InviteTo, Member};
 
 /// A payment younger than this never waits on the count of invites.
 const FRESH_PAYMENT: TimeDelta = TimeDelta::hours(24);
@@ -142,7 +142,8 @@ fn invite_to(member: &Member) -> Option<InviteTo> {
 }
 
 fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) {
-    if standing.tiers().is_empty() || standing.protected.is_some() {
+    let left_over = is_left_over(member, standing);
+    if (standing.tiers().is_empty() && !left_over) || standing.protected.is_some() {
         return;
     }
     let Some(share) = &member.share else { return };
@@ -164,12 +165,19 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     if lost.is_empty() && !gained && downloads.is_none() {
         return;
     }
+    if left_over && gained {
+        return; // What they had by hand was taken away by hand.
+    }
     let Some(sections) = SectionSet::new(granted.sections) else { return };
     let narrows = !lost.is_empty() || downloads == Some(false);
     let approval = if narrows { why_ask(member, standing, share.row.id) } else { None };
     let ids: Vec<String> = sections.ids().iter().map(ToString::to_string).collect();
     let titles = libraries::titles(&scene.book.libraries, sections.ids()).join(", ");
     let tiers: Vec<String> = granted.tiers.into_iter().collect();
+    let because = match left_over {
+        true => "their subscription ended; what they had by hand before it stays".to_owned(),
+        false => format!("their subscription buys {}", tiers.join(" and ")),
+    };
     let allows = match downloads {
         Some(true) => ", downloads on",
         Some(false) => ", downloads off",
@@ -180,8 +188,8 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
         member: member.id.clone(),
         class: if narrows { Class::Narrowing } else { Class::Widening },
         what: format!("change the share of {} to {titles}{allows}", member.name()),
-        because: format!("their subscription buys {}", tiers.join(" and ")),
-        rests_on: sources(standing),
+        because,
+        rests_on: BTreeSet::from([Source::Plex, Source::Stripe]),
         due: scene.now,
         approval,
         unwarned: None,
@@ -205,6 +213,14 @@ fn prices(member: &Member, standing: &Standing) -> BTreeSet<PriceId> {
     billed.flat_map(|billed| billed.now.items.iter().map(|item| item.price.clone())).collect()
 }
 
+/// A subscription gave more than was had by hand before it, and is over: what
+/// was had by hand, frozen when it began, is all that stands.
+fn is_left_over(member: &Member, standing: &Standing) -> bool {
+    let frozen = |grant: &Grant| grant.kind == GrantKind::ByHand && grant.libraries.is_some();
+    let ended = !standing.ended.is_empty() && standing.subscriptions().is_empty() && standing.unknown.is_empty();
+    ended && !member.matched_prices.is_empty() && member.grants.iter().all(frozen)
+}
+
 /// The prices of a share that gives just what they buy: what a later narrowing
 /// is measured against.
 #[must_use]
@@ -213,7 +229,10 @@ pub fn matching_prices(scene: Scene<'_>, member: &Member, standing: &Standing) -
     let mut ignored = Plan::default();
     let granted = entitlement(scene, member, standing, &mut ignored)?;
     let current = share.row.libraries(&scene.book.libraries.known);
-    (!granted.tiers.is_empty() && granted.sections == current).then(|| prices(member, standing))
+    // Once only what was had by hand is left, nothing is measured any more.
+    let is_off = || granted.downloads || share.row.downloads != Some(true);
+    let measured = !granted.tiers.is_empty() || (is_left_over(member, standing) && is_off());
+    (measured && granted.sections == current).then(|| prices(member, standing))
 }
 
 fn sources(standing: &Standing) -> BTreeSet<Source> {

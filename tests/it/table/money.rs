@@ -142,7 +142,9 @@ fn has(paper: &mut Paper, tier: &str, sections: &[usher::facts::SectionId], down
     paper.pays(&ann, Status::Active, days(90)).tier = Some(tier.into());
     paper.shares(&ann, sections, days(80));
     paper.member().share.as_mut().unwrap().row.downloads = downloads;
-    paper.member().entitled_tiers = [tier.to_owned()].into();
+    let price: usher::facts::PriceId = format!("price_{}", tier.to_lowercase()).into();
+    paper.member().subscriptions.values_mut().for_each(|billed| billed.now.items[0].price = price.clone());
+    paper.member().matched_prices = [price].into();
 }
 
 pub(super) fn making_it_so(table: &mut Table) {
@@ -194,11 +196,11 @@ pub(super) fn making_it_so(table: &mut Table) {
     table.row("Basic, has Movies", |paper| has(paper, "Basic", &[MOVIES], Some(false)));
     table.row("Premium, has Movies: upgraded", |paper| {
         has(paper, "Premium", &[MOVIES], Some(false));
-        paper.member().entitled_tiers = ["Basic".to_owned()].into();
+        paper.member().matched_prices = ["price_basic".into()].into();
     });
     table.row("Basic, has Movies and TV with downloads: downgraded", |paper| {
         has(paper, "Basic", &[MOVIES, TV], Some(true));
-        paper.member().entitled_tiers = ["Premium".to_owned()].into();
+        paper.member().matched_prices = ["price_premium".into()].into();
     });
     table.row("Basic, has Movies and TV: the tier was edited, or changed in Plex", |paper| {
         has(paper, "Basic", &[MOVIES, TV], Some(false));
