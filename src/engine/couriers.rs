@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::facts::Moment;
-use crate::ledger::{Book, Channel, Dispatch};
+use crate::ledger::{Audience, Book, Channel, Dispatch};
 use crate::limits;
 
 impl Engine {
@@ -14,13 +14,19 @@ impl Engine {
             return batches;
         }
         let dry_run = self.parts.rules.ways.dry_run;
+        // A book that may have forgotten what it sent writes to no member.
+        let audiences: &[Audience] = match &self.world.only_look {
+            Some(_) => &[Audience::Operator],
+            None => &[Audience::Operator, Audience::Member],
+        };
         for channel in self.parts.couriers.keys() {
             let busy = self.carrying.get(channel).is_some_and(|letters| *letters > 0);
             let paused = self.paused.get(channel).is_some_and(|until| *until > now);
             if busy || paused {
                 continue;
             }
-            let batch = book.hand_out(*channel, limits::COURIER_BATCH, &self.parts.mail_domain, dry_run, now);
+            let batch =
+                book.hand_out(*channel, audiences, limits::COURIER_BATCH, &self.parts.mail_domain, dry_run, now);
             if !batch.is_empty() {
                 batches.push((*channel, batch));
             }

@@ -305,6 +305,13 @@ impl Engine {
                 }
             }
         };
+        for source in
+            [(Accept::Server, Source::Plex), (Accept::Stripe, Source::Stripe), (Accept::Tautulli, Source::Tautulli)]
+        {
+            if source.0 == what {
+                self.wanted.insert(source.1, now);
+            }
+        }
         match what {
             Accept::Server => {
                 take_drops(&mut self.world, Source::Plex);
@@ -315,8 +322,7 @@ impl Engine {
                     .filter(|friends| book.identities.plex_server.as_ref() != Some(&friends.server))
                 {
                     done.push(format!("server {:?} is ours now", friends.server_name));
-                    book.identities.plex_server = Some(friends.server.clone());
-                    book.identities.owner = Some(friends.owner);
+                    comings::move_house(now, book, friends);
                 }
             }
             Accept::Stripe => {

@@ -44,6 +44,18 @@ pub struct Drained {
     pub asks: Vec<(Ask, oneshot::Sender<Answer>)>,
 }
 
+impl Drained {
+    /// Nothing came: a reading was taken along with the mail that woke us.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plex.is_none()
+            && self.stripe.is_none()
+            && self.tautulli.is_none()
+            && self.mail.is_empty()
+            && self.asks.is_empty()
+    }
+}
+
 #[derive(Default)]
 struct Slots {
     plex: Option<Reading<Friends>>,
@@ -108,6 +120,15 @@ impl Post {
 impl Mailbox {
     /// Waits until there is something, then takes all of it.
     pub async fn drain(&mut self) -> Drained {
+        loop {
+            let drained = self.drain_once().await;
+            if !drained.is_empty() {
+                return drained;
+            }
+        }
+    }
+
+    async fn drain_once(&mut self) -> Drained {
         let mut drained = Drained::default();
         tokio::select! {
             biased;

@@ -105,7 +105,6 @@ impl Engine {
     }
 }
 
-/// A removal that keeps the pace.
 fn is_removal(book: &Book, intent: &Intent) -> bool {
     let accepted = || book.members.get(&intent.member).is_some_and(crate::ledger::Member::has_access);
     let paced = |cause: &EndCause| *cause != EndCause::Revoked && accepted();

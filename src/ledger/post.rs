@@ -144,13 +144,13 @@ impl Book {
         }
     }
 
-    /// Takes up to `max` due notices of one channel: writes `sending` beside
+    /// Takes up to `max` due notices to `audiences` of one channel: writes `sending` beside
     /// each and fixes what makes a repeat the same letter. The caller commits
-    /// before it hands them out. `restarted`: those found `sending` after a
-    /// restart go again, and are counted.
+    /// before it hands them out.
     pub fn hand_out(
         &mut self,
         channel: Channel,
+        audiences: &[Audience],
         max: usize,
         domain: &str,
         dry_run: bool,
@@ -158,7 +158,7 @@ impl Book {
     ) -> Vec<Dispatch> {
         let mut batch = Vec::new();
         let mut next_letter = self.next_letter;
-        for notice in self.outbox.values_mut() {
+        for notice in self.outbox.values_mut().filter(|notice| audiences.contains(&notice.audience)) {
             let stale = now > notice.stale_after && notice.first_sending.is_none();
             let Some(delivery) = notice.deliveries.get_mut(&channel) else { continue };
             let Delivery::Due { not_before, tries, .. } = delivery else { continue };

@@ -47,7 +47,8 @@ async fn poll(mut rhythm: Rhythm, stripe: Stripe, post: Post, now: Arc<Notify>) 
 async fn follow(clock: Clock, stripe: Stripe, mut hints: mpsc::Receiver<Hint>, post: Post, poll_now: Arc<Notify>) {
     while let Some(first) = hints.recv().await {
         let mut customers: BTreeSet<CustomerId> = BTreeSet::new();
-        let mut everything = false;
+        // A full queue may have turned hints away.
+        let mut everything = hints.len() + 1 >= HINTS_MAX;
         let mut take = |hint| match hint {
             Hint::Customer(id) if customers.len() < HINTS_MAX => drop(customers.insert(id)),
             Hint::Customer(_) | Hint::Everything => everything = true,

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::facts::{Friends, Moment, Share, ShareLook, ShareState, Source, Whole};
 use crate::ledger::{
-    Act, Book, Gone, Grant, GrantKind, Index, IntentState, InviteTo, Letter, Member, Owed, Population, ShareRecord,
-    Undo,
+    Act, Book, Gone, Grant, GrantKind, Index, IntentState, InviteTo, Letter, Libraries, Member, Owed, Population,
+    ShareRecord, Undo,
 };
 use crate::member::MemberId;
 
@@ -68,6 +68,21 @@ fn is_our_server(book: &mut Book, friends: &Friends) -> bool {
         book.identities.owner = Some(friends.owner);
     }
     book.identities.plex_server.as_ref() == Some(&friends.server)
+}
+
+/// `usher accept server`: shares of the server of before say nothing about this
+/// one. It is adopted silently, and whoever pays is let in there.
+pub fn move_house(now: Moment, book: &mut Book, friends: &Friends) {
+    book.identities.plex_server = Some(friends.server.clone());
+    book.identities.owner = Some(friends.owner);
+    book.adopted.remove(&Source::Plex);
+    book.libraries = Libraries::default();
+    for member in book.members.values_mut().filter(|member| member.share.is_some()) {
+        member.share = None;
+        member.missing_since = None;
+        member.matched_prices.clear();
+        member.note(now, "the house moved to another server");
+    }
 }
 
 /// Lets a whole reading show the effects of our own removals first, so that

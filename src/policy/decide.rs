@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::{
     Rules, Scene, World, brake, by_hand, confirm, letters, libraries,
-    plan::{self, Doing, Proposal},
+    plan::{self, Doing, Problem, Proposal},
     reasons, sharing, standing_reports, who,
 };
 use crate::facts::{Moment, PriceId};
@@ -40,7 +40,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     letters::owe_money_letters(now, rules, world, book);
     let mut plan = plan::plan(Scene { now, rules, book, world });
     if !book.libraries.known.is_empty() {
-        plan.problems.extend(unresolved.iter().map(|(tier, why)| sharing::unresolved(tier, why)));
+        plan.problems.extend(unresolved.into_iter().map(unresolved_tier));
     }
     let due: BTreeSet<ActKey> = plan.proposals.iter().map(|proposal| proposal.key.clone()).collect();
     let untold = std::mem::take(&mut plan.untold);
@@ -59,6 +59,15 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     standing_reports::tell_unexplained(now, rules, world, book);
     book.prune(now);
     waiting
+}
+
+fn unresolved_tier(why: String) -> Problem {
+    Problem {
+        key: format!("tier: {why}"),
+        title: "A tier can't be shared".into(),
+        detail: format!("{why}. Until it is mended, nobody is invited to it or changed."),
+        what_to_do: "Mend the tiers file (TIERS_FILE); it is read again each minute.".into(),
+    }
 }
 
 /// Writes an admitted proposal down: an intent, or a spell with its warning.

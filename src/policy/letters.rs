@@ -37,13 +37,21 @@ pub fn take_note(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
 }
 
 /// Any play ends the spell; so does a reason that watching doesn't end.
-/// What can't be known ends nothing.
+/// What can't be known ends nothing; nor does what is merely known better: a
+/// look at one person tells the end of an old play, where the listing of all
+/// told its beginning.
 fn end_stale_idle_spell(now: Moment, rules: &Rules, world: &World, book: &mut Book, id: &MemberId) {
     let Some(member) = book.members.get(id) else { return };
     let Some(spell) = member.idle.clone() else { return };
     let scene = Scene { now, rules, book, world };
     let standing = reasons::standing(scene, member);
     let over = match inactivity::idle(scene, member, &standing) {
+        Idle::Days { since, days } if days >= rules.warn_days && is_older(book, &spell, since) => {
+            if let Some(idle) = book.members.get_mut(id).and_then(|member| member.idle.as_mut()) {
+                idle.started = since;
+            }
+            return;
+        }
         Idle::Days { since, .. } if since != spell.started => "they watched again",
         Idle::Exempt(why) if why != "not decided by watching" => "it no longer depends on watching",
         _ => return,
@@ -53,6 +61,12 @@ fn end_stale_idle_spell(now: Moment, rules: &Rules, world: &World, book: &mut Bo
         member.idle = None;
         member.note(now, format!("the idle spell is over: {over}"));
     }
+}
+
+/// The spell's warning is younger than this play: it belongs to it all the same.
+fn is_older(book: &Book, spell: &IdleSpell, since: Moment) -> bool {
+    let owed = || book.outbox.get(&spell.notice).map(|notice| notice.created);
+    since > spell.started && spell.warned_at.or_else(owed).is_some_and(|warned| since < warned)
 }
 
 fn note_idle_warning(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {

@@ -121,14 +121,13 @@ fn find(libraries: &Libraries, tier: &str, wanted: &str) -> Result<SectionId, St
 }
 
 /// Writes down what titles and `*` came to, so that a rename moves nobody and
-/// a new section joins nobody by itself. Returns the tiers that don't resolve,
-/// each with why.
-pub fn take_up(book: &mut Book, tiers: &[Tier]) -> Vec<(String, String)> {
+/// a new section joins nobody by itself. Returns what doesn't resolve.
+pub fn take_up(book: &mut Book, tiers: &[Tier]) -> Vec<String> {
     let mut problems = Vec::new();
     for tier in tiers {
         match resolve(&book.libraries, tier) {
             Ok(_) => remember(&mut book.libraries, tier),
-            Err(problem) => problems.push((tier.name.clone(), problem)),
+            Err(problem) => problems.push(problem),
         }
     }
     problems

@@ -103,6 +103,7 @@ impl Standing {
             _ if self.reasons.iter().any(|reason| reason.kind != ReasonKind::Grace) => "in",
             _ if !self.reasons.is_empty() => "grace",
             _ if !self.unknown.is_empty() => "unknown",
+            _ if has_access && self.ended.is_empty() => "no reason",
             _ if has_access => "ending",
             _ => "out",
         }

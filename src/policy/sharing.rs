@@ -66,13 +66,6 @@ fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
     Some(granted)
 }
 
-/// A tier whose libraries can't be told: one problem, whoever pays for it.
-#[must_use]
-pub fn unresolved(tier: &str, why: &str) -> Problem {
-    let detail = format!("{why}. Until it is mended, nobody is invited to it or changed.");
-    problem(format!("Tier {tier:?} can't be shared"), &detail)
-}
-
 fn problem(title: String, detail: &str) -> Problem {
     Problem {
         key: title.clone(),
@@ -149,8 +142,8 @@ fn invite_to(member: &Member) -> Option<InviteTo> {
 }
 
 fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) {
-    let left_over = standing.tiers().is_empty();
-    if standing.protected.is_some() || (left_over && !is_left_over(member, standing)) {
+    let left_over = is_left_over(member, standing);
+    if (standing.tiers().is_empty() && !left_over) || standing.protected.is_some() {
         return;
     }
     let Some(share) = &member.share else { return };
@@ -181,6 +174,10 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     let ids: Vec<String> = sections.ids().iter().map(ToString::to_string).collect();
     let titles = libraries::titles(&scene.book.libraries, sections.ids()).join(", ");
     let tiers: Vec<String> = granted.tiers.into_iter().collect();
+    let because = match left_over {
+        true => "their subscription ended; what they had by hand before it stays".to_owned(),
+        false => format!("their subscription buys {}", tiers.join(" and ")),
+    };
     let allows = match downloads {
         Some(true) => ", downloads on",
         Some(false) => ", downloads off",
@@ -191,11 +188,7 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
         member: member.id.clone(),
         class: if narrows { Class::Narrowing } else { Class::Widening },
         what: format!("change the share of {} to {titles}{allows}", member.name()),
-        because: if left_over {
-            "their subscription ended; what they had by hand before it stays".to_owned()
-        } else {
-            format!("their subscription buys {}", tiers.join(" and "))
-        },
+        because,
         rests_on: BTreeSet::from([Source::Plex, Source::Stripe]),
         due: scene.now,
         approval,
@@ -220,12 +213,12 @@ fn prices(member: &Member, standing: &Standing) -> BTreeSet<PriceId> {
     billed.flat_map(|billed| billed.now.items.iter().map(|item| item.price.clone())).collect()
 }
 
-/// A subscription gave more than what was had by hand before it, and is over:
-/// what was had by hand, frozen then, is all that stands.
+/// A subscription gave more than was had by hand before it, and is over: what
+/// was had by hand, frozen when it began, is all that stands.
 fn is_left_over(member: &Member, standing: &Standing) -> bool {
     let frozen = |grant: &Grant| grant.kind == GrantKind::ByHand && grant.libraries.is_some();
-    let known = standing.unknown.is_empty() && !standing.ended.is_empty();
-    known && !member.matched_prices.is_empty() && member.grants.iter().all(frozen)
+    let ended = !standing.ended.is_empty() && standing.subscriptions().is_empty() && standing.unknown.is_empty();
+    ended && !member.matched_prices.is_empty() && member.grants.iter().all(frozen)
 }
 
 /// The prices of a share that gives just what they buy: what a later narrowing

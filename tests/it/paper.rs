@@ -202,7 +202,6 @@ impl Paper {
             cut_off: None,
             vanished: None,
             adopted: false,
-            cut_off: None,
         };
         member.subscriptions.entry(sub).or_insert(billed)
     }

@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use usher::facts::{Section, SectionId, SubscriptionId};
-use usher::ledger::{Channel, Delivered, DeliveryOutcome, GrantKind, HeldBecause, Letter};
+use usher::ledger::{Audience, Channel, Delivered, DeliveryOutcome, GrantKind, HeldBecause, Letter};
 use usher::policy::{Tiers, decide};
 
 use super::house::{House, MOVIES, TV, days};
@@ -75,7 +75,7 @@ fn a_promise_is_made_anew_while_the_letter_is_certainly_not_out() {
     .into_iter()
     .enumerate()
     {
-        house.book.hand_out(Channel::Mail, 20, "attic.example", false, house.now);
+        house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, house.now);
         let report = Delivered { key: key.clone(), channel: Channel::Mail, outcome };
         house.book.delivered(&report, house.now);
         house.later(days(4));
@@ -83,14 +83,14 @@ fn a_promise_is_made_anew_while_the_letter_is_certainly_not_out() {
         assert_eq!(until(&house), first + days(4 * (i64::try_from(day).unwrap() + 1)));
     }
     // From the first try that may have reached them on, it is the same letter.
-    let sent = house.book.hand_out(Channel::Mail, 20, "attic.example", false, house.now);
+    let sent = house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, house.now);
     let first_id = sent.iter().find(|dispatch| dispatch.key == key).unwrap().first.message_id.clone();
     let lost = DeliveryOutcome::Unknown { why: "250 lost".into() };
     house.book.delivered(&Delivered { key: key.clone(), channel: Channel::Mail, outcome: lost }, house.now);
     let promised = until(&house);
     house.later(days(4));
     house.decide();
-    let again = house.book.hand_out(Channel::Mail, 20, "attic.example", false, house.now);
+    let again = house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, house.now);
     let again = again.iter().find(|dispatch| dispatch.key == key).unwrap();
     assert_eq!((until(&house), &again.first.message_id), (promised, &first_id));
 }

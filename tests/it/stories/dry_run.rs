@@ -83,7 +83,6 @@ async fn promise_05_dry_and_live_agree_on_each_first_act_and_its_day() {
             let mails = rig.smtp.received_for(OPERATOR);
             told_dry = mails.into_iter().find(|mail| mail.subject.contains("remove ann")).map(|mail| mail.at);
         } else {
-            println!("{}", super::why(&rig, "ann").await);
             removed_live = rig.plex.deletions().first().map(|gone| gone.at);
         }
     }

@@ -19,9 +19,9 @@ async fn a_house_with_one_payer(name: &str) -> Rig {
 }
 
 /// Somebody new pays meanwhile; it must wait.
-fn bob_pays(rig: &Rig) {
-    rig.person(2_000_002, "bob");
-    let customer = rig.stripe.customer("bob@example.com", "Bob");
+fn zoe_pays(rig: &Rig) {
+    rig.person(2_000_090, "zoe");
+    let customer = rig.stripe.customer("zoe@example.com", "Zoe");
     rig.stripe.subscribe(&customer, &rig.basic);
 }
 
@@ -30,7 +30,7 @@ async fn another_stripe_account_is_held_and_told_once_until_accepted() {
     let rig = a_house_with_one_payer("other-account").await;
     rig.stripe.set_account_id(Some("acct_somebody_else"));
     rig.hours(2).await;
-    bob_pays(&rig);
+    zoe_pays(&rig);
     rig.days(2).await;
     super::nothing_was_done(&rig);
     assert_eq!(heard(&rig, "Stripe is not the one in the book"), 1, "{:?}", rig.operator_subjects());
@@ -45,7 +45,7 @@ async fn a_key_that_may_not_name_its_account_is_no_mismatch() {
     let rig = a_house_with_one_payer("unnamed-account").await;
     rig.stripe.set_account_id(None);
     rig.hours(2).await;
-    bob_pays(&rig);
+    zoe_pays(&rig);
     rig.hours(2).await;
     assert_eq!(rig.plex.invites_sent().len(), 1);
     assert_eq!(heard(&rig, "not the one"), 0);
@@ -57,7 +57,7 @@ async fn objects_of_the_other_livemode_are_held_and_told() {
     let rig = a_house_with_one_payer("other-livemode").await;
     rig.stripe.set_livemode(Some(true));
     rig.hours(2).await;
-    bob_pays(&rig);
+    zoe_pays(&rig);
     rig.days(1).await;
     super::nothing_was_done(&rig);
     assert_eq!(heard(&rig, "Stripe is not the one in the book"), 1, "{:?}", rig.operator_subjects());
@@ -74,7 +74,7 @@ async fn a_live_key_on_a_book_of_the_test_mode_is_held_and_told() {
     rig.stripe.set_key("sk_live_sandbox");
     rig.set("STRIPE_SECRET_KEY", "sk_live_sandbox");
     rig.open().await;
-    bob_pays(&rig);
+    zoe_pays(&rig);
     rig.days(1).await;
     super::nothing_was_done(&rig);
     assert_eq!(heard(&rig, "Stripe is not the one in the book"), 1, "{:?}", rig.operator_subjects());
@@ -86,7 +86,7 @@ async fn another_plex_server_is_held_and_told_until_accepted() {
     let rig = a_house_with_one_payer("other-server").await;
     rig.plex.set_machine("ffff1111bbbb2222cccc3333dddd4444eeee9999");
     rig.hours(2).await;
-    bob_pays(&rig);
+    zoe_pays(&rig);
     rig.days(2).await;
     super::nothing_was_done(&rig);
     let told = heard(&rig, "plex.tv") + heard(&rig, "Far fewer");
@@ -118,7 +118,7 @@ async fn a_wrong_clock(name: &str, offset: TimeDelta) {
     rig.time.set_offset(offset);
     rig.minutes(30).await;
     let before = std::fs::read(rig.state().join("state.json")).expect("the book");
-    bob_pays(&rig);
+    zoe_pays(&rig);
     rig.hours(20).await;
     assert_eq!(std::fs::read(rig.state().join("state.json")).expect("the book"), before, "nothing was committed");
     super::nothing_was_done(&rig);

@@ -159,3 +159,16 @@ async fn who_never_watched_is_measured_from_tautullis_oldest_play() {
     assert_eq!(told(&rig, "ann", "Still with us"), 1, "{}", why(&rig, "ann").await);
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_old_play_that_is_learned_late_is_no_new_play() {
+    // The listing of all tells when a play of 50 days ago began, the look
+    // before the removal when it ended: still one spell and one warning.
+    let mut rig = Rig::new("old-stop").await;
+    let ann = ann_watched(&mut rig, days(50)).await;
+    rig.open().await;
+    rig.days(5).await;
+    assert_eq!(told(&rig, "ann", "Still with us"), 1, "{}", why(&rig, "ann").await);
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}

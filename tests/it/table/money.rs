@@ -1,0 +1,309 @@
+//! R4, R6, R7: the end of paying, making it so, libraries.
+
+use chrono::TimeDelta;
+use usher::facts::{ShareState, Status};
+use usher::ledger::{Gone, GrantKind};
+use usher::policy::Tiers;
+use usher::tier::Wanted;
+
+use super::Table;
+use crate::paper::{MOVIES, Paper, TV, days};
+
+/// Ann has Movies for her subscription, and nothing by hand.
+fn here(paper: &mut Paper) {
+    let ann = paper.ann.clone();
+    paper.shares(&ann, &[MOVIES], days(299));
+    paper.watched(&ann, days(40));
+}
+
+fn owes(paper: &mut Paper, status: Status, ago: i64, next: Option<i64>, told: Option<i64>) {
+    here(paper);
+    let ann = paper.ann.clone();
+    paper.owes(&ann, status, days(ago), next.map(days));
+    paper.told_unpaid(&ann, told.map(days));
+}
+
+fn ended(paper: &mut Paper, status: Status, ago: Option<TimeDelta>) {
+    here(paper);
+    let (ann, now) = (paper.ann.clone(), paper.now);
+    let billed = paper.pays(&ann, status, days(299));
+    billed.now.ended_at = ago.map(|ago| now - ago);
+}
+
+pub(super) fn the_end_of_paying(table: &mut Table) {
+    table.heading("R4  The end of paying", &["Stripe's own end and 24 h; or 7 days of grace, no attempt left, and 3 days after the letter."]);
+    table.group("ended by Stripe; Movies were shared for it");
+    for (word, ago) in [("1 hour", TimeDelta::hours(1)), ("23 hours", TimeDelta::hours(23)), ("25 hours", TimeDelta::hours(25)), ("90 days", days(90))] {
+        table.row(&format!("canceled, ended {word} ago"), |paper| ended(paper, Status::Canceled, Some(ago)));
+    }
+    table.row("canceled, but Stripe gives no date", |paper| ended(paper, Status::Canceled, None));
+    table.row("incomplete_expired, ended 2 days ago", |paper| ended(paper, Status::IncompleteExpired, Some(days(2))));
+    table.row("paused, trial ended 2 days ago", |paper| {
+        ended(paper, Status::Paused, None);
+        let end = paper.now - days(2);
+        paper.member().subscriptions.values_mut().for_each(|billed| billed.now.trial_end = Some(end));
+    });
+    table.row("paused, no date of the trial's end", |paper| ended(paper, Status::Paused, None));
+    table.row("canceled at the period's end, which is tomorrow", |paper| {
+        ended(paper, Status::Active, None);
+        let end = paper.now + days(1);
+        paper.member().subscriptions.values_mut().for_each(|billed| billed.now.cancel_at = Some(end));
+    });
+    table.row("canceled at the period's end, which was 3 days ago; Stripe: active", |paper| {
+        ended(paper, Status::Active, None);
+        let end = paper.now - days(3);
+        paper.member().subscriptions.values_mut().for_each(|billed| billed.now.cancel_at = Some(end));
+    });
+    table.row("Stripe no longer knows the subscription (404)", |paper| {
+        ended(paper, Status::Active, None);
+        let at = paper.now - days(3);
+        paper.member().subscriptions.values_mut().for_each(|billed| billed.vanished = Some(at));
+    });
+    table.row("an unknown status", |paper| ended(paper, Status::Unknown("frozen".into()), None));
+    table.row("incomplete: not yet a reason, nothing to end", |paper| ended(paper, Status::Incomplete, None));
+    table.row("active, but its price left every tier", |paper| {
+        ended(paper, Status::Active, None);
+        paper.member().subscriptions.values_mut().for_each(|billed| billed.tier = None);
+    });
+    table.row("canceled 2 days ago, and complimentary", |paper| {
+        ended(paper, Status::Canceled, Some(days(2)));
+        let ann = paper.ann.clone();
+        paper.grant(&ann, GrantKind::Complimentary);
+    });
+    table.group("past due or unpaid (grace 7 days)");
+    table.row("past_due since 2 days, letter accepted", |paper| owes(paper, Status::PastDue, 2, Some(1), Some(2)));
+    table.row("past_due since 8 days, Stripe will try again", |paper| owes(paper, Status::PastDue, 8, Some(1), Some(8)));
+    for told in [None, Some(2), Some(3), Some(9)] {
+        let word = told.map_or("not yet accepted".into(), |days| format!("accepted {days} days ago"));
+        table.row(&format!("past_due since 10 days, no attempt left, letter {word}"), |paper| {
+            owes(paper, Status::PastDue, 10, None, told);
+        });
+    }
+    table.row("unpaid since 10 days, letter accepted 9 days ago", |paper| owes(paper, Status::Unpaid, 10, None, Some(9)));
+    table.row("unpaid since 10 days, no letter was ever owed", |paper| {
+        owes(paper, Status::Unpaid, 10, None, None);
+        paper.member().unpaid = None;
+    });
+    table.row("unpaid since 10 days, no way to write to them", |paper| {
+        owes(paper, Status::Unpaid, 10, None, None);
+        paper.member().unpaid.as_mut().unwrap().no_channel = true;
+    });
+    table.row("unpaid, but no invoice is open", |paper| {
+        owes(paper, Status::Unpaid, 10, None, Some(9));
+        paper.member().subscriptions.values_mut().for_each(|billed| billed.now.open_invoices = Some(Vec::new()));
+    });
+    table.row("unpaid, and the invoices could not be read", |paper| {
+        owes(paper, Status::Unpaid, 10, None, Some(9));
+        paper.member().subscriptions.values_mut().for_each(|billed| billed.now.open_invoices = None);
+    });
+    table.row("sent invoice, opened 20 days ago, due 2 days ago", |paper| {
+        owes(paper, Status::PastDue, 20, None, Some(9));
+        let due = paper.now - days(2);
+        let member = paper.member();
+        let invoices = member.subscriptions.values_mut().filter_map(|billed| billed.now.open_invoices.as_mut());
+        invoices.flatten().for_each(|invoice| invoice.due_at = Some(due));
+    });
+    for (word, told) in [("not yet accepted", None), ("accepted 2 days ago", Some(2)), ("accepted 4 days ago", Some(4))] {
+        table.row(&format!("canceled by Stripe for money 4 days ago, letter {word}"), |paper| {
+            ended(paper, Status::Canceled, Some(days(4)));
+            paper.member().subscriptions.values_mut().for_each(|billed| billed.now.ended_by_failed_payment = true);
+            let ann = paper.ann.clone();
+            paper.told_unpaid(&ann, told.map(days));
+        });
+    }
+    table.group("paused collection");
+    table.row("collection paused 5 days ago, PAUSED_COLLECTION=keep", |paper| paused(paper, false));
+    table.row("collection paused 5 days ago, PAUSED_COLLECTION=end", |paper| paused(paper, true));
+    table.group("not yet accepted");
+    table.row("invited, canceled 2 days ago: the invite is taken back", |paper| {
+        ended(paper, Status::Canceled, Some(days(2)));
+        let ann = paper.ann.clone();
+        paper.invited(&ann, &[MOVIES]);
+    });
+    table.row("no share, canceled 2 days ago", |paper| {
+        ended(paper, Status::Canceled, Some(days(2)));
+        paper.member().share = None;
+    });
+}
+
+fn paused(paper: &mut Paper, ends: bool) {
+    ended(paper, Status::Active, None);
+    paper.rules.paused_collection_ends = ends;
+    let since = paper.now - days(5);
+    for billed in paper.member().subscriptions.values_mut() {
+        billed.now.collection_paused = true;
+        billed.paused_since = Some(since);
+    }
+}
+
+/// Ann pays for this tier and has these libraries.
+fn has(paper: &mut Paper, tier: &str, sections: &[usher::facts::SectionId], downloads: Option<bool>) {
+    let ann = paper.ann.clone();
+    paper.pays(&ann, Status::Active, days(90)).tier = Some(tier.into());
+    paper.shares(&ann, sections, days(80));
+    paper.member().share.as_mut().unwrap().row.downloads = downloads;
+    let price: usher::facts::PriceId = format!("price_{}", tier.to_lowercase()).into();
+    paper.member().subscriptions.values_mut().for_each(|billed| billed.now.items[0].price = price.clone());
+    paper.member().matched_prices = [price].into();
+}
+
+pub(super) fn making_it_so(table: &mut Table) {
+    table.heading("R6  Making it so", &["No share: invite. Another share: update in place. Gone without us: not re-made."]);
+    table.group("a payer without a share");
+    for (word, ago) in [("an hour", TimeDelta::hours(1)), ("3 days", days(3))] {
+        table.row(&format!("paid {word} ago"), |paper| {
+            let ann = paper.ann.clone();
+            paper.pays(&ann, Status::Active, ago);
+        });
+    }
+    table.row("past due, never had a share", |paper| {
+        let ann = paper.ann.clone();
+        paper.owes(&ann, Status::PastDue, days(2), Some(days(1)));
+    });
+    table.row("invited already", |paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(2));
+        paper.invited(&ann, &[MOVIES]);
+    });
+    table.row("invited already, to other libraries than the tier's", |paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(2));
+        paper.invited(&ann, &[TV]);
+    });
+    for (word, by_us, same) in [
+        ("the invite went away without us, the same subscription stands", false, true),
+        ("the share went away without us, then a new subscription", false, false),
+        ("we removed them, then a new subscription", true, false),
+    ] {
+        table.row(word, |paper| {
+            let ann = paper.ann.clone();
+            let sub = paper.pays(&ann, Status::Active, TimeDelta::hours(2)).now.id.clone();
+            let standing = if same { [sub].into() } else { std::collections::BTreeSet::new() };
+            let at = paper.now - days(1);
+            paper.member().gone = Some(Gone { at, by_us, why: "gone".into(), standing });
+        });
+    }
+    table.row("complimentary, no share", |paper| {
+        let ann = paper.ann.clone();
+        paper.grant(&ann, GrantKind::Complimentary);
+        paper.member().grants[0].libraries = Some([MOVIES].into());
+    });
+    table.row("by hand, no share: nothing to re-make", |paper| {
+        let ann = paper.ann.clone();
+        paper.grant(&ann, GrantKind::ByHand);
+    });
+    table.group("a payer whose share differs");
+    table.row("Basic, has Movies", |paper| has(paper, "Basic", &[MOVIES], Some(false)));
+    table.row("Premium, has Movies: upgraded", |paper| {
+        has(paper, "Premium", &[MOVIES], Some(false));
+        paper.member().matched_prices = ["price_basic".into()].into();
+    });
+    table.row("Basic, has Movies and TV with downloads: downgraded", |paper| {
+        has(paper, "Basic", &[MOVIES, TV], Some(true));
+        paper.member().matched_prices = ["price_premium".into()].into();
+    });
+    table.row("Basic, has Movies and TV: the tier was edited, or changed in Plex", |paper| {
+        has(paper, "Basic", &[MOVIES, TV], Some(false));
+    });
+    table.row("Basic, has TV only", |paper| {
+        has(paper, "Basic", &[TV], Some(false));
+    });
+    table.row("Premium, has all, downloads off", |paper| has(paper, "Premium", &[MOVIES, TV], Some(false)));
+    table.row("Premium, has all, downloads off, settings unreadable", |paper| {
+        has(paper, "Premium", &[MOVIES, TV], Some(false));
+        paper.member().share.as_mut().unwrap().row.settings = None;
+    });
+    table.row("Premium, has all, downloads off, and shares on our other servers", |paper| {
+        has(paper, "Premium", &[MOVIES, TV], Some(false));
+        let account = paper.member().plex.unwrap();
+        paper.world.plex.last.as_mut().unwrap().value.on_other_servers.insert(account);
+    });
+    table.row("Basic, has all, part of it by hand since before", |paper| {
+        has(paper, "Basic", &[MOVIES, TV], Some(false));
+        let ann = paper.ann.clone();
+        paper.grant(&ann, GrantKind::ByHand);
+        paper.member().grants[0].libraries = Some([TV].into());
+    });
+    table.row("Premium ended 5 days ago, has all; had Movies by hand before", |paper| {
+        has(paper, "Premium", &[MOVIES, TV], Some(true));
+        let ann = paper.ann.clone();
+        let end = paper.now - days(5);
+        for billed in paper.member().subscriptions.values_mut() {
+            billed.now.status = Status::Canceled;
+            billed.now.ended_at = Some(end);
+        }
+        paper.grant(&ann, GrantKind::ByHand);
+        paper.watched(&ann, days(1));
+        paper.member().grants[0].libraries = Some([MOVIES].into());
+        paper.member().grants[0].downloads = Some(false);
+    });
+    table.row("all libraries by the flag, Premium", |paper| {
+        has(paper, "Premium", &[], Some(true));
+        paper.member().share.as_mut().unwrap().row.all_libraries = true;
+    });
+    table.row("Basic, has all; another subscription of theirs is not understood", |paper| {
+        has(paper, "Basic", &[MOVIES, TV], Some(false));
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Unknown("frozen".into()), days(5));
+    });
+}
+
+/// The tiers file says something else.
+fn basic_is(paper: &mut Paper, wanted: Wanted) {
+    let Tiers::File(tiers) = &mut paper.rules.tiers else { return };
+    tiers[0].libraries = wanted;
+}
+
+fn titles(titles: &[&str]) -> Wanted {
+    Wanted::Titles(titles.iter().map(|title| (*title).to_owned()).collect())
+}
+
+pub(super) fn libraries(table: &mut Table) {
+    table.heading("R7  Libraries", &["What doesn't resolve is told and shares nothing; never all by mistake."]);
+    let pays = |paper: &mut Paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, TimeDelta::hours(1));
+    };
+    table.row("Basic names a title that the server doesn't have", |paper| {
+        pays(paper);
+        basic_is(paper, titles(&["Movies", "Moovies"]));
+    });
+    table.row("the same, and they have Movies", |paper| {
+        has(paper, "Basic", &[MOVIES], Some(false));
+        basic_is(paper, titles(&["Movies", "Moovies"]));
+    });
+    table.row("Basic is everything but Movies and TV: nothing, which Plex reads as all", |paper| {
+        pays(paper);
+        basic_is(paper, Wanted::Everything { except: vec!["Movies".into(), "TV".into()] });
+    });
+    table.row("Basic is everything", |paper| {
+        pays(paper);
+        basic_is(paper, Wanted::Everything { except: Vec::new() });
+    });
+    table.row("Basic is everything, taken up when there was only Movies", |paper| {
+        pays(paper);
+        basic_is(paper, Wanted::Everything { except: Vec::new() });
+        paper.book.libraries.everything.insert("Basic".into(), [MOVIES].into());
+    });
+    table.row("plex.tv lists fewer libraries than before", |paper| {
+        pays(paper);
+        paper.book.libraries.shorter_since = Some(paper.now);
+    });
+    table.row("the libraries have not been read yet", |paper| {
+        pays(paper);
+        paper.book.libraries.known.clear();
+    });
+    table.row("the title was renamed to Films after it was taken up", |paper| {
+        pays(paper);
+        paper.book.libraries.titles.insert("movies".into(), MOVIES);
+        paper.book.libraries.known.get_mut(&MOVIES).unwrap().title = "Films".into();
+    });
+    table.row("the tier is gone from the file, they have Movies", |paper| {
+        has(paper, "Basic", &[MOVIES], Some(false));
+        paper.rules.tiers = Tiers::File(Vec::new());
+    });
+    table.row("a share of a pending invite is left as it is", |paper| {
+        has(paper, "Premium", &[MOVIES], Some(false));
+        paper.member().share.as_mut().unwrap().row.state = ShareState::Pending { invited_at: None };
+    });
+}

@@ -1,0 +1,330 @@
+//! R1, R2, R3, R5: reasons, who is who, inactivity.
+
+use chrono::TimeDelta;
+use usher::facts::{Email, PlexId, Status};
+use usher::ledger::{GrantKind, InviteRefused};
+use usher::policy::PruneMode;
+
+use super::Table;
+use crate::paper::{MOVIES, Paper, TV, days};
+
+/// Ann's share from long ago.
+fn here(paper: &mut Paper) {
+    let ann = paper.ann.clone();
+    paper.shares(&ann, &[MOVIES, TV], days(400));
+    paper.watched(&ann, days(1));
+}
+
+/// The same, by hand.
+fn by_hand(paper: &mut Paper, ago: i64) {
+    let ann = paper.ann.clone();
+    paper.make_friend(&ann, days(ago));
+}
+
+pub(super) fn reasons(table: &mut Table) {
+    table.heading("R1  Reasons", &["Any reason keeps in; protected are never touched; blocked are out."]);
+    table.group("one reason, and here");
+    table.row("here, no reason, and nothing is known to have ended", here);
+    table.row("here, shared by hand", |paper| by_hand(paper, 1));
+    for kind in [GrantKind::Grandfathered, GrantKind::Complimentary, GrantKind::Extension, GrantKind::Holiday] {
+        table.row(&format!("here, {}", usher::policy::reasons::words(kind)), |paper| {
+            here(paper);
+            let ann = paper.ann.clone();
+            paper.grant(&ann, kind);
+        });
+    }
+    let statuses = [Status::Active, Status::Trialing, Status::Incomplete, Status::Unknown("frozen".into())];
+    for status in statuses {
+        table.row(&format!("here by hand, subscription {} for Premium", status.word()), |paper| {
+            by_hand(paper, 1);
+            let ann = paper.ann.clone();
+            paper.pays(&ann, status, days(90)).tier = Some("Premium".into());
+            let member = paper.member();
+            member.share.as_mut().unwrap().row.downloads = Some(true);
+        });
+    }
+    table.group("more than one, or none that counts");
+    table.row("here by hand, paying for Basic: what was had by hand stays", |paper| {
+        by_hand(paper, 300);
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(90));
+    });
+    table.row("here by hand, a subscription ended long ago: by hand stands", |paper| {
+        by_hand(paper, 1);
+        let ann = paper.ann.clone();
+        paper.ended(&ann, days(90));
+    });
+    table.row("here, complimentary until yesterday, nothing else", |paper| {
+        here(paper);
+        let ann = paper.ann.clone();
+        paper.grant(&ann, GrantKind::Complimentary);
+        let yesterday = paper.now - days(1);
+        paper.member().grants[0].until = Some(yesterday);
+    });
+    table.row("here, one subscription canceled, another active", |paper| {
+        here(paper);
+        let ann = paper.ann.clone();
+        paper.ended(&ann, days(5));
+        paper.pays(&ann, Status::Active, days(5)).tier = Some("Premium".into());
+        paper.member().share.as_mut().unwrap().row.downloads = Some(true);
+    });
+    table.group("protected and blocked");
+    for (what, protect) in protections() {
+        table.row(&format!("{what}, idle for 300 days"), |paper| {
+            by_hand(paper, 300);
+            protect(paper);
+        });
+        table.row(&format!("{what}, whose subscription ended 5 days ago"), |paper| {
+            here(paper);
+            let ann = paper.ann.clone();
+            paper.ended(&ann, days(5));
+            protect(paper);
+        });
+    }
+    table.row("a VIP who pays and has no share is invited", |paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(0));
+        vip(paper);
+    });
+    table.row("a home user who pays and has no share is not", |paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(0));
+        paper.member().home = true;
+    });
+    table.row("blocked, here, and paying", |paper| {
+        here(paper);
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(5));
+        paper.member().blocked = Some(paper_now());
+    });
+    table.row("blocked, paying, no share", |paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(0));
+        paper.member().blocked = Some(paper_now());
+    });
+    table.row("blocked and a VIP", |paper| {
+        by_hand(paper, 1);
+        vip(paper);
+        paper.member().blocked = Some(paper_now());
+    });
+}
+
+fn paper_now() -> usher::facts::Moment {
+    crate::paper::noon()
+}
+
+type Change = fn(&mut Paper);
+
+fn protections() -> [(&'static str, Change); 4] {
+    [
+        ("the owner", |paper| paper.book.identities.owner = paper.member().plex),
+        ("a home user", |paper| paper.member().home = true),
+        ("ADMIN_EMAIL", |paper| paper.member().email = Email::parse("operator@example.com")),
+        ("a VIP", vip),
+    ]
+}
+
+fn vip(paper: &mut Paper) {
+    paper.rules.vip_names = vec!["ann".into()];
+    let account = paper.member().plex.unwrap();
+    paper.book.vips.insert("ann".into(), account);
+}
+
+/// A payer whose Plex account is not known.
+fn stranger(paper: &mut Paper) {
+    let ann = paper.ann.clone();
+    paper.pays(&ann, Status::Active, TimeDelta::hours(1));
+    paper.member().plex = None;
+    paper.member().email = None;
+}
+
+pub(super) fn who_is_who(table: &mut Table) {
+    table.heading("R2  Who is who", &["Invited by account id, once by address if that is refused, then unmatched."]);
+    table.row("pays, account known, no share", |paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, TimeDelta::hours(1));
+    });
+    table.row("pays, only the address is known", stranger);
+    table.row("pays, no address at Stripe", |paper| {
+        stranger(paper);
+        paper.member().customers.values_mut().for_each(|payer| payer.email = None);
+    });
+    table.row("pays with a relay address", |paper| {
+        stranger(paper);
+        let relay = Email::parse("x1@privaterelay.appleid.com");
+        paper.member().customers.values_mut().for_each(|payer| payer.email = relay.clone());
+    });
+    for (what, by_id, by_email) in
+        [("by id", true, false), ("by id and by address", true, true), ("by address", false, true)]
+    {
+        table.row(&format!("pays, Plex refused the invite {what}"), |paper| {
+            let ann = paper.ann.clone();
+            paper.pays(&ann, Status::Active, TimeDelta::hours(1));
+            if !by_id {
+                paper.member().plex = None;
+            }
+            let at = paper.now;
+            paper.member().invite_refused = Some(InviteRefused { at, by_id, by_email, why: "404".into() });
+        });
+    }
+}
+
+pub(super) fn inactivity(table: &mut Table) {
+    table.heading("R3  Inactivity", &["Only those whose only reasons are by hand or complimentary; only observed time."]);
+    table.group("by hand, not warned");
+    for ago in [1, 26, 27, 29, 30, 300] {
+        let word = if ago == 1 { "yesterday".into() } else { format!("{ago} days ago") };
+        table.row(&format!("watched {word}"), |paper| by_hand(paper, ago));
+    }
+    table.row("watches right now, 40 days after the last play", |paper| {
+        by_hand(paper, 40);
+        let ann = paper.ann.clone();
+        paper.watched(&ann, days(0)); // As the reading is folded in.
+    });
+    table.row("never watched; Tautulli's oldest play is 500 days old", |paper| {
+        by_hand(paper, 1);
+        paper.member().last_play = None;
+    });
+    table.row("never watched; Tautulli's oldest play is 10 days old", |paper| {
+        by_hand(paper, 1);
+        paper.member().last_play = None;
+        let oldest = paper.now - days(10);
+        paper.world.tautulli.last.as_mut().unwrap().value.oldest_play = Some(oldest);
+    });
+    table.row("never watched; shared with 20 days ago", |paper| {
+        by_hand(paper, 1);
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES], days(20));
+        paper.member().last_play = None;
+    });
+    table.row("watched 300 days ago; came back 10 days ago", |paper| {
+        by_hand(paper, 300);
+        let back = paper.now - days(10);
+        paper.member().returned = Some(back);
+    });
+    table.row("watched 40 days ago; 20 of them Tautulli was cut off", |paper| {
+        by_hand(paper, 40);
+        paper.book.blind.add(paper.now - days(30), paper.now - days(10));
+    });
+    table.group("by hand, idle for 31 days, warned");
+    table.row("the warning is still in the outbox", |paper| {
+        by_hand(paper, 31);
+        let ann = paper.ann.clone();
+        let spell = paper.spell(&ann);
+        paper.member().idle = Some(spell);
+    });
+    for ago in [2, 3, 4, 200] {
+        table.row(&format!("accepted {ago} days ago"), |paper| {
+            by_hand(paper, 31.max(ago + 30));
+            let ann = paper.ann.clone();
+            paper.warned(&ann, days(ago));
+        });
+    }
+    table.row("accepted 4 days ago, blind for 2 of them", |paper| {
+        by_hand(paper, 33);
+        paper.book.blind.add(paper.now - days(3), paper.now - days(1));
+        let ann = paper.ann.clone();
+        paper.warned(&ann, days(4));
+    });
+    table.row("accepted 4 days ago, idle for 29 days only", |paper| {
+        by_hand(paper, 29);
+        let ann = paper.ann.clone();
+        paper.warned(&ann, days(4));
+    });
+    table.row("accepted 4 days ago in an earlier spell", |paper| {
+        by_hand(paper, 70);
+        let ann = paper.ann.clone();
+        paper.warned(&ann, days(4));
+        paper.watched(&ann, days(31));
+    });
+    table.row("there is no way to write to them", |paper| {
+        by_hand(paper, 31);
+        let ann = paper.ann.clone();
+        let spell = paper.spell(&ann);
+        paper.member().idle = Some(usher::ledger::IdleSpell { no_channel: true, ..spell });
+    });
+    for downloads in [Some(true), None] {
+        let word = if downloads.is_some() { "on" } else { "unknown" };
+        table.row(&format!("accepted 4 days ago, downloads {word}"), |paper| {
+            warned_long_ago(paper);
+            paper.member().share.as_mut().unwrap().row.downloads = downloads;
+        });
+    }
+    for (word, mode) in [("approve", PruneMode::Approve), ("report", PruneMode::Report)] {
+        table.row(&format!("accepted 4 days ago, PRUNE_MODE={word}"), |paper| {
+            warned_long_ago(paper);
+            paper.rules.prune_mode = mode;
+        });
+    }
+    table.row("idle for 300 days, PRUNE_MODE=report", |paper| {
+        by_hand(paper, 300);
+        paper.rules.prune_mode = PruneMode::Report;
+    });
+    unknowable(table);
+    table.group("idle for 300 days, with other reasons");
+    for kind in [GrantKind::Complimentary, GrantKind::Grandfathered, GrantKind::Holiday, GrantKind::Extension] {
+        table.row(&format!("by hand and {}", usher::policy::reasons::words(kind)), |paper| {
+            by_hand(paper, 300);
+            let ann = paper.ann.clone();
+            paper.grant(&ann, kind);
+        });
+    }
+    for status in [Status::Active, Status::Trialing, Status::Unknown("frozen".into())] {
+        table.row(&format!("by hand, and a subscription that is {}", status.word()), |paper| {
+            by_hand(paper, 300);
+            let ann = paper.ann.clone();
+            paper.pays(&ann, status, days(90)).tier = Some("Basic".into());
+        });
+    }
+    table.row("invited by hand, not accepted", |paper| {
+        by_hand(paper, 300);
+        let ann = paper.ann.clone();
+        paper.invited(&ann, &[MOVIES]);
+    });
+}
+
+fn warned_long_ago(paper: &mut Paper) {
+    by_hand(paper, 31);
+    let ann = paper.ann.clone();
+    paper.warned(&ann, days(4));
+}
+
+fn unknowable(table: &mut Table) {
+    table.group("by hand, idle for 31 days, warned 4 days ago, but it can't be known");
+    table.row("Tautulli doesn't list them", |paper| {
+        warned_long_ago(paper);
+        paper.world.tautulli.last.as_mut().unwrap().value.people.clear();
+    });
+    table.row("keep_history=0", |paper| {
+        warned_long_ago(paper);
+        let account = paper.member().plex.unwrap_or(PlexId(0));
+        let people = &mut paper.world.tautulli.last.as_mut().unwrap().value.people;
+        people.get_mut(&account).unwrap().keep_history = false;
+    });
+    table.row("a library shared with them has no history", |paper| {
+        warned_long_ago(paper);
+        paper.world.tautulli.last.as_mut().unwrap().value.unlogged_keys.insert(TV.0);
+    });
+    table.row("a library not shared with them has no history", |paper| {
+        warned_long_ago(paper);
+        paper.world.tautulli.last.as_mut().unwrap().value.unlogged_keys.insert(99);
+    });
+    table.row("Tautulli is cut off from Plex", |paper| {
+        warned_long_ago(paper);
+        paper.world.tautulli.last.as_mut().unwrap().value.connected = false;
+    });
+    table.row("Tautulli has not been read since the start", |paper| {
+        warned_long_ago(paper);
+        paper.world.tautulli = usher::policy::Seen::default();
+    });
+    table.row("never watched, and Tautulli's history is empty", |paper| {
+        warned_long_ago(paper);
+        paper.member().last_play = None;
+        paper.world.tautulli.last.as_mut().unwrap().value.oldest_play = None;
+    });
+}
+
+pub(super) fn unmanaged(table: &mut Table) {
+    table.heading("R5  Unmanaged people", &["UNMANAGED=keep: by hand is a reason like any other."]);
+    table.row("here by hand, watched yesterday, no customer at Stripe", |paper| by_hand(paper, 1));
+}

@@ -1,0 +1,177 @@
+//! R8, R9: comings and goings, the brake.
+
+use chrono::TimeDelta;
+use usher::facts::{Source, Status};
+use usher::ledger::{Population, Removal};
+use usher::member::MemberId;
+use usher::policy::{Drop, Seen};
+
+use super::Table;
+use crate::paper::{MOVIES, Paper, TV, days};
+
+pub(super) fn comings(table: &mut Table) {
+    table.heading("R8  Adoption", &["Payers from before the book who aren't found on Plex wait for the operator."]);
+    let adopted = |paper: &mut Paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(500)).adopted = true;
+        paper.member().plex = None;
+        paper.member().email = None;
+    };
+    table.row("paid since before the book, not found on Plex", adopted);
+    table.row("the same, five of them", |paper| {
+        adopted(paper);
+        for n in 0..4 {
+            let id = paper.person(&format!("old{n}"));
+            paper.pays(&id, Status::Active, days(500)).adopted = true;
+            paper.of(&id).plex = None;
+        }
+    });
+    table.row("paid since before the book, and found", |paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(500)).adopted = true;
+        paper.shares(&ann, &[MOVIES], days(450));
+    });
+    table.row("paid since before the book, removed by us since, pays again", |paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(500)).adopted = true;
+        paper.pays(&ann, Status::Active, TimeDelta::hours(1));
+    });
+}
+
+type Make = fn(&mut Paper);
+
+/// Something to take away, something to give.
+const DUE: [(&str, Make); 5] = [
+    ("idle and warned", |paper| {
+        let ann = paper.ann.clone();
+        paper.make_friend(&ann, days(31));
+        paper.warned(&ann, days(4));
+    }),
+    ("to be warned", |paper| {
+        let ann = paper.ann.clone();
+        paper.make_friend(&ann, days(28));
+    }),
+    ("lapsed", |paper| {
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES], days(200));
+        paper.ended(&ann, days(2));
+    }),
+    ("downgraded", |paper| {
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES, TV], days(80));
+        paper.pays(&ann, Status::Active, days(90));
+    }),
+    ("has just paid", |paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, TimeDelta::hours(1));
+    }),
+];
+
+fn fewer(population: Population, paper: &mut Paper, confirmed: bool) {
+    paper.world.drops.insert(population, Drop { since: paper.now, now: 3, expected: 10, confirmed });
+}
+
+const CONDITIONS: [(&str, Make); 22] = [
+    ("all is well", |_| ()),
+    ("1 looked: plex.tv only once", |paper| paper.world.plex.wholes = 1),
+    ("1 looked: Stripe only once", |paper| paper.world.stripe.wholes = 1),
+    ("1 looked: Stripe never", |paper| paper.world.stripe = Seen::default()),
+    ("1 looked: Tautulli only once", |paper| paper.world.tautulli.wholes = 1),
+    ("2 fresh: plex.tv an hour ago", |paper| stale(paper, Source::Plex)),
+    ("2 fresh: Stripe an hour ago", |paper| stale(paper, Source::Stripe)),
+    ("2 fresh: Tautulli two hours ago", |paper| stale(paper, Source::Tautulli)),
+    ("3 identity: another Plex server", |paper| {
+        paper.world.plex.last.as_mut().unwrap().value.server = "other".into();
+    }),
+    ("3 identity: another Stripe account", |paper| {
+        paper.world.stripe.last.as_mut().unwrap().value.account = Some("acct_2".into());
+    }),
+    ("3 identity: the key may not name its account", |paper| {
+        paper.world.stripe.last.as_mut().unwrap().value.account = None;
+    }),
+    ("3 identity: Tautulli of another server", |paper| {
+        paper.world.tautulli.last.as_mut().unwrap().value.server = "other".into();
+    }),
+    ("4 clock: 6 minutes off plex.tv's", |paper| paper.world.plex.last.as_mut().unwrap().skew_secs = Some(360)),
+    ("4 clock: before the last commit", |paper| paper.book.committed = paper.now + days(1)),
+    ("5 continuity: 3 of 10 friends", |paper| fewer(Population::Friends, paper, false)),
+    ("5 continuity: 3 of 10 subscriptions", |paper| fewer(Population::Subscriptions, paper, false)),
+    ("5 continuity: 3 of 10 people with history", |paper| fewer(Population::Watchers, paper, false)),
+    ("6 protected: a VIP by now", |paper| {
+        paper.rules.vip_names = vec!["ann".into()];
+        let account = paper.member().plex.unwrap();
+        paper.book.vips.insert("ann".into(), account);
+    }),
+    ("9 budget: one removal 5 hours ago", |paper| removed(paper, TimeDelta::hours(5), false)),
+    ("9 budget: an end that Stripe stated, 5 hours ago", |paper| removed(paper, TimeDelta::hours(5), true)),
+    ("10 pace: a removal 5 minutes ago, stated", |paper| removed(paper, TimeDelta::minutes(5), true)),
+    ("the book is not to be trusted yet", |paper| paper.world.only_look = Some("restored".into())),
+];
+
+fn stale(paper: &mut Paper, source: Source) {
+    let at = paper.now - if source == Source::Tautulli { TimeDelta::hours(2) } else { TimeDelta::hours(1) };
+    match source {
+        Source::Plex => paper.world.plex.last.as_mut().unwrap().at = at,
+        Source::Stripe => paper.world.stripe.last.as_mut().unwrap().at = at,
+        Source::Tautulli => paper.world.tautulli.last.as_mut().unwrap().at = at,
+    }
+}
+
+fn removed(paper: &mut Paper, ago: TimeDelta, stated: bool) {
+    paper.book.removals = vec![Removal { at: paper.now - ago, member: MemberId::number(99), stated }];
+}
+
+pub(super) fn the_brake(table: &mut Table) {
+    table.heading("R9  The brake", &["Each condition against each thing that is due. Rules 7 and 8: see R3, R4 and brake.rs."]);
+    for (condition, spoil) in CONDITIONS {
+        table.group(condition);
+        for (due, make) in DUE {
+            table.row(due, |paper| {
+                make(paper);
+                spoil(paper);
+            });
+        }
+    }
+    table.group("9 hold-all, among few: more than two at once wait");
+    for many in [2, 3] {
+        table.row(&format!("{many} lapse on one day"), |paper| {
+            for n in 0..many {
+                let id = paper.person(&format!("payer{n}"));
+                paper.shares(&id, &[MOVIES], days(200));
+                paper.ended(&id, days(2));
+            }
+        });
+        table.row(&format!("{many} to be warned"), |paper| {
+            for n in 0..many {
+                paper.friend(&format!("friend{n}"), days(28));
+            }
+        });
+        table.row(&format!("{many} paid 3 days ago and have no share"), |paper| {
+            for n in 0..many {
+                let id = paper.person(&format!("payer{n}"));
+                paper.pays(&id, Status::Active, days(3));
+            }
+        });
+        table.row(&format!("{many} paid an hour ago"), |paper| {
+            for n in 0..many {
+                let id = paper.person(&format!("payer{n}"));
+                paper.pays(&id, Status::Active, TimeDelta::hours(1));
+            }
+        });
+    }
+    table.row("an idle one and two that lapse", |paper| {
+        DUE[0].1(paper);
+        for n in 0..2 {
+            let id = paper.person(&format!("payer{n}"));
+            paper.shares(&id, &[MOVIES], days(200));
+            paper.ended(&id, days(2));
+        }
+    });
+    table.group("9 budget: one a day among 12, the longest due first");
+    table.row("two idle and warned", |paper| {
+        DUE[0].1(paper);
+        paper.crowd(10);
+        let bob = paper.friend("bob", days(40));
+        paper.warned(&bob, days(8));
+    });
+}
