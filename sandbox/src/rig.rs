@@ -21,8 +21,8 @@ use usher::daemon::{self, Ended, Options, Part};
 use usher::facts::{Moment, PlexId};
 use usher::{services::tls, store};
 
-pub use crate::attic::{Attic, OPERATOR, WEBHOOK_SECRET, address};
 use crate::attic::Ports;
+pub use crate::attic::{Attic, OPERATOR, WEBHOOK_SECRET, address};
 use crate::time::{ClockHandle, moment, virtual_clock};
 use crate::wire;
 

@@ -81,7 +81,7 @@ pub(super) async fn stripe(season: &mut Season<'_>) -> Result<(), Failed> {
         "Stripe answers 500 all day. Cora's paid time is over, but nobody can confirm it: she stays",
         |rig| {
             so(rig.stripe.faults().struck(&fault) >= 4, "Stripe was hardly asked")?;
-            told(rig, "stripe can't be read", 1)?;
+            told(rig, "Stripe can't be read", 1)?;
             is_in(rig, CORA)
         },
     )?;
@@ -90,7 +90,7 @@ pub(super) async fn stripe(season: &mut Season<'_>) -> Result<(), Failed> {
         .within(TimeDelta::minutes(20), "Stripe answers again and confirms it: now Cora is out", |rig| {
             is_out(rig, CORA)?;
             had(rig, "cora", ENDED, 1)?;
-            told(rig, "stripe is back", 1)
+            told(rig, "Stripe is back", 1)
         })
         .await?;
 
@@ -119,7 +119,7 @@ pub(super) async fn tautulli(season: &mut Season<'_>) -> Result<(), Failed> {
     season.line(
         "Tautulli's database is locked for a day, which looks like an empty success: nobody counts as idle",
         |rig| {
-            told(rig, "tautulli can't be read", 1)?;
+            told(rig, "Tautulli can't be read", 1)?;
             warned(rig, 0)?;
             nothing_changed(rig, began, people)
         },
