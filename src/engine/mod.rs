@@ -197,7 +197,9 @@ impl Engine {
         }
         for (answer, reply) in answers {
             let answer = match &self.unwritten.why {
-                Some(why) => Err(format!("{why}. What you asked is kept in memory only, until the book can be written")),
+                Some(why) => {
+                    Err(format!("{why}. What you asked is kept in memory only, until the book can be written"))
+                }
                 None => answer,
             };
             // Whoever asked may have gone away.

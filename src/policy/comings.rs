@@ -15,7 +15,9 @@ use super::{
     who,
 };
 use crate::facts::{Friends, Moment, Share, ShareLook, ShareState, Source, Whole};
-use crate::ledger::{Act, Book, Gone, Grant, GrantKind, IntentState, Letter, Owed, Population, ShareRecord, Undo};
+use crate::ledger::{
+    Act, Book, Gone, Grant, GrantKind, IntentState, InviteTo, Letter, Owed, Population, ShareRecord, Undo,
+};
 use crate::member::MemberId;
 
 /// Absent for so long, over at least two whole readings: departed.
@@ -133,9 +135,12 @@ fn whose(book: &Book, row: &Share) -> Option<MemberId> {
     let by_share = book.members.values().find(|member| {
         member.made.contains(&row.id) || member.share.as_ref().is_some_and(|share| share.row.id == row.id)
     });
+    // A row that appears after our attempt with a lost answer is ours, also
+    // where the address leads to the account of a member of before: the two
+    // merge when it is accepted.
+    let by_attempt = || book.members.values().find(|member| member.share.is_none() && invited_as(book, member, row));
     let by_account = || row.account.and_then(|account| book.by_account(account));
-    // A row that appears after our attempt with a lost answer is ours; and a
-    // pending row under a payer's own address is that payer's.
+    // A pending row under a payer's own address is that payer's.
     let by_address = || {
         let email = row.email.as_ref()?;
         book.members.values().find(|member| {
@@ -144,7 +149,22 @@ fn whose(book: &Book, row: &Share) -> Option<MemberId> {
                 && (!row.is_accepted() || invite_is_out(book, &member.id))
         })
     };
-    by_share.or_else(by_account).or_else(by_address).map(|member| member.id.clone())
+    by_share.or_else(by_attempt).or_else(by_account).or_else(by_address).map(|member| member.id.clone())
+}
+
+/// An invite of ours to the very person of this row was tried, and not yet
+/// read back.
+fn invited_as(book: &Book, member: &crate::ledger::Member, row: &Share) -> bool {
+    let address = || row.email.as_ref().or_else(|| book.by_account(row.account?)?.email.as_ref());
+    book.intents.values().any(|intent| {
+        intent.member == member.id
+            && matches!(intent.state, IntentState::Attempted { .. })
+            && match &intent.act {
+                Act::Invite { to: InviteTo::Account(account), .. } => row.account == Some(*account),
+                Act::Invite { to: InviteTo::Email(email), .. } => address() == Some(email),
+                _ => false,
+            }
+    })
 }
 
 /// An invite of ours was tried and not yet read back.

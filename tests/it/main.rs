@@ -13,8 +13,8 @@
 
 mod brake;
 mod channels;
-mod paper;
 mod hardship;
+mod paper;
 mod rules;
 mod services;
 mod stories;

@@ -100,7 +100,11 @@ async fn everything_to_the_last_page() {
 #[tokio::test(start_paused = true)]
 async fn prices_are_known_even_where_they_cannot_be_filtered() {
     let refused = |line: &str| {
-        if line.contains("/prices?") && line.contains("active=") { error(400, "parameter_unknown") } else { healthy(line) }
+        if line.contains("/prices?") && line.contains("active=") {
+            error(400, "parameter_unknown")
+        } else {
+            healthy(line)
+        }
     };
     let (stripe, _) = stripe(refused).await;
     let (billing, _) = stripe.billing(None, &BTreeSet::new()).await.unwrap();
