@@ -191,7 +191,7 @@ fn whose(book: &Book, index: &Index, row: &Share) -> Option<MemberId> {
     };
     let by_share = index.share(row.id).find(may_be);
     // A row that appears after our attempt with a lost answer is ours.
-    let by_attempt = || tried_invites(book).find(|(_, to)| is_to(to, row)).map(|(id, _)| id).filter(may_be);
+    let by_attempt = || tried_invites(book).find(|(_, to)| is_to(book, to, row)).map(|(id, _)| id).filter(may_be);
     let by_account = || row.account.and_then(|account| index.account(account)).filter(known);
     let by_address = || {
         let email = row.email.as_ref()?;
@@ -221,10 +221,13 @@ fn invite_is_out(book: &Book, member: &MemberId) -> bool {
     tried_invites(book).any(|(invited, _)| invited == member)
 }
 
-fn is_to(to: &InviteTo, row: &Share) -> bool {
+/// The very person of this row. Where the row gives no address, that of a
+/// member of before whose account it is: the two merge when it is accepted.
+fn is_to(book: &Book, to: &InviteTo, row: &Share) -> bool {
+    let address = || row.email.as_ref().or_else(|| book.by_account(row.account?)?.email.as_ref());
     match to {
         InviteTo::Account(account) => row.account == Some(*account),
-        InviteTo::Email(email) => row.email.as_ref() == Some(email),
+        InviteTo::Email(email) => address() == Some(email),
     }
 }
 

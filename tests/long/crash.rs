@@ -249,3 +249,37 @@ fn smtp_doubles(smtp: &smtp::Smtp) -> usize {
     }
     doubles.len()
 }
+
+/// An old payer comes back as a new customer under the old address, and the
+/// answer to their invite is lost: it is still theirs, and no gift.
+async fn an_old_payers_invite(name: &str, fault: Fault, plug: bool) {
+    let mut stage = Stage::set(Scene::EndOfAPayer, name).await;
+    stage.rig.hours(2).await;
+    assert_eq!(stage.rig.plex.deletions().len(), 1, "Ann is out");
+    stage.rig.plex.faults().once(Matching::Writes, fault.clone());
+    let customer = stage.rig.stripe.customer("ann@example.com", "Ann");
+    let sub = stage.rig.stripe.subscribe(&customer, &stage.rig.basic);
+    stage.struck(&fault).await;
+    if plug {
+        drop(stage.rig.pull_the_plug().await);
+        stage.again().await;
+    }
+    stage.rig.hours(3).await;
+    assert_eq!(stage.rig.plex.invites_sent().len(), 2, "one then, one now");
+    stage.rig.plex.accept_invite("ann@example.com").expect("it is there to be accepted");
+    stage.rig.hours(3).await;
+    stage.rig.stripe.cancel_now(&sub, "cancellation_requested");
+    stage.rig.hours(3).await;
+    assert_eq!(stage.rig.plex.deletions().len(), 2, "the invite was no gift: it ends with the second subscription");
+    assert_eq!(stage.rig.amiss(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_an_old_payers_new_invite_is_lost_and_it_is_still_theirs() {
+    an_old_payers_invite("old-payer", Fault::EffectThenDrop, false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_plug_is_pulled_on_an_old_payers_new_invite_and_it_is_still_theirs() {
+    an_old_payers_invite("old-payer-plug", Fault::EffectThenDrop, true).await;
+}

@@ -139,6 +139,16 @@ impl Year {
                 self.about(&broken)
             );
         }
+        if std::env::var("USHER_TALK").is_ok() {
+            let all = |_: &sandbox::base::Recorded| true;
+            let counts = (self.rig.plex.count(all), self.rig.stripe.count(all), self.rig.tautulli.count(all));
+            let size = std::fs::metadata(self.rig.state().join("state.json")).map_or(0, |file| file.len());
+            println!(
+                "{day}: {counts:?} calls, book {size} bytes, commits {}, {:?}",
+                self.trap.commits(),
+                self.weather.says()
+            );
+        }
         self.rig.plex.clear();
         self.rig.stripe.clear();
         self.rig.tautulli.clear();

@@ -47,6 +47,11 @@ impl Trap {
         self.0.lock().unwrap().sprung
     }
 
+    /// Commits begun since it was set.
+    pub fn commits(&self) -> u32 {
+        self.0.lock().unwrap().commits
+    }
+
     pub fn hook(&self) -> Hook {
         let trap = self.clone();
         Some(Arc::new(move |step| trap.0.lock().unwrap().passes(step)))

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use sandbox::stripe::Status;
 use usher::facts::{Moment, PlexId};
 
-use super::record::{Deletion, Kind, Record};
+use super::record::{Deletion, Kind, Record, Stood};
 
 /// The record is taken hourly.
 const HOUR: TimeDelta = TimeDelta::hours(1);
@@ -54,7 +54,8 @@ fn deserved(record: &Record, gone: &Deletion) -> Result<(), String> {
     }
     let by_hand = !record.invites.iter().any(|invite| invite.share == gone.share);
     let stay = record.stays.iter().find(|stay| stay.share == gone.share).ok_or("they had no share")?;
-    let for_a_sub = record.subs_of(who).any(|(_, sub)| sub.at(stay.from).is_some());
+    let over = |stood: &Stood| matches!(stood.status, Status::Canceled | Status::IncompleteExpired);
+    let for_a_sub = record.subs_of(who).any(|(_, sub)| sub.at(stay.from).is_some_and(|stood| !over(stood)));
     if by_hand && !for_a_sub {
         return idle_long_enough(record, who, stay.from, gone.at, known.unreachable);
     }
@@ -178,14 +179,15 @@ fn wrongful_invites(record: &Record) -> Vec<String> {
 /// plug; and one farewell for each removal.
 fn letters_twice(record: &Record) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut by_id: BTreeMap<(&str, &str), Vec<&super::record::Mail>> = BTreeMap::new();
+    let mut by_id: BTreeMap<(Option<PlexId>, &str), Vec<&super::record::Mail>> = BTreeMap::new();
     for mail in &record.mails {
-        by_id.entry((&mail.to, &mail.message_id)).or_default().push(mail);
+        by_id.entry((mail.to, &mail.message_id)).or_default().push(mail);
     }
     for ((to, id), mails) in by_id {
         for pair in mails.windows(2) {
             let plug = |at: &Moment| *at >= pair[0].at - HOUR && *at <= pair[1].at;
             if !pair[0].answer_lost && !record.plugs.iter().any(plug) {
+                let to = to.map_or("the operator", |who| record.name(who));
                 wrong.push(format!("promise 7: {id} went to {to} {} and again {}", pair[0].at, pair[1].at));
             }
         }

@@ -1,11 +1,11 @@
 //! What truly happened, in the stand-ins' and the town's own words. Nothing in
 //! here comes from the daemon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use sandbox::plex::Who;
-use sandbox::rig::Rig;
+use sandbox::rig::{Rig, address};
 use sandbox::stripe::Status;
 use usher::facts::{Moment, PlexId, ShareId};
 
@@ -39,7 +39,8 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct Mail {
     pub at: Moment,
-    pub to: String,
+    /// `None` = the operator.
+    pub to: Option<PlexId>,
     pub kind: Kind,
     pub message_id: String,
     pub answer_lost: bool,
@@ -131,6 +132,10 @@ pub struct Record {
     pub blind: Vec<(Moment, Moment)>,
     /// The daemon ended, by the plug or by itself.
     pub plugs: Vec<Moment>,
+    /// Who plays something in this hour.
+    pub playing: BTreeSet<PlexId>,
+    /// Warnings so far.
+    pub warnings: BTreeMap<PlexId, usize>,
     counted: BTreeMap<PlexId, usize>,
 }
 
@@ -140,8 +145,7 @@ impl Record {
     }
 
     pub fn mails_to(&self, who: PlexId, kind: Kind) -> impl Iterator<Item = &Mail> {
-        let address = sandbox::rig::address(self.name(who));
-        self.mails.iter().filter(move |mail| mail.kind == kind && mail.to == address)
+        self.mails.iter().filter(move |mail| mail.kind == kind && mail.to == Some(who))
     }
 
     pub fn subs_of(&self, who: PlexId) -> impl Iterator<Item = (&String, &Sub)> {
@@ -165,21 +169,27 @@ impl Record {
         self.counted.insert(who, rig.tautulli.plays(who));
     }
 
+    /// They have access, if they do.
+    pub fn came_in(&mut self, rig: &Rig, who: PlexId) {
+        let Some(share) = rig.plex.share_of(who) else { return };
+        if !self.stays.iter().any(|stay| stay.share == share.id) {
+            let from = share.accepted_at.unwrap_or(rig.now());
+            self.stays.push(Stay { who, share: share.id, from });
+        }
+    }
+
     /// Takes up the last hour. Mails are taken out of the stand-in.
     pub fn take_up(&mut self, rig: &Rig) {
         let now = rig.now();
-        for who in self.people.keys().copied().collect::<Vec<_>>() {
+        for who in std::mem::take(&mut self.playing) {
             let plays = rig.tautulli.plays(who);
             let known = self.counted.insert(who, plays).unwrap_or(0);
             if plays > known {
                 self.plays.entry(who).or_default().push(now);
             }
-            if let Some(share) = rig.plex.share_of(who) {
-                if !self.stays.iter().any(|stay| stay.share == share.id) {
-                    let from = share.accepted_at.unwrap_or(now);
-                    self.stays.push(Stay { who, share: share.id, from });
-                }
-            }
+        }
+        for who in self.people.keys().copied().collect::<Vec<_>>() {
+            self.came_in(rig, who);
         }
         for (id, sub) in &mut self.subs {
             let Some(status) = rig.stripe.status(id) else { continue };
@@ -209,13 +219,17 @@ impl Record {
             share: gone.share,
             accepted: gone.was_accepted,
         }));
+        let known = self.mails.len();
         self.mails.extend(rig.smtp.received().into_iter().map(|mail| Mail {
             at: mail.at,
-            to: mail.to.join(","),
+            to: self.people.iter().find(|(_, known)| mail.to == [address(&known.name)]).map(|(who, _)| *who),
             kind: Kind::of(&mail.subject),
             message_id: mail.message_id,
             answer_lost: mail.answer_lost,
         }));
+        for who in self.mails[known..].iter().filter(|mail| mail.kind == Kind::Warning).filter_map(|mail| mail.to) {
+            *self.warnings.entry(who).or_default() += 1;
+        }
         rig.smtp.forget_received();
     }
 

@@ -9,7 +9,7 @@ use sandbox::stripe::{AfterRetries, CancelForm, Status};
 use usher::facts::{Moment, PlexId};
 
 use super::dice::Dice;
-use super::record::{Kind, Known, Left, Record, Stood, Sub};
+use super::record::{Known, Left, Record, Stood, Sub};
 
 /// How somebody came to the town.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,9 +134,9 @@ impl Person {
         address(&self.name)
     }
 
-    fn watch(&mut self, rig: &Rig, dice: &mut Dice, record: &Record) {
+    fn watch(&mut self, rig: &Rig, dice: &mut Dice, record: &mut Record) {
         let now = rig.now();
-        let warnings = record.mails_to(self.id, Kind::Warning).count();
+        let warnings = record.warnings.get(&self.id).copied().unwrap_or(0);
         if warnings > self.warnings {
             self.warnings = warnings;
             self.wakes = dice.one_in(2).then(|| now + hours(dice.between(5, 60)));
@@ -151,6 +151,7 @@ impl Person {
         if self.awake && dice.one_in(60) {
             let start = now + TimeDelta::minutes(i64::try_from(dice.between(1, 10)).unwrap());
             rig.tautulli.play(self.id, start, start + TimeDelta::minutes(45));
+            record.playing.insert(self.id);
         }
         if dice.one_in(24 * 45) {
             self.awake = !self.awake;
@@ -231,6 +232,7 @@ impl Person {
                 self.accepts = None;
                 self.awake = true;
                 rig.plex.accept_invite(self.id);
+                record.came_in(rig, self.id);
             }
             return;
         }

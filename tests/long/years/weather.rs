@@ -84,6 +84,11 @@ impl Weather {
         }
     }
 
+    /// What rages.
+    pub fn says(&self) -> Option<String> {
+        self.now.as_ref().map(|(storm, _)| name(storm))
+    }
+
     pub fn is_calm(&self) -> bool {
         self.now.is_none() && self.down_until.is_none()
     }
