@@ -130,6 +130,21 @@ async fn a_look_takes_only_the_one_asked_for() {
     assert_eq!(tautulli.look(PlexId(5)).await.unwrap().watcher, None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn where_only_get_is_let_through_it_reads_and_changes_nothing() {
+    let answer = |line: &str, body: &str| match line.split_once('?') {
+        Some((_, query)) => healthy(query),
+        None if body.is_empty() => healthy(line),
+        None => (405, "text/html", "<html/>".to_owned()),
+    };
+    let (base, asked) = serve(answer).await;
+    let tautulli = Tautulli::new(http(), &base, Secret::new("SECRET"));
+    assert_eq!(tautulli.activity(day()).await.unwrap().0.people.len(), 3);
+    let failure = tautulli.delete_user(&live(), PlexId(2000001)).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Refused);
+    assert!(asked.lock().unwrap().iter().all(|(line, _)| !line.contains("delete_user")));
+}
+
 /// Only when it says so: a library table that merely fails keeps everybody
 /// from being called idle.
 #[tokio::test(start_paused = true)]
