@@ -57,7 +57,7 @@ fn measure(size: u64) -> [Duration; 4] {
     let friends = |book: &mut Book| comings::fold_friends(now, &rules, &world, book, world.plex.last.as_ref().unwrap());
     let billing =
         |book: &mut Book| customers::fold_billing(now, &rules, &world, book, world.stripe.last.as_ref().unwrap());
-    let activity = |book: &mut Book| inactivity::fold_activity(book, world.tautulli.last.as_ref().unwrap());
+    let activity = |book: &mut Book| inactivity::fold_activity(&rules, book, world.tautulli.last.as_ref().unwrap());
     let decide = |book: &mut Book| drop(decide::decide(now, &rules, &world, book));
     friends(&mut book);
     billing(&mut book);

@@ -201,7 +201,8 @@ fn whose(book: &Book, index: &Index, row: &Share) -> Option<MemberId> {
     // rows; whoever is invited next would be invited twice.
     let by_elimination = || {
         let nameless = !row.is_accepted() && row.email.is_none();
-        let awaits_any = |id: &&MemberId| member(id).is_some_and(|member| member.share.is_none() && member.plex.is_none());
+        let awaits_any =
+            |id: &&MemberId| member(id).is_some_and(|member| member.share.is_none() && member.plex.is_none());
         let mut awaited = tried_invites(book).map(|(id, _)| id).filter(|id| nameless && awaits_any(id));
         awaited.next().filter(|_| awaited.next().is_none())
     };

@@ -132,7 +132,9 @@ fn the_decision_table_is_as_it_was_read() {
     let golden = fs::read_to_string(&path).unwrap_or_default();
     let differs = text.lines().zip(golden.lines()).find(|(now, read)| now != read);
     if let Some((now, read)) = differs {
-        panic!("the rules decide otherwise than was read:\n  was: {read}\n  now: {now}\n`BLESS=1 cargo test` and read it");
+        panic!(
+            "the rules decide otherwise than was read:\n  was: {read}\n  now: {now}\n`BLESS=1 cargo test` and read it"
+        );
     }
     assert_eq!(text.lines().count(), golden.lines().count(), "rows came or went; `BLESS=1 cargo test` and read it");
 }

@@ -79,7 +79,8 @@ impl<'a> Season<'a> {
         let began = self.rig.now();
         while check(&self.rig).is_err() && self.rig.now() - began < limit {
             let waited = self.rig.now() - began;
-            let step = LOOKS.iter().find(|(until, _)| waited < *until).map_or(Duration::from_secs(30), |(_, step)| *step);
+            let step =
+                LOOKS.iter().find(|(until, _)| waited < *until).map_or(Duration::from_secs(30), |(_, step)| *step);
             self.rig.pass(step).await;
         }
         self.line(sentence, check)
@@ -99,11 +100,6 @@ impl<'a> Season<'a> {
     /// # Panics
     /// When that lies behind.
     pub(super) async fn until(&mut self, at: Moment) {
-        while at - self.rig.now() > TimeDelta::days(1) {
-            let h = self.rig.get("/health").await;
-            eprintln!("DEBUG {} gen {} plex {} taut {} stripe {} outbox {}", self.rig.now(), h["generation"], self.rig.plex.requests().len(), self.rig.tautulli.requests().len(), self.rig.stripe.requests().len(), h["outbox"]);
-            self.rig.pass(Duration::from_secs(86400)).await;
-        }
         let left = at - self.rig.now();
         self.rig.pass(left.to_std().unwrap_or_else(|_| panic!("the story is past {at} already"))).await;
     }

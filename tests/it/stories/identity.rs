@@ -125,7 +125,12 @@ async fn a_wrong_clock(name: &str, offset: TimeDelta) {
     assert_eq!(heard(&rig, "clocks disagree"), 1, "{:?}", rig.operator_subjects());
     rig.time.set_offset(TimeDelta::zero());
     rig.hours(4).await;
-    assert_eq!(rig.plex.invites_sent().len(), 1, "{}", rig.get("/api/members").await["text"].as_str().unwrap_or_default());
+    assert_eq!(
+        rig.plex.invites_sent().len(),
+        1,
+        "{}",
+        rig.get("/api/members").await["text"].as_str().unwrap_or_default()
+    );
     assert_eq!(heard(&rig, "clocks disagree"), 1);
     all_is_well(&rig);
 }

@@ -31,9 +31,17 @@ fn ended(paper: &mut Paper, status: Status, ago: Option<TimeDelta>) {
 }
 
 pub(super) fn the_end_of_paying(table: &mut Table) {
-    table.heading("R4  The end of paying", &["Stripe's own end and 24 h; or 7 days of grace, no attempt left, and 3 days after the letter."]);
+    table.heading(
+        "R4  The end of paying",
+        &["Stripe's own end and 24 h; or 7 days of grace, no attempt left, and 3 days after the letter."],
+    );
     table.group("ended by Stripe; Movies were shared for it");
-    for (word, ago) in [("1 hour", TimeDelta::hours(1)), ("23 hours", TimeDelta::hours(23)), ("25 hours", TimeDelta::hours(25)), ("90 days", days(90))] {
+    for (word, ago) in [
+        ("1 hour", TimeDelta::hours(1)),
+        ("23 hours", TimeDelta::hours(23)),
+        ("25 hours", TimeDelta::hours(25)),
+        ("90 days", days(90)),
+    ] {
         table.row(&format!("canceled, ended {word} ago"), |paper| ended(paper, Status::Canceled, Some(ago)));
     }
     table.row("canceled, but Stripe gives no date", |paper| ended(paper, Status::Canceled, None));
@@ -72,14 +80,17 @@ pub(super) fn the_end_of_paying(table: &mut Table) {
     });
     table.group("past due or unpaid (grace 7 days)");
     table.row("past_due since 2 days, letter accepted", |paper| owes(paper, Status::PastDue, 2, Some(1), Some(2)));
-    table.row("past_due since 8 days, Stripe will try again", |paper| owes(paper, Status::PastDue, 8, Some(1), Some(8)));
+    table
+        .row("past_due since 8 days, Stripe will try again", |paper| owes(paper, Status::PastDue, 8, Some(1), Some(8)));
     for told in [None, Some(2), Some(3), Some(9)] {
         let word = told.map_or("not yet accepted".into(), |days| format!("accepted {days} days ago"));
         table.row(&format!("past_due since 10 days, no attempt left, letter {word}"), |paper| {
             owes(paper, Status::PastDue, 10, None, told);
         });
     }
-    table.row("unpaid since 10 days, letter accepted 9 days ago", |paper| owes(paper, Status::Unpaid, 10, None, Some(9)));
+    table.row("unpaid since 10 days, letter accepted 9 days ago", |paper| {
+        owes(paper, Status::Unpaid, 10, None, Some(9))
+    });
     table.row("unpaid since 10 days, no letter was ever owed", |paper| {
         owes(paper, Status::Unpaid, 10, None, None);
         paper.member().unpaid = None;
@@ -103,7 +114,8 @@ pub(super) fn the_end_of_paying(table: &mut Table) {
         let invoices = member.subscriptions.values_mut().filter_map(|billed| billed.now.open_invoices.as_mut());
         invoices.flatten().for_each(|invoice| invoice.due_at = Some(due));
     });
-    for (word, told) in [("not yet accepted", None), ("accepted 2 days ago", Some(2)), ("accepted 4 days ago", Some(4))] {
+    for (word, told) in [("not yet accepted", None), ("accepted 2 days ago", Some(2)), ("accepted 4 days ago", Some(4))]
+    {
         table.row(&format!("canceled by Stripe for money 4 days ago, letter {word}"), |paper| {
             ended(paper, Status::Canceled, Some(days(4)));
             paper.member().subscriptions.values_mut().for_each(|billed| billed.now.ended_by_failed_payment = true);
@@ -148,7 +160,10 @@ fn has(paper: &mut Paper, tier: &str, sections: &[usher::facts::SectionId], down
 }
 
 pub(super) fn making_it_so(table: &mut Table) {
-    table.heading("R6  Making it so", &["No share: invite. Another share: update in place. Gone without us: not re-made."]);
+    table.heading(
+        "R6  Making it so",
+        &["No share: invite. Another share: update in place. Gone without us: not re-made."],
+    );
     table.group("a payer without a share");
     for (word, ago) in [("an hour", TimeDelta::hours(1)), ("3 days", days(3))] {
         table.row(&format!("paid {word} ago"), |paper| {

@@ -170,7 +170,10 @@ pub(super) fn who_is_who(table: &mut Table) {
 }
 
 pub(super) fn inactivity(table: &mut Table) {
-    table.heading("R3  Inactivity", &["Only those whose only reasons are by hand or complimentary; only observed time."]);
+    table.heading(
+        "R3  Inactivity",
+        &["Only those whose only reasons are by hand or complimentary; only observed time."],
+    );
     table.group("by hand, not warned");
     for ago in [1, 26, 27, 29, 30, 300] {
         let word = if ago == 1 { "yesterday".into() } else { format!("{ago} days ago") };

@@ -122,7 +122,10 @@ fn removed(paper: &mut Paper, ago: TimeDelta, stated: bool) {
 }
 
 pub(super) fn the_brake(table: &mut Table) {
-    table.heading("R9  The brake", &["Each condition against each thing that is due. Rules 7 and 8: see R3, R4 and brake.rs."]);
+    table.heading(
+        "R9  The brake",
+        &["Each condition against each thing that is due. Rules 7 and 8: see R3, R4 and brake.rs."],
+    );
     for (condition, spoil) in CONDITIONS {
         table.group(condition);
         for (due, make) in DUE {
