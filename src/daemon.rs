@@ -80,16 +80,21 @@ pub async fn run(config: Config, clock: Clock) -> ExitCode {
     }
 }
 
-async fn asked_to_stop() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
+/// Listens from the call on, not from the first poll: a stop in the first
+/// milliseconds of a start counts too.
+fn asked_to_stop() -> impl Future<Output = ()> {
+    let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    async move {
+        let terminate = async {
+            match signal {
+                Ok(mut signal) => drop(signal.recv().await),
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = terminate => {}
+            Ok(()) = tokio::signal::ctrl_c() => {}
         }
-    };
-    tokio::select! {
-        () = terminate => {}
-        Ok(()) = tokio::signal::ctrl_c() => {}
     }
 }
 

@@ -262,7 +262,12 @@ impl Book {
             .values()
             .filter(|notice| now - notice.created > TimeDelta::days(TROUBLE_AFTER_DAYS))
             .filter(|notice| {
-                notice.deliveries.values().any(|delivery| matches!(delivery, Delivery::Due { last_error: Some(_), .. }))
+                // One that is being tried once more is still stuck: whatever is sent
+                // so long after it came to be owed has failed before.
+                let stuck = |delivery: &Delivery| {
+                    matches!(delivery, Delivery::Due { last_error: Some(_), .. } | Delivery::Sending { .. })
+                };
+                notice.deliveries.values().any(stuck)
             })
             .collect()
     }
