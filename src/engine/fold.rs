@@ -10,7 +10,8 @@ use super::desk::{Accept, Answer, Ask};
 use super::mailbox::Mail;
 use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment, Reading, Source, WatchLook};
 use crate::ledger::{
-    Act, ActKey, Book, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Letter, Owed, Population,
+    Act, ActKey, Book, Channel, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Letter, Owed,
+    Population,
 };
 use crate::policy::confirm::SETTLED_AFTER;
 use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, decide, inactivity, readings};
@@ -18,6 +19,9 @@ use crate::reports::Page;
 
 /// Between the first whole reading of a process and the one that confirms it.
 const SECOND_LOOK_AFTER: TimeDelta = TimeDelta::seconds(1);
+
+/// A channel that stays down is tried at least this often.
+const DOWN_TRIED_EVERY_SECS: u64 = 3600;
 
 /// Which sources sent a whole reading that may be folded in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -270,13 +274,26 @@ impl Engine {
                 }
             }
             match pause {
-                Some(secs) => {
-                    let until = now + TimeDelta::seconds(i64::try_from(secs).unwrap_or(i64::from(i32::MAX)));
-                    self.paused.insert(report.channel, until);
+                Some(secs) => self.pause(now, report.channel, secs),
+                None => {
+                    self.paused.remove(&report.channel);
+                    self.down_tries.remove(&report.channel);
                 }
-                None => drop(self.paused.remove(&report.channel)),
             }
         }
+    }
+
+    /// A channel that is down is tried more and more seldom, up to hourly: a
+    /// week without mail is no reason to knock every two minutes.
+    fn pause(&mut self, now: Moment, channel: Channel, secs: u64) {
+        if self.paused.get(&channel).is_some_and(|until| *until > now) {
+            return; // Another letter of the same try.
+        }
+        let tries = self.down_tries.entry(channel).or_insert(0);
+        let longest = DOWN_TRIED_EVERY_SECS.max(secs);
+        let pause = secs.saturating_mul(1 << (*tries).min(10)).min(longest);
+        *tries += 1;
+        self.paused.insert(channel, now + TimeDelta::seconds(i64::try_from(pause).unwrap_or(i64::from(i32::MAX))));
     }
 
     /// The operator's word.

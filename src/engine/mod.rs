@@ -82,6 +82,8 @@ pub struct Engine {
     carrying: BTreeMap<Channel, usize>,
     /// Channels that are down, and until when.
     paused: BTreeMap<Channel, Moment>,
+    /// Failed tries of a channel that is down.
+    down_tries: BTreeMap<Channel, u32>,
     /// Readings that are wanted before their interval, by source.
     wanted: BTreeMap<Source, Moment>,
     marks_written: Moment,
@@ -131,6 +133,7 @@ impl Engine {
             acting: None,
             carrying: BTreeMap::new(),
             paused: BTreeMap::new(),
+            down_tries: BTreeMap::new(),
             wanted: BTreeMap::new(),
             marks_written: written,
             unwritten: Unwritten::default(),

@@ -206,10 +206,10 @@ async fn dropped_after_the_letter_was_accepted_it_is_not_sent_again() {
     let mut stage = Stage::set(Scene::EndOfAPayer, "row-5-known").await;
     stage.trap.set(Spring::Once(Step::FolderSynced, removal_letter_is_out));
     assert!(stage.ends().await);
-    let sent = stage.rig.smtp.received().len();
+    let letters = stage.rig.subjects_to("ann");
     stage.again().await;
     stage.rig.hours(1).await;
-    assert_eq!(stage.rig.smtp.received().len(), sent);
+    assert_eq!(stage.rig.subjects_to("ann"), letters, "the operator's own may have been on its way");
     stage.check().await;
 }
 
@@ -269,7 +269,7 @@ async fn an_old_payers_invite(name: &str, fault: Fault, plug: bool) {
     stage.rig.plex.accept_invite("ann@example.com").expect("it is there to be accepted");
     stage.rig.hours(3).await;
     stage.rig.stripe.cancel_now(&sub, "cancellation_requested");
-    stage.rig.hours(3).await;
+    stage.rig.hours(26).await;
     assert_eq!(stage.rig.plex.deletions().len(), 2, "the invite was no gift: it ends with the second subscription");
     assert_eq!(stage.rig.amiss(), Vec::<String>::new());
 }

@@ -69,6 +69,7 @@ impl Year {
         let Self { rig, trap, dice, town, weather, record, .. } = self;
         weather.blow(rig, trap, dice, record, fair);
         town.live(rig, dice, record, weather.plex_works(), fair);
+        record.see_subs(rig);
         let ends = rig.now() + TimeDelta::hours(1);
         self.keep_running().await;
         if self.rig.now().hour() == 10 && self.weather.is_calm() && self.rig.is_running() {

@@ -82,12 +82,12 @@ async fn a_subscription_that_stripe_cancels_for_money_ends_three_days_after_the_
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_that_stripe_leaves_unpaid_ends_with_the_grace() {
-    retries_run_out("retries-unpaid", AfterRetries::Unpaid, 7, 7).await;
+    retries_run_out("retries-unpaid", AfterRetries::Unpaid, 7, 8).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_that_stays_past_due_ends_with_the_grace() {
-    retries_run_out("retries-past-due", AfterRetries::StaysPastDue, 7, 7).await;
+    retries_run_out("retries-past-due", AfterRetries::StaysPastDue, 7, 8).await;
 }
 
 #[tokio::test(start_paused = true)]

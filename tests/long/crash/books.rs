@@ -14,7 +14,11 @@ use super::trap::Spring;
 /// While commits fail so, nothing is done outside; afterwards it is.
 async fn cannot_be_written(scene: Scene, step: Step, fault: StepFault) {
     let mut stage = Stage::set(scene, &format!("{step:?}-{fault:?}")).await;
-    let outside = |stage: &Stage| (stage.rig.plex.changes().len(), stage.rig.smtp.received().len());
+    // The operator hears of it, from memory; nobody else hears anything.
+    let to_members = |mail: &sandbox::smtp::Received| !mail.to.iter().any(|to| to == sandbox::rig::OPERATOR);
+    let outside = |stage: &Stage| {
+        (stage.rig.plex.changes().len(), stage.rig.smtp.received().iter().filter(|mail| to_members(mail)).count())
+    };
     let before = outside(&stage);
     stage.trap.set(Spring::Always(step, fault));
     stage.begin();

@@ -93,7 +93,8 @@ fn paid_time_over(record: &Record, who: PlexId, at: Moment, unreachable: bool) -
             unreachable || record.mails_to(who, Kind::PaymentFailed).any(told)
         };
         let unpaid_since = || {
-            let since = sub.stood.iter().rev().take_while(|stood| !matches!(stood.status, Status::Active));
+            let until_then = sub.stood.iter().rev().skip_while(|stood| stood.since > at);
+            let since = until_then.take_while(|stood| !matches!(stood.status, Status::Active));
             since.map(|stood| stood.since).min().unwrap_or(at)
         };
         match stood.status {

@@ -178,6 +178,22 @@ impl Record {
         }
     }
 
+    /// How every subscription stands: asked before the hour, since what people
+    /// do at its beginning is known to the daemon at once, and after it.
+    pub fn see_subs(&mut self, rig: &Rig) {
+        let now = rig.now();
+        for (id, sub) in &mut self.subs {
+            let Some(status) = rig.stripe.status(id) else { continue };
+            if sub.stood.last().is_some_and(|stood| stood.status == status) {
+                continue;
+            }
+            let reason = rig.stripe.object(id)["cancellation_details"]["reason"].clone();
+            let unpaid = reason == "payment_failed";
+            let ended_at = rig.stripe.ended_at(id);
+            sub.stood.push(Stood { since: now, status, ended_at, unpaid });
+        }
+    }
+
     /// Takes up the last hour. Mails are taken out of the stand-in.
     pub fn take_up(&mut self, rig: &Rig) {
         let now = rig.now();
@@ -191,16 +207,7 @@ impl Record {
         for who in self.people.keys().copied().collect::<Vec<_>>() {
             self.came_in(rig, who);
         }
-        for (id, sub) in &mut self.subs {
-            let Some(status) = rig.stripe.status(id) else { continue };
-            if sub.stood.last().is_some_and(|stood| stood.status == status) {
-                continue;
-            }
-            let reason = rig.stripe.object(id)["cancellation_details"]["reason"].clone();
-            let unpaid = reason == "payment_failed";
-            let ended_at = rig.stripe.ended_at(id);
-            sub.stood.push(Stood { since: now, status, ended_at, unpaid });
-        }
+        self.see_subs(rig);
         let account = |who: &Who| match who {
             Who::Id(id) => Some(*id),
             Who::Email(_) => None,
