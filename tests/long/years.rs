@@ -267,6 +267,7 @@ fn seed() -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "takes many minutes; has not yet been lived through to its end"]
 async fn a_year_in_all_weathers_keeps_the_promises() {
     let record = live_through(seed()).await;
     the_checker_sees_forgeries(&record);
