@@ -49,7 +49,7 @@ pub enum Job {
         order: Admitted<Order>,
         server: ServerId,
         row: Option<Box<Share>>,
-        whom: Whom,
+        whom: Box<Whom>,
         /// Whose subscription is cancelled, if one is.
         customer: Option<CustomerId>,
     },
@@ -114,7 +114,7 @@ pub async fn run(mut jobs: mpsc::Receiver<Job>, post: Post, reach: Reach) {
         let mail = match job {
             Job::Look(look) => Mail::Looked(Box::new(reach.look(*look).await)),
             Job::Do { order, server, row, whom, customer } => {
-                Mail::Acted(Box::new(reach.act(order, &server, row.as_deref(), whom, customer).await))
+                Mail::Acted(Box::new(reach.act(order, &server, row.as_deref(), *whom, customer).await))
             }
         };
         if !post.send(mail).await {

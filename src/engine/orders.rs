@@ -80,7 +80,7 @@ impl Engine {
                     }
                     _ => None,
                 };
-                Some(Job::Do { order, server, row, whom: whom(book, &intent), customer })
+                Some(Job::Do { order, server, row, whom: Box::new(whom(book, &intent)), customer })
             }
             Err(NotNow::NoLongerDue) => None,
             Err(NotNow::Held(because)) => {

@@ -195,7 +195,11 @@ impl Year {
             assert!(
                 !ours || subs.any(|sub| sub.pays_at(now) || ended_lately(sub)),
                 "{}",
-                told(&format!("{} is in without a reason {}", known.name, self.about(&[known.name.clone()])))
+                told(&format!(
+                    "{} is in without a reason {}",
+                    known.name,
+                    self.about(std::slice::from_ref(&known.name))
+                ))
             );
         }
         self.covers_enough();
