@@ -18,7 +18,7 @@ use crate::ledger::{
 use crate::member::MemberId;
 
 /// Money letters are worth sending for so long.
-const MONEY_SHELF: TimeDelta = TimeDelta::days(30);
+const MONEY_SHELF: TimeDelta = TimeDelta::days(365);
 
 /// What became of a letter to a member.
 fn fate(book: &Book, key: &NoticeKey) -> Option<Delivery> {
