@@ -58,6 +58,8 @@ fn raise(at: Moment, book: &mut Book, population: Population, count: u64) {
     if count >= peak.count {
         *peak = Peak { count, at };
     }
+    // Only a believed count lets older ones go: a drop that lasts is no measure.
+    peaks.retain(|_, peak| at - peak.at <= TimeDelta::days(7));
 }
 
 #[cfg(test)]
