@@ -15,7 +15,7 @@ const CONFIRMED_AFTER: TimeDelta = TimeDelta::minutes(60);
 
 /// Measures one population in a whole reading that was begun at `begun`.
 pub fn measure(begun: Moment, world: &mut World, book: &mut Book, population: Population, count: u64) {
-    let expected = expected(book, population);
+    let expected = expected(begun, book, population);
     let few = expected.saturating_sub(count);
     let stands = (count * 100 >= expected * 80 || few <= 2) && !(count == 0 && expected > 0);
     if stands {
@@ -35,18 +35,20 @@ pub fn measure(begun: Moment, world: &mut World, book: &mut Book, population: Po
     world.drops.insert(population, Drop { since, now: count, expected, confirmed: false });
 }
 
-/// The largest count of the 7 days up to the last count that was believed,
-/// less what was explained since then. A drop that isn't believed doesn't
+/// The largest count of the last 7 days, or, where none of them was believed,
+/// of the 7 days up to the last count that was; less what was explained since
+/// then. A drop that isn't believed doesn't
 /// become the measure by lasting: not after a week, not after a restart.
-fn expected(book: &Book, population: Population) -> u64 {
+fn expected(now: Moment, book: &Book, population: Population) -> u64 {
     let Some(peaks) = book.marks.populations.get(&population) else { return 0 };
     let Some(believed) = peaks.values().map(|peak| peak.at).max() else { return 0 };
+    let end = if now - believed <= TimeDelta::days(DAYS) { now } else { believed };
     let explained_since = |at: Moment| {
         book.explained.iter().filter(|explained| explained.population == population && explained.at > at).count() as u64
     };
     peaks
         .values()
-        .filter(|peak| believed - peak.at <= TimeDelta::days(DAYS))
+        .filter(|peak| end - peak.at <= TimeDelta::days(DAYS))
         .map(|peak| peak.count.saturating_sub(explained_since(peak.at)))
         .max()
         .unwrap_or(0)
@@ -58,8 +60,6 @@ fn raise(at: Moment, book: &mut Book, population: Population, count: u64) {
     if count >= peak.count {
         *peak = Peak { count, at };
     }
-    // Only a believed count lets older ones go: a drop that lasts is no measure.
-    peaks.retain(|_, peak| at - peak.at <= TimeDelta::days(7));
 }
 
 #[cfg(test)]
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn what_was_believed_a_week_ago_is_no_measure() {
         let day = 24 * 60;
-        let slowly: Vec<(i64, u64)> = (0..35).map(|n: u8| (i64::from(n) * 3 * day, u64::from(100 - 2 * n))).collect();
+        let slowly: Vec<(i64, u64)> = (0..40).map(|n: u8| (i64::from(n) * 3 * day, u64::from(100 - 2 * n))).collect();
         assert!(!held(&slowly));
     }
 
