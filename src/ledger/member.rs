@@ -122,6 +122,9 @@ pub struct Billed {
     /// Usher ended it at Stripe because it was not paid (`PAYMENT_GRACE=strict`).
     #[serde(default)]
     pub cut_off: Option<Moment>,
+    /// The end of the last day of access that a letter named.
+    #[serde(default)]
+    pub promised_end: Option<Moment>,
     /// Stripe answered 404 to its id: neither standing nor ended.
     pub vanished: Option<Moment>,
     /// It was running before the book began, and its payer was not found on

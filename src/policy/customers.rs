@@ -133,12 +133,14 @@ fn see_subscription(
     let unpaid = matches!(sub.status, Status::PastDue | Status::Unpaid);
     let kept = last_paid.clone().filter(|tier| unpaid && rules.tiers.named(tier).is_some());
     let tier = kept.or(tier).or_else(|| last_paid.filter(|_| !sub.status.is_running()));
+    let goes_on = sub.status.is_running() && sub.scheduled_end().is_none();
     let billed = Billed {
         now: fresh,
         first_seen: was.as_ref().map_or(now, |billed| billed.first_seen),
         tier,
         paused_since,
         cut_off: was.as_ref().and_then(|billed| billed.cut_off),
+        promised_end: was.as_ref().and_then(|billed| billed.promised_end).filter(|_| !goes_on),
         vanished: None,
         adopted: was.as_ref().map_or(sub.created + CLOCKS_MAY_DIFFER < begun, |billed| billed.adopted),
     };

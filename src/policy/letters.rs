@@ -296,6 +296,10 @@ fn owe_access_ending(now: Moment, rules: &Rules, world: &World, book: &mut Book,
     let mut owed = Owed::to_member(member, format!("{}-{}", end.timestamp(), threshold), letter, left);
     owed.customer = customer;
     book.owe(owed, rules.ways, now);
+    if let Some(billed) = book.members.get_mut(&member.id).and_then(|member| member.subscriptions.get_mut(subscription))
+    {
+        billed.promised_end = Some(rules.end_of_day(rules.day_of(end)));
+    }
 }
 
 /// What was owed about an end that is no longer set is not sent any more.

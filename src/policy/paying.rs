@@ -97,8 +97,9 @@ fn over(
     because: EndedBecause,
     stated: bool,
 ) -> Stands {
-    // The day that letters named as the last is over before anything happens.
-    let due = (ended + rules.settle).max(rules.end_of_day(rules.day_of(ended)));
+    // A day that a letter named as the last is over before anything happens.
+    let settled = ended + rules.settle;
+    let due = billed.promised_end.map_or(settled, |promised| settled.max(promised));
     if now < due {
         return Stands::Grace { until: Some(due), why: format!("{} ended; settling", billed.now.id) };
     }

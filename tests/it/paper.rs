@@ -200,6 +200,7 @@ impl Paper {
             tier: Some("Basic".into()),
             paused_since: None,
             cut_off: None,
+            promised_end: None,
             vanished: None,
             adopted: false,
         };

@@ -91,6 +91,44 @@ fn the_day_that_a_payment_letter_promises_is_over_before_anything_ends() {
 }
 
 #[test]
+fn the_day_that_a_letter_named_as_the_last_is_over_before_anything_ends() {
+    let mut house = House::new();
+    house.rules.settle = TimeDelta::zero();
+    let (sub, _) = member(&mut house, "price_basic");
+    let end = house.now + days(3);
+    house.sub(&sub).cancel_at = Some(end);
+    house.settle();
+    assert!(!house.letters("access_ending").is_empty());
+    house.later(days(3));
+    house.cancel(&sub, end);
+    house.read();
+    let over = house.rules.end_of_day(house.rules.day_of(end));
+    assert!(house.now < over, "the day still runs");
+    assert_eq!(house.ends(), Vec::<String>::new());
+    house.later(over - house.now);
+    house.settle();
+    assert_eq!(house.ends().len(), 1);
+}
+
+#[test]
+fn an_end_that_no_letter_named_waits_only_to_settle() {
+    let mut house = House::new();
+    house.rules.settle = TimeDelta::zero();
+    let (sub, _) = member(&mut house, "price_basic");
+    // It was to end, and then was not: that letter promises nothing any more.
+    let end = house.now + days(3);
+    house.sub(&sub).cancel_at = Some(end);
+    house.settle();
+    house.sub(&sub).cancel_at = None;
+    house.settle();
+    house.later(days(3));
+    let now = house.now;
+    house.cancel(&sub, now);
+    house.settle();
+    assert_eq!(house.ends().len(), 1);
+}
+
+#[test]
 fn a_first_payment_that_never_came_opens_nothing_not_even_for_a_day() {
     let mut house = House::new();
     member(&mut house, "price_basic");
