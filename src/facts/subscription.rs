@@ -81,6 +81,12 @@ impl Status {
     pub fn is_charging(&self) -> bool {
         matches!(self, Self::Trialing | Self::Active | Self::PastDue)
     }
+
+    /// It waits for a payment that failed.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        matches!(self, Self::PastDue | Self::Unpaid)
+    }
 }
 
 /// One price in a subscription.
@@ -90,7 +96,11 @@ pub struct Item {
     pub price: PriceId,
     /// The price's product, when the answer named it.
     pub product: Option<ProductId>,
-    /// The period's end: on the item since basil, on the subscription before.
+    /// The running period's begin: on the item since basil, on the subscription
+    /// before.
+    #[serde(default)]
+    pub period_start: Option<Moment>,
+    /// The period's end, likewise.
     pub period_end: Option<Moment>,
 }
 
@@ -126,12 +136,26 @@ pub struct Subscription {
     pub open_invoices: Option<Vec<Invoice>>,
 }
 
+impl Invoice {
+    /// Since when it ought to have been paid.
+    #[must_use]
+    pub fn owed_since(&self) -> Moment {
+        self.due_at.unwrap_or(self.opened_at)
+    }
+}
+
 impl Subscription {
     /// When it is set to end, if it is: `cancel_at`, else the period's end
     /// when `cancel_at_period_end`. Flexible billing sets only the former.
     #[must_use]
     pub fn scheduled_end(&self) -> Option<Moment> {
         self.cancel_at.or_else(|| if self.cancel_at_period_end { self.period_end() } else { None })
+    }
+
+    /// When the running cycle began: the latest over its items.
+    #[must_use]
+    pub fn period_start(&self) -> Option<Moment> {
+        self.items.iter().filter_map(|item| item.period_start).max()
     }
 
     /// The end of the paid period: the earliest over its items.

@@ -51,8 +51,10 @@ pub struct Member {
     pub returned: Option<Moment>,
     /// The idle spell that is under way, once it has a warning.
     pub idle: Option<IdleSpell>,
-    /// The unpaid spell that is under way.
-    pub unpaid: Option<UnpaidSpell>,
+    /// The unpaid spells that are under way, by subscription: each has its own
+    /// letter and its own time.
+    #[serde(default, rename = "unpaid_spells")]
+    pub unpaid: BTreeMap<SubscriptionId, UnpaidSpell>,
     /// How their last share came to its end.
     pub gone: Option<Gone>,
     /// What `usher restore` would bring back.
@@ -114,9 +116,16 @@ pub struct Billed {
     pub now: Subscription,
     /// When the book first saw it.
     pub first_seen: Moment,
-    /// The tier that its price bought last. A price that leaves every tier
+    /// The tiers that its prices bought last. A price that leaves every tier
     /// ends nobody: it holds and is told.
-    pub tier: Option<String>,
+    #[serde(default, alias = "tier", deserialize_with = "one_or_many")]
+    pub tiers: BTreeSet<String>,
+    /// Prices of ours in it of which no tier says what they buy.
+    #[serde(default)]
+    pub unclear: BTreeSet<PriceId>,
+    /// The open invoice from which its grace counts, while that stays open.
+    #[serde(default)]
+    pub unpaid_from: Option<InvoiceId>,
     /// Since when its collection has been paused, as far as we saw.
     pub paused_since: Option<Moment>,
     /// Usher ended it at Stripe because it was not paid (`PAYMENT_GRACE=strict`).
@@ -130,6 +139,28 @@ pub struct Billed {
     /// It was running before the book began, and its payer was not found on
     /// Plex: waits for the `adoption` approval (RULES R8).
     pub adopted: bool,
+}
+
+impl Billed {
+    /// What it buys, in words.
+    #[must_use]
+    pub fn buys(&self) -> Option<String> {
+        (!self.tiers.is_empty()).then(|| self.tiers.iter().cloned().collect::<Vec<_>>().join(" and "))
+    }
+}
+
+/// Books of before knew at most one tier a subscription.
+fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeSet<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Tiers {
+        One(Option<String>),
+        Many(BTreeSet<String>),
+    }
+    Ok(match Tiers::deserialize(from)? {
+        Tiers::One(one) => one.into_iter().collect(),
+        Tiers::Many(many) => many,
+    })
 }
 
 /// A share as listed last.
@@ -283,7 +314,7 @@ impl Member {
             last_play: None,
             returned: None,
             idle: None,
-            unpaid: None,
+            unpaid: BTreeMap::new(),
             gone: None,
             undo: None,
             invite_refused: None,

@@ -317,8 +317,8 @@ fn joined_day(row: &Share, now: Moment) -> chrono::NaiveDate {
 
 fn how_they_came(member: &crate::ledger::Member, back: bool, now: Moment) -> String {
     let way = match member.subscriptions.values().find(|billed| billed.now.status.is_running()) {
-        Some(billed) => match &billed.tier {
-            Some(tier) => format!("pays for {tier}"),
+        Some(billed) => match billed.buys() {
+            Some(tiers) => format!("pays for {tiers}"),
             None => "pays".to_owned(),
         },
         None if member.grant(GrantKind::ByHand, now).is_some() => "was shared with in Plex".to_owned(),

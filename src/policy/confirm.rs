@@ -104,11 +104,7 @@ fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member) {
     }
     let Some(address) = member.paying_email().or(share.row.email.as_ref()).cloned() else { return };
     let libraries = libraries::titles(&book.libraries, &share.row.libraries(&book.libraries.known));
-    let tier = member
-        .subscriptions
-        .values()
-        .find(|billed| billed.now.status.is_running())
-        .and_then(|billed| billed.tier.clone());
+    let tier = member.subscriptions.values().find(|billed| billed.now.status.is_running()).and_then(Billed::buys);
     let downloads = share.row.downloads.unwrap_or(false);
     let letter = Letter::Invited { tier, libraries, downloads, address };
     let occasion = format!("share-{}", share.row.id);

@@ -4,15 +4,17 @@
 //! A subscription that left the listing, or is not running in it any more, is
 //! believed only after Stripe was asked about it singly (RULES R4, promise 4).
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::{
-    Rules, World,
-    paying::{self, Match},
+    Rules, World, paying,
+    prices::{self, Bought},
 };
 use crate::facts::{
-    Billing, Catalogue, Customer, CustomerId, CustomerLook, Moment, Source, Stated, Status, Subscription,
-    SubscriptionId, Whole,
+    Billing, Catalogue, Customer, CustomerId, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated, Status,
+    Subscription, SubscriptionId, Whole,
 };
 use crate::ledger::{Billed, Book, Index, Letter, Owed, Payer, Population};
 use crate::member::MemberId;
@@ -102,15 +104,10 @@ fn see_subscription(
     sub: &Subscription,
     customer: Option<&Customer>,
 ) -> bool {
-    let tier = match paying::match_tier(rules, catalogue, sub) {
-        Match::Tier(tier) => Some(tier),
-        Match::NoTier => None,
-        Match::Foreign => {
-            if index.subscription(&sub.id).is_none() {
-                return false;
-            }
-            None
-        }
+    let bought = match prices::bought(rules, catalogue, sub) {
+        Some(bought) => bought,
+        None if index.subscription(&sub.id).is_none() => return false,
+        None => Bought::default(),
     };
     if let Status::Unknown(word) = &sub.status {
         tell_unknown_status(now, rules, book, sub, word);
@@ -121,23 +118,21 @@ fn see_subscription(
     let was = member.subscriptions.get(&sub.id).cloned();
     let mut fresh = sub.clone();
     // An answer without the invoices doesn't make known ones unknown.
-    if fresh.open_invoices.is_none() && matches!(fresh.status, Status::PastDue | Status::Unpaid) {
+    if fresh.open_invoices.is_none() && fresh.status.is_failing() {
         fresh.open_invoices = was.as_ref().and_then(|billed| billed.now.open_invoices.clone());
     }
     let paused_since =
         sub.collection_paused.then(|| was.as_ref().and_then(|billed| billed.paused_since).unwrap_or(now));
-    // What a price bought last is kept when its status is terminal: an ended
-    // subscription must still be known as ours. And grace gives what was last
-    // paid for, not what was only ordered (RULES R1).
-    let last_paid = was.as_ref().and_then(|billed| billed.tier.clone());
-    let unpaid = matches!(sub.status, Status::PastDue | Status::Unpaid);
-    let kept = last_paid.clone().filter(|tier| unpaid && rules.tiers.named(tier).is_some());
-    let tier = kept.or(tier).or_else(|| last_paid.filter(|_| !sub.status.is_running()));
+    let last_paid = was.as_ref().map(|billed| billed.tiers.clone()).unwrap_or_default();
+    let tiers = what_it_gives(rules, sub, &bought, last_paid);
+    let unpaid_from = unpaid_from(was.as_ref(), &fresh);
     let goes_on = sub.status.is_running() && sub.scheduled_end().is_none();
     let billed = Billed {
         now: fresh,
         first_seen: was.as_ref().map_or(now, |billed| billed.first_seen),
-        tier,
+        tiers,
+        unclear: bought.unclear,
+        unpaid_from,
         paused_since,
         cut_off: was.as_ref().and_then(|billed| billed.cut_off),
         promised_end: was.as_ref().and_then(|billed| billed.promised_end).filter(|_| !goes_on),
@@ -148,17 +143,41 @@ fn see_subscription(
     if was.is_none() && sub.status.is_running() {
         member.invite_refused = None; // A new payment is worth another try.
     }
-    let ended = was.as_ref().is_some_and(|was| was.now.status.is_running()) && !sub.status.is_running();
-    let no_tier = billed.tier.is_none() && sub.status.is_running();
+    // A word that we don't know explains nothing.
+    let is_over = !sub.status.is_running() && !matches!(sub.status, Status::Unknown(_));
+    let ended = is_over && was.as_ref().is_some_and(|was| was.now.status.is_running());
+    let no_tier = (billed.tiers.is_empty() || !billed.unclear.is_empty()) && sub.status.is_running();
+    let unclear = billed.unclear.clone();
     member.subscriptions.insert(sub.id.clone(), billed);
     index.note(member);
     if ended {
         book.explain(now, Population::Subscriptions, sub.id.0.clone());
     }
     if no_tier {
-        tell_no_tier(now, rules, book, &id, sub);
+        tell_no_tier(now, rules, book, &id, sub, &unclear);
     }
     true
+}
+
+/// What a price bought last is kept when its status is terminal: an ended
+/// subscription must still be known as ours. And grace gives what was last
+/// paid for, not what was only ordered (RULES R1).
+fn what_it_gives(rules: &Rules, sub: &Subscription, bought: &Bought, last_paid: BTreeSet<String>) -> BTreeSet<String> {
+    let still_sold = !last_paid.is_empty() && last_paid.iter().all(|tier| rules.tiers.named(tier).is_some());
+    let kept = sub.status.is_failing() && still_sold;
+    if kept || (bought.tiers.is_empty() && !sub.status.is_running()) { last_paid } else { bought.tiers.clone() }
+}
+
+/// Since which invoice it is failing: the one of before while that is open,
+/// else the oldest of this cycle. What couldn't be read changes nothing.
+fn unpaid_from(was: Option<&Billed>, fresh: &Subscription) -> Option<InvoiceId> {
+    if !fresh.status.is_failing() {
+        return None;
+    }
+    let before = was.and_then(|was| was.unpaid_from.clone());
+    let Some(open) = &fresh.open_invoices else { return before };
+    let stands = before.filter(|before| open.iter().any(|invoice| invoice.id == *before));
+    stands.or_else(|| paying::oldest_of_this_cycle(fresh).map(|invoice| invoice.id.clone()))
 }
 
 fn note_change(now: Moment, member: &mut crate::ledger::Member, was: Option<&Billed>, billed: &Billed) {
@@ -248,10 +267,19 @@ fn tell_unknown_status(now: Moment, rules: &Rules, book: &mut Book, sub: &Subscr
     book.owe(Owed::to_operator(None, format!("status-{}-{word}", sub.id), letter), rules.ways, now);
 }
 
-fn tell_no_tier(now: Moment, rules: &Rules, book: &mut Book, member: &MemberId, sub: &Subscription) {
-    let prices: Vec<&str> = sub.items.iter().map(|item| item.price.as_str()).collect();
+fn tell_no_tier(
+    now: Moment,
+    rules: &Rules,
+    book: &mut Book,
+    member: &MemberId,
+    sub: &Subscription,
+    unclear: &BTreeSet<PriceId>,
+) {
+    let all = || sub.items.iter().map(|item| item.price.as_str()).collect();
+    let prices: Vec<&str> =
+        if unclear.is_empty() { all() } else { unclear.iter().map(|price| price.as_str()).collect() };
     let letter = Letter::Attention {
-        title: "A subscription buys nothing: its price is in no tier".into(),
+        title: "A subscription has a price that is in no tier".into(),
         detail: format!("{} has price {}. Nobody is let in or ended because of it.", sub.id, prices.join(", ")),
         what_to_do: "Add the price to a tier in the tiers file.".into(),
     };
@@ -293,7 +321,7 @@ fn tell_moments(now: Moment, rules: &Rules, book: &mut Book, billing: &Billing) 
 #[must_use]
 pub fn running(rules: &Rules, billing: &Billing) -> u64 {
     let ours = |sub: &&Subscription| {
-        sub.status.is_running() && paying::match_tier(rules, billing.catalogue.as_ref(), sub) != Match::Foreign
+        sub.status.is_running() && prices::bought(rules, billing.catalogue.as_ref(), sub).is_some()
     };
     billing.subscriptions.values().filter(ours).count() as u64
 }

@@ -7,21 +7,15 @@ use chrono::TimeDelta;
 use super::{
     Rules, Scene, World,
     inactivity::{self, Idle},
-    paying,
     reasons::{self, ReasonKind},
+    unpaid,
 };
-use crate::facts::{Invoice, InvoiceId, Moment, ShareId, Status};
-use crate::ledger::{
-    Audience, Billed, Book, Channel, Delivery, EndedBecause, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed,
-    UnpaidSpell,
-};
+use crate::facts::{Moment, ShareId};
+use crate::ledger::{Book, Channel, Delivery, EndedBecause, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed};
 use crate::member::MemberId;
 
-/// Money letters are worth sending for so long.
-const MONEY_SHELF: TimeDelta = TimeDelta::days(365);
-
 /// What became of a letter to a member.
-fn fate(book: &Book, key: &NoticeKey) -> Option<Delivery> {
+pub(super) fn fate(book: &Book, key: &NoticeKey) -> Option<Delivery> {
     book.outbox.get(key)?.deliveries.get(&Channel::Mail).cloned()
 }
 
@@ -32,7 +26,7 @@ pub fn take_note(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     for id in ids {
         end_stale_idle_spell(now, rules, world, book, &id);
         note_idle_warning(now, rules, book, &id);
-        note_unpaid_letter(now, rules, book, &id);
+        unpaid::take_note(now, rules, book, &id);
     }
 }
 
@@ -120,41 +114,6 @@ fn note_idle_warning(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId)
     book.owe(Owed::to_operator(Some(id), format!("idle-{}", spell.started.timestamp()), letter), rules.ways, now);
 }
 
-fn note_unpaid_letter(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
-    let Some(member) = book.members.get(id) else { return };
-    let Some(spell) = member.unpaid.clone() else { return };
-    let recovered = member
-        .subscriptions
-        .get(&spell.subscription)
-        .is_none_or(|billed| matches!(billed.now.status, Status::Active | Status::Trialing));
-    if recovered {
-        book.cancel_notice(&spell.notice, "it was paid", now);
-        if let Some(member) = book.members.get_mut(id) {
-            member.unpaid = None;
-            member.note(now, "the unpaid spell is over: paid");
-        }
-        return;
-    }
-    if spell.told_at.is_some() || spell.no_channel {
-        return;
-    }
-    let Some(fate) = fate(book, &spell.notice) else { return };
-    let mut promised = spell.promised_end;
-    if let Some(notice) = book.outbox.get_mut(&spell.notice)
-        && let (Letter::PaymentFailed { access_until: Some(until), .. }, None) =
-            (&mut notice.letter, &notice.first_sending)
-        && matches!(fate, Delivery::Due { .. })
-    {
-        // What is promised is fixed at the first sending, not before.
-        *until = (*until).max(rules.day_of(now + paying::AFTER_LETTER));
-        promised = Some(rules.end_of_day(*until));
-    }
-    let Some(unpaid) = book.members.get_mut(id).and_then(|member| member.unpaid.as_mut()) else { return };
-    unpaid.promised_end = promised;
-    unpaid.told_at = fate.accepted_at();
-    unpaid.no_channel = matches!(fate, Delivery::NoChannel | Delivery::Refused { .. });
-}
-
 /// The day until whose end a warning sent now gives time.
 fn promise(now: Moment, rules: &Rules) -> chrono::NaiveDate {
     rules.day_of(now + TimeDelta::days(rules.warning_days()))
@@ -190,89 +149,9 @@ pub fn owe_money_letters(now: Moment, rules: &Rules, world: &World, book: &mut B
         if member.subscriptions.is_empty() || !(member.has_access() || member.is_invited()) {
             continue;
         }
-        open_unpaid_spell(now, rules, book, &member);
+        unpaid::open_spells(now, rules, book, &member);
         owe_access_ending(now, rules, world, book, &member);
     }
-}
-
-fn open_unpaid_spell(now: Moment, rules: &Rules, book: &mut Book, member: &Member) {
-    let counts = |billed: &&Billed| !paying::is_superseded(member, billed);
-    let failing = member.subscriptions.values().filter(counts).find_map(|billed| {
-        let invoice = billed.now.open_invoices.as_ref().and_then(|open| open.first());
-        match billed.now.status {
-            Status::PastDue | Status::Unpaid => invoice.map(|invoice| (billed, Some(invoice))),
-            Status::Canceled if billed.now.ended_by_failed_payment && billed.tier.is_some() => Some((billed, invoice)),
-            _ => None,
-        }
-    });
-    let Some((billed, invoice)) = failing else { return };
-    if member.unpaid.as_ref().is_some_and(|spell| is_the_same_spell(spell, billed)) {
-        return;
-    }
-    if let Some(spell) = &member.unpaid {
-        book.cancel_notice(&spell.notice, "it spoke of another invoice", now);
-    }
-    let occasion = invoice.map_or_else(|| format!("ended-{}", billed.now.id), |invoice| invoice.id.0.clone());
-    let due = invoice.map(|invoice| invoice.due_at.unwrap_or(invoice.opened_at));
-    let earliest = now + paying::AFTER_LETTER;
-    let access_until = due.map(|due| rules.day_of((due + TimeDelta::days(rules.payment_grace_days)).max(earliest)));
-    let letter = Letter::PaymentFailed {
-        amount: invoice.map(amount),
-        pay_url: invoice.and_then(|invoice| invoice.hosted_url.clone()),
-        access_until,
-        next_attempt: invoice.and_then(|invoice| invoice.next_attempt_at).map(|at| rules.day_of(at)),
-    };
-    let payer = member.customers.get(&billed.now.customer);
-    let owed = Owed {
-        member: Some(member.id.clone()),
-        audience: Audience::Member,
-        occasion: occasion.clone(),
-        to: payer.and_then(|payer| payer.mail_to.clone()),
-        customer: Some(billed.now.customer.clone()),
-        letter,
-        shelf: MONEY_SHELF,
-    };
-    let notice = book.owe(owed, rules.ways, now);
-    let detail = format!(
-        "{} is {}; they were written to, and keep access while it is sorted out",
-        billed.now.id,
-        billed.now.status.word()
-    );
-    let trouble = Letter::PaymentTrouble { who: member.person(), detail };
-    book.owe(Owed::to_operator(Some(&member.id), &occasion, trouble), rules.ways, now);
-    if let Some(known) = book.members.get_mut(&member.id) {
-        known.note(now, "a payment failed; a letter is owed");
-        known.unpaid = Some(UnpaidSpell {
-            occasion,
-            invoice: invoice.map(|invoice| invoice.id.clone()),
-            subscription: billed.now.id.clone(),
-            notice,
-            told_at: None,
-            promised_end: access_until.map(|until| rules.end_of_day(until)),
-            no_channel: false,
-        });
-    }
-}
-
-/// The invoice of which the letter spoke is still open; or the subscription
-/// has ended since. Another open invoice is another spell: its letter first.
-fn is_the_same_spell(spell: &UnpaidSpell, billed: &Billed) -> bool {
-    let open = billed.now.open_invoices.as_ref();
-    let spoken_of = |id: &InvoiceId| open.is_none_or(|open| open.iter().any(|invoice| invoice.id == *id));
-    spell.subscription == billed.now.id && spell.invoice.as_ref().is_none_or(spoken_of)
-}
-
-/// `1234 usd` → `12.34 USD`; zero-decimal currencies as they are.
-fn amount(invoice: &Invoice) -> String {
-    const ZERO_DECIMAL: [&str; 16] = [
-        "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf",
-    ];
-    let currency = invoice.currency.to_lowercase();
-    let shown = currency.to_uppercase();
-    if ZERO_DECIMAL.contains(&currency.as_str()) {
-        return format!("{} {shown}", invoice.amount_due);
-    }
-    format!("{}.{:02} {shown}", invoice.amount_due / 100, invoice.amount_due.abs() % 100)
 }
 
 /// A letter some days before a scheduled end, if nothing else would keep them in.

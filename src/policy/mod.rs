@@ -17,11 +17,13 @@ pub mod letters;
 pub mod libraries;
 pub mod paying;
 pub mod plan;
+pub mod prices;
 pub mod readings;
 pub mod reasons;
 mod rules;
 pub mod sharing;
 pub mod standing_reports;
+pub mod unpaid;
 pub mod who;
 mod world;
 

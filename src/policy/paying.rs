@@ -6,9 +6,9 @@
 
 use chrono::TimeDelta;
 
-use super::{Rules, Tiers};
-use crate::facts::{Catalogue, Moment, PriceId, ProductId, Status, Subscription};
-use crate::ledger::{Billed, EndedBecause, Member};
+use super::Rules;
+use crate::facts::{Invoice, Moment, Status, Subscription};
+use crate::ledger::{Billed, EndedBecause, Member, UnpaidSpell};
 
 /// If money was the cause, so long must an accepted *payment failed* letter
 /// have stood before anything ends.
@@ -20,13 +20,23 @@ pub enum Stands {
     /// Paid or in trial.
     Paying,
     /// Not paid, or over, but not yet out: until then at the earliest.
-    Grace { until: Option<Moment>, why: String },
+    Grace { until: Option<Moment>, why: String, kind: Grace },
     /// Not yet a reason; nothing to end.
     NotYet,
     /// Over: no reason any more.
     Ended(Ended),
     /// Neither grants nor ends: held and told.
     Unknown(String),
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grace {
+    /// The money: the days run, or Stripe will try again.
+    Money,
+    /// Only what must come before an end: a letter, a day that it promised, the
+    /// hours in which an end settles.
+    Ending,
 }
 
 /// How and when paying ended.
@@ -51,7 +61,7 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
     if billed.vanished.is_some() {
         return Stands::Unknown(format!("Stripe no longer knows {}; that is no end", sub.id));
     }
-    if billed.tier.is_none() && sub.status.is_running() {
+    if billed.tiers.is_empty() && sub.status.is_running() {
         return Stands::Unknown(format!("the price of {} is in no tier", sub.id));
     }
     match &sub.status {
@@ -101,7 +111,8 @@ fn over(
     let settled = ended + rules.settle;
     let due = billed.promised_end.map_or(settled, |promised| settled.max(promised));
     if now < due {
-        return Stands::Grace { until: Some(due), why: format!("{} ended; settling", billed.now.id) };
+        let why = format!("{} ended; settling", billed.now.id);
+        return Stands::Grace { until: Some(due), why, kind: Grace::Ending };
     }
     let ended = Ended { ended, due, because, stated, approval: None };
     match because {
@@ -113,41 +124,60 @@ fn over(
 fn unpaid(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> Stands {
     let sub = &billed.now;
     let word = sub.status.word();
+    let money = |until: Option<Moment>, why: String| Stands::Grace { until, why, kind: Grace::Money };
     let Some(invoices) = &sub.open_invoices else {
-        return Stands::Grace { until: None, why: format!("{} is {word}; its invoices could not be read", sub.id) };
+        return money(None, format!("{} is {word}; its invoices could not be read", sub.id));
     };
-    let Some(oldest) = invoices.iter().map(|invoice| invoice.due_at.unwrap_or(invoice.opened_at)).min() else {
-        return Stands::Grace { until: None, why: format!("{} is {word} without an open invoice", sub.id) };
+    let Some(since) = counts_from(billed).map(Invoice::owed_since) else {
+        return money(None, format!("{} is {word} without an open invoice", sub.id));
     };
-    let until = oldest + TimeDelta::days(rules.payment_grace_days);
-    let attempt = invoices.iter().filter_map(|invoice| invoice.next_attempt_at).max();
+    let until = since + TimeDelta::days(rules.payment_grace_days);
     if now < until {
-        return Stands::Grace {
-            until: Some(until),
-            why: format!("{} is {word} since {}", sub.id, oldest.date_naive()),
-        };
+        return money(Some(until), format!("{} is {word} since {}", sub.id, since.date_naive()));
     }
-    if let Some(attempt) = attempt {
+    if let Some(attempt) = invoices.iter().filter_map(|invoice| invoice.next_attempt_at).max() {
         if rules.payment_grace_strict && may_cut_off(now, rules, member, billed) {
-            return Stands::Grace {
-                until: None,
-                why: format!("{} is {word}; the days of grace are over, so it is cancelled", sub.id),
-            };
+            let why = format!("{} is {word}; the days of grace are over, so it is cancelled", sub.id);
+            return Stands::Grace { until: None, why, kind: Grace::Ending };
         }
-        return Stands::Grace {
-            until: Some(attempt.max(until)),
-            why: format!("{} is {word}; Stripe will try again on {}", sub.id, attempt.date_naive()),
-        };
+        let why = format!("{} is {word}; Stripe will try again on {}", sub.id, attempt.date_naive());
+        return money(Some(attempt.max(until)), why);
     }
     let ended = Ended { ended: until, due: until, because: EndedBecause::PaymentFailed, stated: false, approval: None };
     after_letter(now, member, billed, ended)
 }
 
+/// Stripe's clock, or a renewal's draft, may put an invoice this much before
+/// the cycle that it is for.
+const CYCLE_SLACK: TimeDelta = TimeDelta::hours(6);
+
+/// The open invoice from which the grace of a failing subscription counts: the
+/// one that it began with, while that is open.
+#[must_use]
+pub fn counts_from(billed: &Billed) -> Option<&Invoice> {
+    let began = billed.now.open_invoices.iter().flatten().find(|open| Some(&open.id) == billed.unpaid_from.as_ref());
+    began.or_else(|| oldest_of_this_cycle(&billed.now))
+}
+
+/// R4: the oldest open invoice of this cycle. One that was forgotten long ago
+/// doesn't shorten this cycle's grace; where all of them are older, the
+/// youngest counts.
+#[must_use]
+pub fn oldest_of_this_cycle(sub: &Subscription) -> Option<&Invoice> {
+    let open = || sub.open_invoices.iter().flatten();
+    let began = sub.period_start().map(|start| start - CYCLE_SLACK);
+    let of_this_cycle = open().filter(|invoice| began.is_none_or(|began| invoice.opened_at >= began));
+    of_this_cycle.min_by_key(|invoice| invoice.owed_since()).or_else(|| open().max_by_key(|invoice| invoice.opened_at))
+}
+
 /// Promise 1 for money: no sooner than 3 days after an accepted letter of this
 /// spell, or by approval where there is no way to reach them.
 fn after_letter(now: Moment, member: &Member, billed: &Billed, ended: Ended) -> Stands {
-    let waiting = |until: Option<Moment>, why: &str| Stands::Grace { until, why: format!("{}: {why}", billed.now.id) };
-    match member.unpaid.as_ref().filter(|spell| spell.subscription == billed.now.id) {
+    let waiting = |until: Option<Moment>, why: &str| {
+        let why = format!("{}: {why}", billed.now.id);
+        Stands::Grace { until, why, kind: Grace::Ending }
+    };
+    match member.unpaid.get(&billed.now.id) {
         None => waiting(None, "unpaid; the letter about it comes first"),
         Some(spell) => match spell.told_at.map(|told| told + AFTER_LETTER) {
             Some(stood) if now < stood => waiting(Some(stood), "unpaid; the letter about it is younger than 3 days"),
@@ -171,19 +201,18 @@ pub fn may_cut_off(now: Moment, rules: &Rules, member: &Member, billed: &Billed)
     let sub = &billed.now;
     if !rules.payment_grace_strict
         || sub.status != Status::PastDue
-        || billed.tier.is_none()
+        || billed.tiers.is_empty()
         || billed.vanished.is_some()
     {
         return false;
     }
-    let oldest = sub.open_invoices.iter().flatten().map(|invoice| invoice.due_at.unwrap_or(invoice.opened_at)).min();
-    let over = oldest.is_some_and(|oldest| now >= oldest + TimeDelta::days(rules.payment_grace_days));
-    let spell = member.unpaid.as_ref().filter(|spell| spell.subscription == sub.id);
-    let stood = |spell: &crate::ledger::UnpaidSpell| {
+    let since = counts_from(billed).map(Invoice::owed_since);
+    let over = since.is_some_and(|since| now >= since + TimeDelta::days(rules.payment_grace_days));
+    let stood = |spell: &UnpaidSpell| {
         spell.told_at.is_some_and(|told| now >= told + AFTER_LETTER)
             && spell.promised_end.is_none_or(|promised| now >= promised)
     };
-    over && spell.is_some_and(stood)
+    over && member.unpaid.get(&sub.id).is_some_and(stood)
 }
 
 /// Over, and followed by another: what became of it says nothing any more.
@@ -193,78 +222,4 @@ pub fn is_superseded(member: &Member, billed: &Billed) -> bool {
     let Some(ended) = billed.now.ended_at.filter(|_| over) else { return false };
     let began = |status: &Status| !matches!(status, Status::Incomplete | Status::IncompleteExpired);
     member.subscriptions.values().any(|other| other.now.created >= ended && began(&other.now.status))
-}
-
-/// What a subscription's prices mean here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Match {
-    /// It buys this tier.
-    Tier(String),
-    /// A price of ours, but no tier says what it buys: held and told.
-    NoTier,
-    /// Not ours: ignored, counted, said once.
-    Foreign,
-}
-
-/// R1 *price of ours*: named in a tier, or its product is named in
-/// `STRIPE_PRODUCTS`, carries `usher_*` metadata or has another price of ours.
-#[must_use]
-pub fn match_tier(rules: &Rules, catalogue: Option<&Catalogue>, sub: &Subscription) -> Match {
-    let mut ours = false;
-    for item in &sub.items {
-        if let Some(tier) = rules.tiers.all().iter().find(|tier| tier.prices.contains(&item.price)) {
-            return Match::Tier(tier.name.clone());
-        }
-        let product = item.product.as_ref().or_else(|| catalogue.and_then(|known| known.prices.get(&item.price)));
-        let Some(product) = product else { continue };
-        if let Some(tier) = tier_by_product(&rules.tiers, catalogue, product) {
-            return Match::Tier(tier);
-        }
-        ours |= is_product_of_ours(rules, catalogue, product);
-    }
-    match (rules.tiers.default_tier(), ours) {
-        (_, false) => Match::Foreign,
-        (Some(tier), true) => Match::Tier(tier.name.clone()),
-        (None, true) => Match::NoTier,
-    }
-}
-
-/// Prices can't be changed, only replaced: an old price of a product whose
-/// other price stands in exactly one tier buys that tier.
-fn tier_by_product(tiers: &Tiers, catalogue: Option<&Catalogue>, product: &ProductId) -> Option<String> {
-    let siblings: Vec<&PriceId> =
-        catalogue?.prices.iter().filter(|(_, of)| *of == product).map(|(price, _)| price).collect();
-    let mut hits = tiers.all().iter().filter(|tier| siblings.iter().any(|price| tier.prices.contains(*price)));
-    match (hits.next(), hits.next()) {
-        (Some(one), None) => Some(one.name.clone()),
-        _ => None,
-    }
-}
-
-fn is_product_of_ours(rules: &Rules, catalogue: Option<&Catalogue>, product: &ProductId) -> bool {
-    if rules.products.contains(product) {
-        return true;
-    }
-    let Some(catalogue) = catalogue else { return false };
-    let marked = catalogue
-        .products
-        .get(product)
-        .is_some_and(|product| product.metadata.keys().any(|key| key.starts_with("usher_")));
-    marked || (nothing_is_named(rules, catalogue) && only_product(catalogue) == Some(product))
-}
-
-fn nothing_is_named(rules: &Rules, catalogue: &Catalogue) -> bool {
-    rules.products.is_empty()
-        && rules.tiers.all().iter().all(|tier| tier.prices.is_empty())
-        && !catalogue.products.values().any(|product| product.metadata.keys().any(|key| key.starts_with("usher_")))
-}
-
-fn only_product(catalogue: &Catalogue) -> Option<&ProductId> {
-    let mut products: Vec<&ProductId> = catalogue.prices.values().collect();
-    products.sort();
-    products.dedup();
-    match products.as_slice() {
-        [one] => Some(one),
-        _ => None,
-    }
 }

@@ -36,8 +36,8 @@ pub struct Reason {
     pub until: Option<Moment>,
     /// The subscription, for paying and grace.
     pub subscription: Option<SubscriptionId>,
-    /// The tier, for paying and grace.
-    pub tier: Option<String>,
+    /// The tiers, for paying and grace.
+    pub tiers: BTreeSet<String>,
 }
 
 /// The kinds of reason.
@@ -67,7 +67,7 @@ impl Standing {
     /// The tiers that paying and grace give.
     #[must_use]
     pub fn tiers(&self) -> BTreeSet<&str> {
-        self.reasons.iter().filter_map(|reason| reason.tier.as_deref()).collect()
+        self.reasons.iter().flat_map(|reason| reason.tiers.iter().map(String::as_str)).collect()
     }
 
     /// The subscriptions that give a reason now.
@@ -128,14 +128,18 @@ pub fn standing(scene: Scene<'_>, member: &Member) -> Standing {
             what,
             until,
             subscription: Some(id.clone()),
-            tier: billed.tier.clone(),
+            tiers: billed.tiers.clone(),
         };
+        if billed.now.status.is_running() && !billed.tiers.is_empty() {
+            let unclear = billed.unclear.iter().map(|price| format!("{price} of {id} is in no tier"));
+            standing.unknown.extend(unclear);
+        }
         match paying::stands(scene.now, scene.rules, member, billed) {
             Stands::Paying => {
                 let what = format!("{} is {}", id, billed.now.status.word());
                 standing.reasons.push(reason(ReasonKind::Paying, what, billed.now.scheduled_end()));
             }
-            Stands::Grace { until, why } => standing.reasons.push(reason(ReasonKind::Grace, why, until)),
+            Stands::Grace { until, why, .. } => standing.reasons.push(reason(ReasonKind::Grace, why, until)),
             Stands::NotYet => {}
             Stands::Ended(ended) => standing.ended.push((id.clone(), ended)),
             Stands::Unknown(why) => standing.unknown.push(why),
@@ -147,7 +151,7 @@ pub fn standing(scene: Scene<'_>, member: &Member) -> Standing {
             what: format!("{} since {}", words(grant.kind), grant.since.date_naive()),
             until: grant.until,
             subscription: None,
-            tier: None,
+            tiers: BTreeSet::new(),
         });
     }
     standing

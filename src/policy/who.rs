@@ -157,7 +157,7 @@ pub fn merge(now: Moment, book: &mut Book, from: &MemberId, into: &MemberId, why
         member.share = old.share;
         member.missing_since = None;
     }
-    member.unpaid = member.unpaid.take().or(old.unpaid);
+    member.unpaid.extend(old.unpaid);
     member.last_play = member.last_play.max(old.last_play);
     member.journal.extend(old.journal);
     member.journal.sort_by_key(|entry| entry.at);

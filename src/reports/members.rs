@@ -41,7 +41,7 @@ pub(super) fn page(scene: Scene<'_>) -> Page {
             "plex_id": member.plex,
             "customers": member.customers.keys().collect::<Vec<_>>(),
             "subscriptions": member.subscriptions.iter().map(|(id, billed)| json!({
-                "id": id, "status": billed.now.status.word(), "tier": billed.tier, "ends": billed.now.scheduled_end(),
+                "id": id, "status": billed.now.status.word(), "tiers": billed.tiers, "ends": billed.now.scheduled_end(),
             })).collect::<Vec<_>>(),
             "standing": word,
             "share": share,

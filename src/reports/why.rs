@@ -42,7 +42,7 @@ pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting], wanted: &str) -> Resul
         "member": member.id,
         "name": member.name(),
         "standing": standing.word(member.has_access()),
-        "reasons": standing.reasons.iter().map(|reason| json!({ "what": reason.what, "until": reason.until, "tier": reason.tier })).collect::<Vec<_>>(),
+        "reasons": standing.reasons.iter().map(|reason| json!({ "what": reason.what, "until": reason.until, "tiers": reason.tiers })).collect::<Vec<_>>(),
         "unknown": standing.unknown,
         "protected": standing.protected,
         "waiting": waiting.iter().filter(|waiting| waiting.member == member.id).map(|waiting| json!({
@@ -81,7 +81,7 @@ fn facts(scene: Scene<'_>, member: &Member, lines: &mut Vec<String>) {
     }
     let stripe = age(scene, Source::Stripe);
     for (id, billed) in &member.subscriptions {
-        let tier = billed.tier.as_deref().unwrap_or("no tier");
+        let tier = billed.buys().unwrap_or_else(|| "no tier".into());
         let ends = billed.now.scheduled_end().map_or(String::new(), |end| format!(", set to end {}", at(scene, end)));
         let ended = billed.now.ended_at.map_or(String::new(), |end| format!(", ended {}", at(scene, end)));
         lines.push(format!("  {id}: {} ({tier}){ends}{ended} [{stripe}]", billed.now.status.word()));

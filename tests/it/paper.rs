@@ -184,7 +184,12 @@ impl Paper {
             customer,
             status,
             created: began,
-            items: vec![Item { price: "price_basic".into(), product: Some("prod".into()), period_end: None }],
+            items: vec![Item {
+                price: "price_basic".into(),
+                product: Some("prod".into()),
+                period_start: None,
+                period_end: None,
+            }],
             cancel_at: None,
             cancel_at_period_end: false,
             canceled_at: None,
@@ -197,7 +202,9 @@ impl Paper {
         let billed = Billed {
             now,
             first_seen: began,
-            tier: Some("Basic".into()),
+            tiers: ["Basic".into()].into(),
+            unclear: BTreeSet::new(),
+            unpaid_from: None,
             paused_since: None,
             cut_off: None,
             promised_end: None,
@@ -233,7 +240,7 @@ impl Paper {
         let now = self.now;
         let member = self.of(id);
         let subscription = member.subscriptions.keys().next().unwrap().clone();
-        member.unpaid = Some(UnpaidSpell {
+        let spell = UnpaidSpell {
             occasion: "in_1".into(),
             invoice: Some("in_1".into()),
             subscription,
@@ -241,7 +248,8 @@ impl Paper {
             told_at: ago.map(|ago| now - ago),
             promised_end: None,
             no_channel: false,
-        });
+        };
+        member.unpaid.insert(spell.subscription.clone(), spell);
     }
 
     /// So many others with access who pay and watch, so that shares of the

@@ -6,3 +6,4 @@ mod house;
 mod looking;
 mod money;
 mod rows;
+mod spells;

@@ -146,9 +146,9 @@ impl<'a> Reading<'a> {
         if row["items"]["has_more"] == true {
             let query = vec![("subscription", subscription.id.as_str())];
             let items = self.stripe.list("/v1/subscription_items", &query).await?;
-            let period_end = crate::services::loose::moment(&row["current_period_end"]);
+            let period = rows::Period::of(row);
             subscription.items =
-                items.iter().map(|row| rows::item(row, period_end)).collect::<Option<_>>().ok_or_else(broken)?;
+                items.iter().map(|row| rows::item(row, period)).collect::<Option<_>>().ok_or_else(broken)?;
         }
         if row["customer"].is_object() {
             let customer = rows::customer(&row["customer"]).ok_or_else(broken)?;

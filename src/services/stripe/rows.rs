@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::{
     facts::{
-        Customer, CustomerId, Email, EventId, Invoice, InvoiceId, Item, MoneyMoment, PriceId, Product, ProductId,
-        Status, Subscription, SubscriptionId,
+        Customer, CustomerId, Email, EventId, Invoice, InvoiceId, Item, Moment, MoneyMoment, PriceId, Product,
+        ProductId, Status, Subscription, SubscriptionId,
     },
     services::loose::{flag, int, list, moment, text},
 };
@@ -21,19 +21,17 @@ pub fn reference(value: &Value) -> Option<String> {
 
 /// One subscription; `None` when a field is missing that all of them have.
 pub fn subscription(row: &Value) -> Option<Subscription> {
-    let period_end = moment(&row["current_period_end"]);
-    let mut items: Vec<Item> = list(&row["items"]["data"])
-        .unwrap_or_default()
-        .iter()
-        .map(|row| item(row, period_end))
-        .collect::<Option<_>>()?;
+    let period = Period::of(row);
+    let mut items: Vec<Item> =
+        list(&row["items"]["data"]).unwrap_or_default().iter().map(|row| item(row, period)).collect::<Option<_>>()?;
     if items.is_empty() {
         // Before prices there was one plan on top.
         let plan = reference(&row["plan"]).map(PriceId);
         items.extend(plan.map(|price| Item {
             price,
             product: reference(&row["plan"]["product"]).map(ProductId),
-            period_end,
+            period_start: period.start,
+            period_end: period.end,
         }));
     }
     Some(Subscription {
@@ -54,13 +52,29 @@ pub fn subscription(row: &Value) -> Option<Subscription> {
     })
 }
 
-/// One item; `period_end` is the subscription's own (before basil).
-pub fn item(row: &Value, period_end: Option<crate::facts::Moment>) -> Option<Item> {
+/// The running period, as far as a row names it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Period {
+    start: Option<Moment>,
+    end: Option<Moment>,
+}
+
+impl Period {
+    /// What `row` itself says.
+    pub fn of(row: &Value) -> Self {
+        Self { start: moment(&row["current_period_start"]), end: moment(&row["current_period_end"]) }
+    }
+}
+
+/// One item; `whole` is the subscription's own period (before basil).
+pub fn item(row: &Value, whole: Period) -> Option<Item> {
+    let period = Period::of(row);
     let price = if row["price"].is_null() { &row["plan"] } else { &row["price"] };
     Some(Item {
         price: PriceId(reference(price)?),
         product: reference(&price["product"]).map(ProductId),
-        period_end: moment(&row["current_period_end"]).or(period_end),
+        period_start: period.start.or(whole.start),
+        period_end: period.end.or(whole.end),
     })
 }
 

@@ -194,8 +194,12 @@ impl House {
             Customer { id: customer.clone(), email: Some(email(name)), name: Some(name.into()), deleted: false };
         self.billing.customers.entry(customer.clone()).or_insert(known);
         let id = SubscriptionId::from(sub);
-        let items =
-            vec![Item { price: PriceId::from(price), product: Some(ProductId::from("prod_1")), period_end: None }];
+        let items = vec![Item {
+            price: PriceId::from(price),
+            product: Some(ProductId::from("prod_1")),
+            period_start: None,
+            period_end: None,
+        }];
         let subscription = Subscription {
             id: id.clone(),
             customer,

@@ -71,7 +71,7 @@ pub(super) fn the_end_of_paying(table: &mut Table) {
     table.row("incomplete: not yet a reason, nothing to end", |paper| ended(paper, Status::Incomplete, None));
     table.row("active, but its price left every tier", |paper| {
         ended(paper, Status::Active, None);
-        paper.member().subscriptions.values_mut().for_each(|billed| billed.tier = None);
+        paper.member().subscriptions.values_mut().for_each(|billed| billed.tiers.clear());
     });
     table.row("canceled 2 days ago, and complimentary", |paper| {
         ended(paper, Status::Canceled, Some(days(2)));
@@ -93,11 +93,11 @@ pub(super) fn the_end_of_paying(table: &mut Table) {
     });
     table.row("unpaid since 10 days, no letter was ever owed", |paper| {
         owes(paper, Status::Unpaid, 10, None, None);
-        paper.member().unpaid = None;
+        paper.member().unpaid.clear();
     });
     table.row("unpaid since 10 days, no way to write to them", |paper| {
         owes(paper, Status::Unpaid, 10, None, None);
-        paper.member().unpaid.as_mut().unwrap().no_channel = true;
+        paper.member().unpaid.values_mut().for_each(|spell| spell.no_channel = true);
     });
     table.row("unpaid, but no invoice is open", |paper| {
         owes(paper, Status::Unpaid, 10, None, Some(9));
@@ -151,7 +151,7 @@ fn paused(paper: &mut Paper, ends: bool) {
 /// Ann pays for this tier and has these libraries.
 fn has(paper: &mut Paper, tier: &str, sections: &[usher::facts::SectionId], downloads: Option<bool>) {
     let ann = paper.ann.clone();
-    paper.pays(&ann, Status::Active, days(90)).tier = Some(tier.into());
+    paper.pays(&ann, Status::Active, days(90)).tiers = [tier.into()].into();
     paper.shares(&ann, sections, days(80));
     paper.member().share.as_mut().unwrap().row.downloads = downloads;
     let price: usher::facts::PriceId = format!("price_{}", tier.to_lowercase()).into();

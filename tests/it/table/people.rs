@@ -38,7 +38,7 @@ pub(super) fn reasons(table: &mut Table) {
         table.row(&format!("here by hand, subscription {} for Premium", status.word()), |paper| {
             by_hand(paper, 1);
             let ann = paper.ann.clone();
-            paper.pays(&ann, status, days(90)).tier = Some("Premium".into());
+            paper.pays(&ann, status, days(90)).tiers = ["Premium".into()].into();
             let member = paper.member();
             member.share.as_mut().unwrap().row.downloads = Some(true);
         });
@@ -65,7 +65,7 @@ pub(super) fn reasons(table: &mut Table) {
         here(paper);
         let ann = paper.ann.clone();
         paper.ended(&ann, days(5));
-        paper.pays(&ann, Status::Active, days(5)).tier = Some("Premium".into());
+        paper.pays(&ann, Status::Active, days(5)).tiers = ["Premium".into()].into();
         paper.member().share.as_mut().unwrap().row.downloads = Some(true);
     });
     table.group("protected and blocked");
@@ -276,7 +276,7 @@ pub(super) fn inactivity(table: &mut Table) {
         table.row(&format!("by hand, and a subscription that is {}", status.word()), |paper| {
             by_hand(paper, 300);
             let ann = paper.ann.clone();
-            paper.pays(&ann, status, days(90)).tier = Some("Basic".into());
+            paper.pays(&ann, status, days(90)).tiers = ["Basic".into()].into();
         });
     }
     table.row("invited by hand, not accepted", |paper| {

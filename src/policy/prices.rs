@@ -1,0 +1,97 @@
+//! R1 *price of ours*: which prices count, and what they buy. A subscription
+//! with several items buys the union; an item of ours that no tier knows takes
+//! nothing away from what the others buy.
+
+use std::collections::BTreeSet;
+
+use super::{Rules, Tiers};
+use crate::facts::{Catalogue, Item, PriceId, ProductId, Subscription};
+
+/// What a subscription on prices of ours buys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bought {
+    /// The tiers of its items.
+    pub tiers: BTreeSet<String>,
+    /// Prices of ours of which no tier says what they buy: held and told.
+    pub unclear: BTreeSet<PriceId>,
+}
+
+/// What a subscription buys; `None` when no price of it is ours: ignored,
+/// counted, said once. A price is ours when it is named in a tier, or when its
+/// product is named in `STRIPE_PRODUCTS`, carries `usher_*` metadata or has
+/// another price of ours.
+#[must_use]
+pub fn bought(rules: &Rules, catalogue: Option<&Catalogue>, sub: &Subscription) -> Option<Bought> {
+    let mut bought = Bought::default();
+    for item in &sub.items {
+        match match_item(rules, catalogue, item) {
+            Match::Tier(tier) => drop(bought.tiers.insert(tier)),
+            Match::NoTier => drop(bought.unclear.insert(item.price.clone())),
+            Match::Foreign => {}
+        }
+    }
+    let ours = !bought.tiers.is_empty() || !bought.unclear.is_empty();
+    ours.then_some(bought)
+}
+
+enum Match {
+    Tier(String),
+    NoTier,
+    Foreign,
+}
+
+fn match_item(rules: &Rules, catalogue: Option<&Catalogue>, item: &Item) -> Match {
+    if let Some(tier) = rules.tiers.all().iter().find(|tier| tier.prices.contains(&item.price)) {
+        return Match::Tier(tier.name.clone());
+    }
+    let product = item.product.as_ref().or_else(|| catalogue.and_then(|known| known.prices.get(&item.price)));
+    let Some(product) = product else { return Match::Foreign };
+    if let Some(tier) = tier_by_product(&rules.tiers, catalogue, product) {
+        return Match::Tier(tier);
+    }
+    match (rules.tiers.default_tier(), is_product_of_ours(rules, catalogue, product)) {
+        (_, false) => Match::Foreign,
+        (Some(tier), true) => Match::Tier(tier.name.clone()),
+        (None, true) => Match::NoTier,
+    }
+}
+
+/// Prices can't be changed, only replaced: an old price of a product whose
+/// other price stands in exactly one tier buys that tier.
+fn tier_by_product(tiers: &Tiers, catalogue: Option<&Catalogue>, product: &ProductId) -> Option<String> {
+    let siblings: Vec<&PriceId> =
+        catalogue?.prices.iter().filter(|(_, of)| *of == product).map(|(price, _)| price).collect();
+    let mut hits = tiers.all().iter().filter(|tier| siblings.iter().any(|price| tier.prices.contains(*price)));
+    match (hits.next(), hits.next()) {
+        (Some(one), None) => Some(one.name.clone()),
+        _ => None,
+    }
+}
+
+fn is_product_of_ours(rules: &Rules, catalogue: Option<&Catalogue>, product: &ProductId) -> bool {
+    if rules.products.contains(product) {
+        return true;
+    }
+    let Some(catalogue) = catalogue else { return false };
+    let marked = catalogue
+        .products
+        .get(product)
+        .is_some_and(|product| product.metadata.keys().any(|key| key.starts_with("usher_")));
+    marked || (nothing_is_named(rules, catalogue) && only_product(catalogue) == Some(product))
+}
+
+fn nothing_is_named(rules: &Rules, catalogue: &Catalogue) -> bool {
+    rules.products.is_empty()
+        && rules.tiers.all().iter().all(|tier| tier.prices.is_empty())
+        && !catalogue.products.values().any(|product| product.metadata.keys().any(|key| key.starts_with("usher_")))
+}
+
+fn only_product(catalogue: &Catalogue) -> Option<&ProductId> {
+    let mut products: Vec<&ProductId> = catalogue.prices.values().collect();
+    products.sort();
+    products.dedup();
+    match products.as_slice() {
+        [one] => Some(one),
+        _ => None,
+    }
+}

@@ -1,0 +1,142 @@
+//! R4 and R10: the spells of failing subscriptions. Each subscription has its
+//! own spell, its own letter and its own time, so that two that fail at once
+//! neither hide nor hurry each other.
+
+use chrono::TimeDelta;
+
+use super::{Rules, letters::fate, paying};
+use crate::facts::{Invoice, InvoiceId, Moment, Status, SubscriptionId};
+use crate::ledger::{Audience, Billed, Book, Delivery, Letter, Member, Owed, UnpaidSpell};
+use crate::member::MemberId;
+
+/// Money letters are worth sending for so long.
+const MONEY_SHELF: TimeDelta = TimeDelta::days(365);
+
+/// Ends spells that were paid, and writes into the others what became of their
+/// letters.
+pub fn take_note(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
+    let Some(member) = book.members.get(id) else { return };
+    let subscriptions: Vec<SubscriptionId> = member.unpaid.keys().cloned().collect();
+    for subscription in subscriptions {
+        end_if_paid(now, book, id, &subscription);
+        note_letter(now, rules, book, id, &subscription);
+    }
+}
+
+fn end_if_paid(now: Moment, book: &mut Book, id: &MemberId, subscription: &SubscriptionId) {
+    let Some(member) = book.members.get_mut(id) else { return };
+    let recovered = member
+        .subscriptions
+        .get(subscription)
+        .is_none_or(|billed| matches!(billed.now.status, Status::Active | Status::Trialing));
+    if !recovered {
+        return;
+    }
+    if let Some(spell) = member.unpaid.remove(subscription) {
+        member.note(now, format!("{subscription} is unpaid no longer: paid"));
+        book.cancel_notice(&spell.notice, "it was paid", now);
+    }
+}
+
+fn note_letter(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, subscription: &SubscriptionId) {
+    let spell = |book: &Book| book.members.get(id).and_then(|member| member.unpaid.get(subscription)).cloned();
+    let Some(spell) = spell(book).filter(|spell| spell.told_at.is_none() && !spell.no_channel) else { return };
+    let Some(fate) = fate(book, &spell.notice) else { return };
+    let mut promised = spell.promised_end;
+    if let Some(notice) = book.outbox.get_mut(&spell.notice)
+        && let (Letter::PaymentFailed { access_until: Some(until), .. }, None) =
+            (&mut notice.letter, &notice.first_sending)
+        && matches!(fate, Delivery::Due { .. })
+    {
+        // What is promised is fixed at the first sending, not before.
+        *until = (*until).max(rules.day_of(now + paying::AFTER_LETTER));
+        promised = Some(rules.end_of_day(*until));
+    }
+    let Some(member) = book.members.get_mut(id) else { return };
+    let Some(unpaid) = member.unpaid.get_mut(subscription) else { return };
+    unpaid.promised_end = promised;
+    unpaid.told_at = fate.accepted_at();
+    unpaid.no_channel = matches!(fate, Delivery::NoChannel | Delivery::Refused { .. });
+}
+
+/// Owes a letter for each subscription that is failing, and opens its spell.
+pub fn open_spells(now: Moment, rules: &Rules, book: &mut Book, member: &Member) {
+    for billed in member.subscriptions.values().filter(|billed| !paying::is_superseded(member, billed)) {
+        let invoice = paying::counts_from(billed);
+        let fails = match billed.now.status {
+            Status::PastDue | Status::Unpaid => invoice.is_some(),
+            Status::Canceled => billed.now.ended_by_failed_payment && !billed.tiers.is_empty(),
+            _ => false,
+        };
+        if fails {
+            open(now, rules, book, member, billed, invoice);
+        }
+    }
+}
+
+fn open(now: Moment, rules: &Rules, book: &mut Book, member: &Member, billed: &Billed, invoice: Option<&Invoice>) {
+    if let Some(spell) = member.unpaid.get(&billed.now.id) {
+        if is_the_same_spell(spell, billed) {
+            return;
+        }
+        book.cancel_notice(&spell.notice, "it spoke of another invoice", now);
+    }
+    let occasion = invoice.map_or_else(|| format!("ended-{}", billed.now.id), |invoice| invoice.id.0.clone());
+    let earliest = now + paying::AFTER_LETTER;
+    let days = TimeDelta::days(rules.payment_grace_days);
+    let access_until = invoice.map(|invoice| rules.day_of((invoice.owed_since() + days).max(earliest)));
+    let letter = Letter::PaymentFailed {
+        amount: invoice.map(amount),
+        pay_url: invoice.and_then(|invoice| invoice.hosted_url.clone()),
+        access_until,
+        next_attempt: invoice.and_then(|invoice| invoice.next_attempt_at).map(|at| rules.day_of(at)),
+    };
+    let payer = member.customers.get(&billed.now.customer);
+    let owed = Owed {
+        member: Some(member.id.clone()),
+        audience: Audience::Member,
+        occasion: occasion.clone(),
+        to: payer.and_then(|payer| payer.mail_to.clone()),
+        customer: Some(billed.now.customer.clone()),
+        letter,
+        shelf: MONEY_SHELF,
+    };
+    let notice = book.owe(owed, rules.ways, now);
+    let (id, word) = (&billed.now.id, billed.now.status.word());
+    let detail = format!("{id} is {word}; they were written to, and keep access while it is sorted out");
+    let trouble = Letter::PaymentTrouble { who: member.person(), detail };
+    book.owe(Owed::to_operator(Some(&member.id), &occasion, trouble), rules.ways, now);
+    let Some(known) = book.members.get_mut(&member.id) else { return };
+    known.note(now, format!("a payment for {id} failed; a letter is owed"));
+    let spell = UnpaidSpell {
+        occasion,
+        invoice: invoice.map(|invoice| invoice.id.clone()),
+        subscription: billed.now.id.clone(),
+        notice,
+        told_at: None,
+        promised_end: access_until.map(|until| rules.end_of_day(until)),
+        no_channel: false,
+    };
+    known.unpaid.insert(billed.now.id.clone(), spell);
+}
+
+/// The invoice of which the letter spoke is still open; or the subscription
+/// has ended since. Another open invoice is another spell: its letter first.
+fn is_the_same_spell(spell: &UnpaidSpell, billed: &Billed) -> bool {
+    let open = billed.now.open_invoices.as_ref();
+    let spoken_of = |id: &InvoiceId| open.is_none_or(|open| open.iter().any(|invoice| invoice.id == *id));
+    spell.subscription == billed.now.id && spell.invoice.as_ref().is_none_or(spoken_of)
+}
+
+/// `1234 usd` → `12.34 USD`; zero-decimal currencies as they are.
+fn amount(invoice: &Invoice) -> String {
+    const ZERO_DECIMAL: [&str; 16] = [
+        "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf",
+    ];
+    let currency = invoice.currency.to_lowercase();
+    let shown = currency.to_uppercase();
+    if ZERO_DECIMAL.contains(&currency.as_str()) {
+        return format!("{} {shown}", invoice.amount_due);
+    }
+    format!("{}.{:02} {shown}", invoice.amount_due / 100, invoice.amount_due.abs() % 100)
+}
