@@ -207,7 +207,12 @@ fn subscription(now: Moment, number: u64) -> Subscription {
         customer: CustomerId(format!("cus_{number}")),
         status: Status::Active,
         created: now - TimeDelta::days(90),
-        items: vec![Item { price: price(), product: None, period_end: Some(now + TimeDelta::days(20)) }],
+        items: vec![Item {
+            price: price(),
+            product: None,
+            period_start: None,
+            period_end: Some(now + TimeDelta::days(20)),
+        }],
         cancel_at: None,
         cancel_at_period_end: false,
         canceled_at: None,
