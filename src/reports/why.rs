@@ -7,7 +7,7 @@ use super::{Page, at, members};
 use crate::facts::Source;
 use crate::ledger::Member;
 use crate::policy::decide::Waiting;
-use crate::policy::{Scene, inactivity, libraries, reasons, standing_reports, who};
+use crate::policy::{Scene, inactivity, libraries, plan, reasons, standing_reports, who};
 
 /// Everything about one person.
 pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting], wanted: &str) -> Result<Page, String> {
@@ -33,6 +33,9 @@ pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting], wanted: &str) -> Resul
     facts(scene, member, &mut lines);
     idleness(scene, member, &standing, &mut lines);
     lines.push(format!("Next: {}", members::next(scene, member, &standing)));
+    if let Some(why) = plan::unmatched(member) {
+        lines.push(format!("  pays and is outside: {why}"));
+    }
     pending(scene, member, waiting, &mut lines);
     lines.push("What happened:".into());
     for entry in member.journal.iter().rev().take(20).rev() {

@@ -14,6 +14,7 @@
 mod brake;
 mod channels;
 mod hardship;
+mod lessons;
 mod paper;
 mod rules;
 mod season;

@@ -4,11 +4,13 @@
 mod brake;
 mod comings;
 mod dry_run;
+mod endurance;
 mod identity;
 mod idle;
 mod idle_limits;
 mod joining;
 mod leaving;
+mod lessons;
 mod letters;
 mod libraries;
 mod money;

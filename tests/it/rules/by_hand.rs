@@ -69,3 +69,18 @@ fn an_old_subscription_doesnt_make_a_later_share_by_hand_younger_than_the_next()
     house.days(5);
     assert_eq!(house.ends(), Vec::<String>::new(), "the share is older than the subscription that ended");
 }
+
+#[test]
+fn access_for_which_nothing_stands_is_told_and_nobody_is_removed() {
+    let mut house = House::new();
+    house.share(10, 200, "ann", &[MOVIES], days(400));
+    house.played(200, days(1));
+    house.settle();
+    let id = house.member(200).id.clone();
+    house.book.members.get_mut(&id).unwrap().grants.clear();
+    house.days(3);
+    assert_eq!(house.decided(), Vec::<String>::new(), "nothing is known to have ended");
+    let told: Vec<_> = house.book.outbox.values().map(|notice| format!("{:?}", notice.letter)).collect();
+    let told = told.iter().filter(|letter| letter.contains("has access without a reason")).count();
+    assert_eq!(told, 1);
+}

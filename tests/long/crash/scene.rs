@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{TimeDelta, Timelike};
+use chrono::TimeDelta;
 use sandbox::faults::{Fault, Matching, Rule};
 use sandbox::plex::Deleted;
 use sandbox::rig::{Rig, address};
@@ -104,9 +104,7 @@ impl Stage {
                 rig.minutes(65).await;
                 if self.scene != Scene::Update {
                     rig.stripe.cancel_now(&sub, "cancellation_requested");
-                    // The day of the end is theirs: it comes due at midnight.
-                    let today = u64::from(rig.now().hour() * 60 + rig.now().minute());
-                    rig.minutes(24 * 60 - 10 - today).await;
+                    rig.minutes(50).await; // EXPIRY_SETTLE_HOURS=1 is nearly over.
                 }
                 self.sub = Some(sub);
             }
