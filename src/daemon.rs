@@ -185,6 +185,7 @@ async fn start(
     let engine = Engine::new(crate::engine::Parts {
         store: opened.store,
         book: opened.book,
+        live: opened.live,
         rules,
         only_look: opened.only_look,
         clock,

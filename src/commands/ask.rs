@@ -1,15 +1,15 @@
-//! `approve`, `reject`, `accept`: only the daemon changes the book.
+//! Commands that change something: only the daemon changes the book.
 
 use std::process::ExitCode;
 
 use super::client::{self, Trouble};
 use super::{REFUSED, UNREACHABLE, complain, say};
 use crate::config::Whereabouts;
-use crate::engine::desk::Ask;
+use crate::engine::desk::Wish;
 
 /// Asks, and prints what was done.
-pub(super) async fn ask(at: &Whereabouts, ask: &Ask) -> ExitCode {
-    let body = match serde_json::to_string(ask) {
+pub(super) async fn ask(at: &Whereabouts, wish: &Wish) -> ExitCode {
+    let body = match serde_json::to_string(wish) {
         Ok(body) => body,
         Err(error) => {
             complain(&error.to_string());

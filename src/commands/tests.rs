@@ -74,7 +74,7 @@ async fn a_wrong_token_is_said_to_be_one() {
 #[tokio::test]
 async fn without_a_daemon_changing_commands_refuse_and_health_is_bad() {
     let (dir, at) = whereabouts("gone");
-    let ask = Ask::Approve { ids: vec!["all".into()] };
+    let ask = Ask::Approve { ids: vec!["all".into()] }.into();
     assert_eq!(ask::ask(&at, &ask).await, ExitCode::from(UNREACHABLE));
     assert_eq!(
         look::look(&at, &Question::Holds, look::Form::People, crate::facts::Moment::UNIX_EPOCH).await,

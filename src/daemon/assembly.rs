@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::engine::{Couriers, mailbox};
+use crate::engine::{Couriers, LiveBook, mailbox};
 use crate::facts::{Moment, Source};
 use crate::ledger::{Book, Ways};
 use crate::letters::{Brand, Renderer};
@@ -73,6 +73,7 @@ impl Services {
 pub(super) struct Opened {
     pub(super) store: Store<Book>,
     pub(super) book: Book,
+    pub(super) live: Option<LiveBook>,
     pub(super) only_look: Option<String>,
 }
 
@@ -82,7 +83,11 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
     let doubt = |trust: &store::Trust| (!trust.is_sound()).then(|| trust.to_string());
     if config.live().is_some() {
         let only_look = doubt(&loaded.trust);
-        return Ok(Opened { store: live, book: loaded.book.unwrap_or_else(|| Book::new(now)), only_look });
+        let mut book = loaded.book.unwrap_or_else(|| Book::new(now));
+        if book.adopted.is_empty() {
+            book.begun = now; // Only a rehearsal has written in it so far.
+        }
+        return Ok(Opened { store: live, book, live: None, only_look });
     }
     let (store, rehearsal) = live.open_beside(Which::DryRun)?;
     let only_look = doubt(&loaded.trust).or_else(|| doubt(&rehearsal.trust));
@@ -90,7 +95,8 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
         .book
         .filter(|book| book.rehearses == Some(loaded.generation))
         .unwrap_or_else(|| Book::rehearsal(loaded.book.as_ref(), loaded.generation, now));
-    Ok(Opened { store, book, only_look })
+    let live = LiveBook { store: live, book: loaded.book.unwrap_or_else(|| Book::new(now)) };
+    Ok(Opened { store, book, live: Some(live), only_look })
 }
 
 /// What prices buy.

@@ -14,7 +14,7 @@ use super::health;
 use super::reply::{Asked, Reply, error, json, not_found, query_value, wrong_method};
 use super::webhook::Tally;
 use crate::clock::Clock;
-use crate::engine::desk::{Ask, Desk};
+use crate::engine::desk::{Desk, Wish};
 use crate::reports::Question;
 use crate::secret::Secret;
 
@@ -108,7 +108,7 @@ impl AdminDoor {
     async fn ask(&self, asked: &Asked) -> Reply {
         let bad = |why: &str| error(StatusCode::BAD_REQUEST, "bad_request", why);
         let Ok(body) = &asked.body else { return bad("the body is too long, too slow or torn") };
-        let ask: Ask = match serde_json::from_slice(body) {
+        let ask: Wish = match serde_json::from_slice(body) {
             Ok(ask) => ask,
             Err(why) => return bad(&format!("this is not an ask: {why}")),
         };

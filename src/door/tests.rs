@@ -11,7 +11,7 @@ use tokio::{
 
 use super::*;
 use crate::clock::Clock;
-use crate::engine::desk::{Accept, Answer, Ask, Desk, Health, Hint, View};
+use crate::engine::desk::{Accept, Answer, Ask, Desk, Health, Hint, View, Wish};
 use crate::facts::Moment;
 use crate::reports::{Page, Question};
 use crate::secret::Secret;
@@ -50,7 +50,7 @@ impl View for Glass {
     }
 }
 
-type Asks = mpsc::Receiver<(Ask, tokio::sync::oneshot::Sender<Answer>)>;
+type Asks = mpsc::Receiver<(Wish, tokio::sync::oneshot::Sender<Answer>)>;
 
 pub(crate) struct House {
     pub(crate) public: PublicDoor,
@@ -217,7 +217,7 @@ async fn an_ask_reaches_the_engine_and_its_answer_comes_back() {
     let headers = [("authorization", "Bearer change-token-0123456789")];
     let engine = async {
         let (ask, answer) = asks.recv().await.unwrap();
-        assert_eq!(ask, Ask::Accept { what: Accept::Clock });
+        assert_eq!(ask, Wish::from(Ask::Accept { what: Accept::Clock }));
         answer.send(Err("there is no such hold".into())).unwrap();
         asks
     };

@@ -21,7 +21,7 @@ use crate::ledger::{Act, ActKey, InviteTo};
 use crate::policy::brake::{Admitted, Order, SecondLook};
 use crate::services::failure::Failure;
 use crate::services::plex::{self, Lane, Plex};
-use crate::services::stripe::{CancelWhen, Stripe};
+use crate::services::stripe::Stripe;
 use crate::services::tautulli::Tautulli;
 
 /// The services that an act may call.
@@ -186,7 +186,7 @@ impl Reach {
         };
         whom.share = share.or(whom.share);
         let after = match order.act {
-            Act::Forget { .. } | Act::Cancel { .. } => None,
+            Act::Forget { .. } | Act::Remember { .. } | Act::Cancel { .. } => None,
             _ => self.listing(server, &whom).await.ok(),
         };
         let customer = match (&order.act, &self.stripe, customer) {
@@ -205,12 +205,16 @@ impl Reach {
     ) -> Result<Option<ShareId>, Failure> {
         let missing = || Failure::not_done(FailureKind::Internal, "the share to change is not known");
         match act {
-            Act::Invite { to, sections, downloads } => {
+            Act::Invite { to, sections, downloads, settings } => {
                 let to = match to {
                     InviteTo::Account(account) => plex::InviteTo::Account(*account),
                     InviteTo::Email(email) => plex::InviteTo::Email(email.clone()),
                 };
-                self.plex.invite(live, server, &to, sections, *downloads).await.map(|invited| invited.share)
+                let invited = match settings {
+                    Some(settings) => self.plex.invite_with(live, server, &to, sections, settings).await,
+                    None => self.plex.invite(live, server, &to, sections, *downloads).await,
+                };
+                invited.map(|invited| invited.share)
             }
             Act::Update { sections, downloads, .. } => {
                 let row = row.ok_or_else(missing)?;
@@ -223,19 +227,24 @@ impl Reach {
                     false => self.plex.cancel_invite(live, server, row).await.map(|()| None),
                 }
             }
-            Act::Cancel { subscription } => match &self.stripe {
+            Act::Cancel { subscription, when } => match &self.stripe {
                 // One key per subscription: a repeat is the same cancellation.
-                Some(stripe) => stripe
-                    .cancel(live, subscription, CancelWhen::Now, &format!("usher-cancel-{subscription}"))
-                    .await
-                    .map(|()| None),
+                Some(stripe) => {
+                    let key = format!("usher-cancel-{subscription}");
+                    stripe.cancel(live, subscription, *when, &key).await.map(|()| None)
+                }
                 None => Err(Failure::not_done(FailureKind::Internal, "Stripe is not configured")),
             },
-            Act::Forget { plex } => match &self.tautulli {
-                Some(tautulli) => tautulli.delete_user(live, *plex).await.map(|()| None),
-                None => Err(Failure::not_done(FailureKind::Internal, "Tautulli is not configured")),
-            },
+            Act::Forget { plex } => self.tautulli()?.delete_user(live, *plex).await.map(|()| None),
+            Act::Remember { plex } => self.tautulli()?.undelete_user(live, *plex).await.map(|()| None),
         }
+    }
+}
+
+impl Reach {
+    fn tautulli(&self) -> Result<&Tautulli, Failure> {
+        let missing = || Failure::not_done(FailureKind::Internal, "Tautulli is not configured");
+        self.tautulli.as_ref().ok_or_else(missing)
     }
 }
 

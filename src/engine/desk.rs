@@ -3,39 +3,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::facts::{CustomerId, Moment, Source};
+pub use crate::policy::asks::{Accept, Ask, Wish};
 use crate::reports::{Page, Question};
-
-/// What the operator asks for. Words are the commands' own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "snake_case")]
-pub enum Ask {
-    /// Let held actions go on. `h-…` ids, or `all`.
-    Approve { ids: Vec<String> },
-    /// Drop held actions for this occasion. `h-…` ids, or `all`.
-    Reject { ids: Vec<String> },
-    /// End an identity, clock, continuity or old-state hold.
-    Accept { what: Accept },
-}
-
-/// What `usher accept` may end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Accept {
-    /// Another Plex server, or far fewer friends than before.
-    Server,
-    /// Another Stripe account or mode, or far fewer subscriptions.
-    Stripe,
-    /// Another Tautulli, or far less history.
-    Tautulli,
-    /// A clock that went back before the last commit.
-    Clock,
-    /// A book that is older than its history.
-    State,
-}
 
 /// The engine's answer to an ask: a text for people, or why nothing was done.
 pub type Answer = Result<Page, String>;
@@ -98,7 +71,7 @@ pub trait View: Send + Sync {
 #[derive(Clone)]
 pub struct Desk {
     /// Asks and where to answer them; bounded.
-    pub asks: mpsc::Sender<(Ask, oneshot::Sender<Answer>)>,
+    pub asks: mpsc::Sender<(Wish, oneshot::Sender<Answer>)>,
     /// The last published view.
     pub view: watch::Receiver<Arc<dyn View>>,
     /// Where the webhook leaves its hints; when full, one `Everything` is

@@ -1,4 +1,4 @@
-//! Taking up readings, looks, outcomes and asks.
+//! Taking up readings, looks and outcomes.
 
 use std::sync::Arc;
 
@@ -6,16 +6,14 @@ use chrono::TimeDelta;
 
 use super::Engine;
 use super::act::{Acted, Looked};
-use super::desk::{Accept, Answer, Ask};
 use super::mailbox::Mail;
 use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment, Reading, Source, WatchLook};
 use crate::ledger::{
-    Act, ActKey, Book, Channel, Delivered, DeliveryOutcome, IntentState, InviteRefused, InviteTo, Letter, Owed,
-    Population,
+    Act, ActKey, Book, Channel, Delivered, DeliveryOutcome, Intent, IntentState, InviteRefused, InviteTo, Letter, Owed,
 };
 use crate::policy::confirm::SETTLED_AFTER;
-use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, decide, inactivity, readings};
-use crate::reports::Page;
+use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, inactivity, readings};
+use crate::services::failure::Failure;
 
 /// Between the first whole reading of a process and the one that confirms it.
 const SECOND_LOOK_AFTER: TimeDelta = TimeDelta::seconds(1);
@@ -235,11 +233,7 @@ impl Engine {
         if let (Some(share), Some(member)) = (acted.share, book.members.get_mut(&intent.member)) {
             member.made.insert(share);
         }
-        if let (Act::Forget { .. }, None) = (&intent.act, &acted.failure)
-            && let Some(member) = book.members.get_mut(&intent.member)
-        {
-            member.forget_at = None;
-        }
+        note_tautulli(book, &intent, acted.failure.as_ref());
         if let Some(failure) = &acted.failure {
             tracing::warn!(member = %intent.member, act = %intent.key.0, "failed, and is read back before another try: {failure}");
             note_failure(now, book, &acted.key, failure.kind, &failure.why, failure.retry_after);
@@ -295,92 +289,6 @@ impl Engine {
         *tries += 1;
         self.paused.insert(channel, now + TimeDelta::seconds(i64::try_from(pause).unwrap_or(i64::from(i32::MAX))));
     }
-
-    /// The operator's word.
-    pub(super) fn ask(&mut self, now: Moment, book: &mut Book, ask: &Ask) -> Answer {
-        let said = |lines: Vec<String>, nothing: &str| {
-            let text = if lines.is_empty() { nothing.to_owned() } else { lines.join("\n") };
-            Ok(Page { json: serde_json::json!({ "done": lines }), text })
-        };
-        match ask {
-            Ask::Approve { ids } => said(decide::give_verdict(now, book, ids, true)?, "nothing waits for approval"),
-            Ask::Reject { ids } => said(decide::give_verdict(now, book, ids, false)?, "nothing waits for approval"),
-            Ask::Accept { what } => said(self.accept(now, book, *what), "there is nothing to accept"),
-        }
-    }
-
-    fn accept(&mut self, now: Moment, book: &mut Book, what: Accept) -> Vec<String> {
-        let mut done = Vec::new();
-        let mut take_drops = |world: &mut crate::policy::World, source: Source| {
-            for population in
-                [Population::Friends, Population::Subscriptions, Population::Watchers, Population::History]
-            {
-                if population.source() == source && world.drops.remove(&population).is_some() {
-                    book.marks.populations.remove(&population);
-                    world.accepted_drops.insert(population);
-                    done.push(format!("the smaller number of {} is accepted", population.words()));
-                }
-            }
-        };
-        for source in
-            [(Accept::Server, Source::Plex), (Accept::Stripe, Source::Stripe), (Accept::Tautulli, Source::Tautulli)]
-        {
-            if source.0 == what {
-                self.wanted.insert(source.1, now);
-            }
-        }
-        match what {
-            Accept::Server => {
-                take_drops(&mut self.world, Source::Plex);
-                if let Some(friends) = self
-                    .world
-                    .plex
-                    .value()
-                    .filter(|friends| book.identities.plex_server.as_ref() != Some(&friends.server))
-                {
-                    done.push(format!("server {:?} is ours now", friends.server_name));
-                    comings::move_house(now, book, friends);
-                }
-            }
-            Accept::Stripe => {
-                take_drops(&mut self.world, Source::Stripe);
-                if let Some(billing) = self.world.stripe.value() {
-                    let mode = Some(billing.key_livemode);
-                    if book.identities.stripe_livemode != mode || book.identities.stripe_account != billing.account {
-                        done.push("the key's Stripe account and mode are ours now".to_owned());
-                        book.identities.stripe_livemode = mode;
-                        book.identities.stripe_account = billing.account.clone();
-                    }
-                }
-            }
-            Accept::Tautulli => {
-                take_drops(&mut self.world, Source::Tautulli);
-                if let Some(activity) = self
-                    .world
-                    .tautulli
-                    .value()
-                    .filter(|activity| book.identities.plex_server.as_ref() != Some(&activity.server))
-                {
-                    done.push("the server that Tautulli watches is accepted".to_owned());
-                    book.identities.tautulli_server = Some(activity.server.clone());
-                }
-            }
-            Accept::Clock => {
-                if book.committed > now {
-                    book.committed = now;
-                    done.push("the book's time is set back to the clock's".to_owned());
-                }
-            }
-            Accept::State => {
-                if self.world.only_look.take().is_some() {
-                    self.parts.store.accept();
-                    book.next_letter += 1; // So that the acceptance itself is committed.
-                    done.push("the book is accepted as it stands".to_owned());
-                }
-            }
-        }
-        done
-    }
 }
 
 /// What Tautulli said of one person. Why it can't be relied on, if it can't.
@@ -402,6 +310,18 @@ fn fold_watch(book: &mut Book, member: &crate::member::MemberId, watch: &WatchLo
             }
             None
         }
+    }
+}
+
+/// Tautulli's answer is what there is to go by: it lists nobody who is deleted.
+fn note_tautulli(book: &mut Book, intent: &Intent, failure: Option<&Failure>) {
+    let Some(member) = book.members.get_mut(&intent.member) else { return };
+    match (&intent.act, failure) {
+        (Act::Forget { .. }, None) => member.forget_at = None,
+        (Act::Remember { .. }, None) => member.forgotten = None,
+        // It has never known them: it takes them up by itself.
+        (Act::Remember { .. }, Some(failure)) if failure.kind == FailureKind::Refused => member.forgotten = None,
+        _ => {}
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::act::{Acted, Looked};
-use super::desk::{Answer, Ask};
+use super::desk::{Answer, Wish};
 use crate::facts::{Activity, Billing, CustomerLook, Friends, Reading};
 use crate::ledger::Delivered;
 use crate::limits;
@@ -41,7 +41,7 @@ pub struct Drained {
     /// The queue.
     pub mail: Vec<Mail>,
     /// Asks and where to answer them.
-    pub asks: Vec<(Ask, oneshot::Sender<Answer>)>,
+    pub asks: Vec<(Wish, oneshot::Sender<Answer>)>,
 }
 
 impl Drained {
@@ -76,12 +76,12 @@ pub struct Mailbox {
     slots: Arc<Mutex<Slots>>,
     arrived: Arc<Notify>,
     queue: mpsc::Receiver<Mail>,
-    asks: mpsc::Receiver<(Ask, oneshot::Sender<Answer>)>,
+    asks: mpsc::Receiver<(Wish, oneshot::Sender<Answer>)>,
 }
 
 /// A mailbox, the way to post to it, and the way to ask.
 #[must_use]
-pub fn mailbox() -> (Mailbox, Post, mpsc::Sender<(Ask, oneshot::Sender<Answer>)>) {
+pub fn mailbox() -> (Mailbox, Post, mpsc::Sender<(Wish, oneshot::Sender<Answer>)>) {
     let (queue, queued) = mpsc::channel(limits::MAILBOX_CAPACITY);
     let (ask, asks) = mpsc::channel(limits::CONNECTIONS_MAX);
     let slots = Arc::new(Mutex::new(Slots::default()));

@@ -9,6 +9,7 @@
 //! else's, so it is dropped and another is asked for.
 
 pub mod act;
+mod asks;
 mod couriers;
 pub mod desk;
 mod fold;
@@ -30,6 +31,7 @@ use crate::policy::decide::{self, Waiting};
 use crate::policy::{Rules, Scene, World, brake};
 use crate::store::{AuditLine, Store, StoreError};
 use act::Job;
+pub use asks::LiveBook;
 use mailbox::{Drained, Mailbox};
 use snapshot::{Needs, Published};
 
@@ -51,6 +53,8 @@ pub struct Parts {
     pub store: Store<Book>,
     /// The book as loaded.
     pub book: Book,
+    /// In a dry run: the live book, which hears what the operator says.
+    pub live: Option<LiveBook>,
     /// The operator's thresholds.
     pub rules: Arc<Rules>,
     /// Why only looking is allowed, if it is.
@@ -180,8 +184,10 @@ impl Engine {
         let mut book = (*self.book).clone();
         let mut orders = Vec::new();
         let sound = self.see(&drained.plex, &drained.stripe, &drained.tautulli);
-        let answers: Vec<_> =
-            drained.asks.into_iter().map(|(ask, reply)| (self.ask(now, &mut book, &ask), reply)).collect();
+        let mut answers = Vec::new();
+        for (wish, reply) in drained.asks {
+            answers.push((self.ask(now, &mut book, &wish)?, reply));
+        }
         let clock_stands = brake::clock_failure(self.scene(now, &book)).is_none();
         if clock_stands {
             self.clock_told = false;

@@ -39,7 +39,7 @@ impl Engine {
         let takes_away = match &next.act {
             Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. } => true,
             Act::Update { narrows, .. } => *narrows,
-            Act::Invite { .. } => false,
+            Act::Invite { .. } | Act::Remember { .. } => false,
         };
         let idle = matches!(&next.act, Act::End { cause: EndCause::Idle { .. }, .. });
         let stripe = takes_away && !matches!(next.act, Act::Forget { .. });
@@ -74,7 +74,7 @@ impl Engine {
                 let row = book.members.get(&intent.member)?.share.as_ref().map(|share| Box::new(share.row.clone()));
                 self.acting = Some(looked.key.clone());
                 let customer = match &intent.act {
-                    Act::Cancel { subscription } => {
+                    Act::Cancel { subscription, .. } => {
                         let billed = book.members.get(&intent.member)?.subscriptions.get(subscription);
                         billed.map(|billed| billed.now.customer.clone())
                     }

@@ -89,6 +89,17 @@ impl Status {
     }
 }
 
+/// When a cancellation takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CancelWhen {
+    /// At once; nothing is paid back.
+    #[default]
+    Now,
+    /// When the paid period ends.
+    PeriodEnd,
+}
+
 /// One price in a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {

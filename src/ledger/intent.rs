@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::EndedBecause;
-use crate::facts::{Email, Moment, PlexId, SectionSet, ShareId, Source, SubscriptionId};
+use crate::facts::{CancelWhen, Email, Moment, PlexId, SectionSet, ShareId, SharingSettings, Source, SubscriptionId};
 use crate::member::MemberId;
 
 /// `act/member/occasion`: the same action for the same occasion is the same.
@@ -35,17 +35,30 @@ pub enum InviteTo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum Act {
-    /// Invite to our server.
-    Invite { to: InviteTo, sections: SectionSet, downloads: bool },
+    /// Invite to our server; with all other settings of a share of before,
+    /// where there was one to give back.
+    Invite {
+        to: InviteTo,
+        sections: SectionSet,
+        downloads: bool,
+        #[serde(default)]
+        settings: Option<SharingSettings>,
+    },
     /// Change the share that stands, in place.
     Update { share: ShareId, sections: SectionSet, downloads: Option<bool>, narrows: bool },
     /// Take away the share of this server, or the invite.
     End { share: ShareId, cause: EndCause },
-    /// End a subscription at Stripe at once, so that it charges no more
-    /// (`PAYMENT_GRACE=strict`).
-    Cancel { subscription: SubscriptionId },
+    /// End a subscription at Stripe, so that it charges no more
+    /// (`PAYMENT_GRACE=strict`, `usher revoke --cancel`).
+    Cancel {
+        subscription: SubscriptionId,
+        #[serde(default)]
+        when: CancelWhen,
+    },
     /// Delete the person in Tautulli, once gone.
     Forget { plex: PlexId },
+    /// Take the person back in Tautulli, where they were deleted.
+    Remember { plex: PlexId },
 }
 
 /// Why access ends.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{NoticeKey, Person};
 use crate::facts::{
-    CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, SectionId, Share, ShareId, Subscription, SubscriptionId,
+    CancelWhen, CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, SectionId, Share, ShareId, Subscription,
+    SubscriptionId,
 };
 use crate::member::MemberId;
 
@@ -45,6 +46,9 @@ pub struct Member {
     pub grants: Vec<Grant>,
     /// `usher revoke`: out, whatever else stands.
     pub blocked: Option<Moment>,
+    /// `usher revoke --cancel`: what Stripe still charges ends first, so.
+    #[serde(default)]
+    pub cancels: Option<CancelWhen>,
     /// The latest play ever seen. It only advances.
     pub last_play: Option<Moment>,
     /// They came back (or were restored) then: 24 h of grace, a new spell.
@@ -59,12 +63,19 @@ pub struct Member {
     pub gone: Option<Gone>,
     /// What `usher restore` would bring back.
     pub undo: Option<Undo>,
+    /// `usher restore` was said: until they have access again, they are
+    /// invited with just what they had.
+    #[serde(default)]
+    pub restoring: Option<Restoring>,
     /// Plex refused to invite them.
     pub invite_refused: Option<InviteRefused>,
     /// Days (UTC) on which their address bounced for good.
     pub bounces: BTreeSet<chrono::NaiveDate>,
     /// When their Tautulli record is to be deleted, if still gone.
     pub forget_at: Option<Moment>,
+    /// It was deleted then, and nothing is recorded of them until it is back.
+    #[serde(default)]
+    pub forgotten: Option<Moment>,
     /// What happened, oldest first.
     pub journal: Vec<Entry>,
 }
@@ -266,6 +277,15 @@ pub struct Undo {
     pub grants: Vec<Grant>,
 }
 
+/// What `usher restore` gives back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Restoring {
+    /// When it was said.
+    pub since: Moment,
+    /// Libraries, downloads and filters, as they were.
+    pub share: Share,
+}
+
 /// Refusals of invites.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InviteRefused {
@@ -311,15 +331,18 @@ impl Member {
             matched_prices: BTreeSet::new(),
             grants: Vec::new(),
             blocked: None,
+            cancels: None,
             last_play: None,
             returned: None,
             idle: None,
             unpaid: BTreeMap::new(),
             gone: None,
             undo: None,
+            restoring: None,
             invite_refused: None,
             bounces: BTreeSet::new(),
             forget_at: None,
+            forgotten: None,
             journal: Vec::new(),
         }
     }

@@ -87,7 +87,7 @@ fn first_failing(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
     if let Some(why) = &scene.world.only_look {
         return Some(HeldBecause::OnlyLook { why: why.clone() });
     }
-    let revoked = is_revoked(proposal);
+    let revoked = is_revoked(scene, proposal);
     for source in &proposal.rests_on {
         if scene.world.state(*source).wholes < 2 && !revoked {
             return Some(HeldBecause::Looked { source: *source });
@@ -121,8 +121,13 @@ fn first_failing(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
 
 /// `usher revoke` is the operator's own word: it answers only to identity,
 /// clock, protected and the second look.
-fn is_revoked(proposal: &Proposal) -> bool {
-    matches!(&proposal.doing, Doing::Act(Act::End { cause: EndCause::Revoked, .. }))
+fn is_revoked(scene: Scene<'_>, proposal: &Proposal) -> bool {
+    let blocked = || scene.book.members.get(&proposal.member).is_some_and(|member| member.blocked.is_some());
+    match &proposal.doing {
+        Doing::Act(Act::End { cause: EndCause::Revoked, .. }) => true,
+        Doing::Act(Act::Cancel { .. }) => blocked(),
+        _ => false,
+    }
 }
 
 fn verdict(scene: Scene<'_>, key: &ActKey) -> Option<Verdict> {
@@ -257,7 +262,7 @@ pub fn drop_words(population: Population, drop: &super::Drop) -> String {
 fn crowds(scene: Scene<'_>, passing: &[Proposal]) -> BTreeMap<&'static str, usize> {
     let mut crowds = BTreeMap::new();
     for proposal in passing {
-        let Some(crowd) = proposal.class.crowd().filter(|_| !is_revoked(proposal)) else { continue };
+        let Some(crowd) = proposal.class.crowd().filter(|_| !is_revoked(scene, proposal)) else { continue };
         if !is_approved(scene, &proposal.key) && !is_rehearsed(scene, &proposal.key) {
             *crowds.entry(crowd).or_insert(0) += 1;
         }
@@ -273,7 +278,7 @@ fn is_rehearsed(scene: Scene<'_>, key: &ActKey) -> bool {
 /// stays, until approved, rejected or no longer due.
 fn hold_all(scene: Scene<'_>, proposal: &Proposal, crowds: &BTreeMap<&'static str, usize>) -> Option<HeldBecause> {
     let crowd = proposal.class.crowd()?;
-    if is_approved(scene, &proposal.key) || is_rehearsed(scene, &proposal.key) || is_revoked(proposal) {
+    if is_approved(scene, &proposal.key) || is_rehearsed(scene, &proposal.key) || is_revoked(scene, proposal) {
         return None;
     }
     let waiting =
@@ -312,7 +317,7 @@ impl Budget {
         if proposal.class != (Class::Removal { stated: false })
             || is_approved(scene, &proposal.key)
             || is_rehearsed(scene, &proposal.key)
-            || is_revoked(proposal)
+            || is_revoked(scene, proposal)
         {
             return None;
         }
@@ -366,7 +371,7 @@ pub fn second(scene: Scene<'_>, key: &ActKey, looked: &SecondLook) -> Result<Adm
     } else if let Some(why) = &looked.unanswered {
         return Err(NotNow::Held(HeldBecause::SecondLook { why: why.clone() }));
     }
-    if let (Class::Removal { .. }, Some(until), false) = (proposal.class, pace(scene), is_revoked(&proposal)) {
+    if let (Class::Removal { .. }, Some(until), false) = (proposal.class, pace(scene), is_revoked(scene, &proposal)) {
         return Err(NotNow::Held(HeldBecause::Pace { until }));
     }
     match proposal.doing {

@@ -285,7 +285,7 @@ fn taken_up(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Sh
         id = who::bind_account(now, book, &id, account);
     }
     let Some(member) = book.members.get_mut(&id) else { return id };
-    let back = member.gone.take().is_some();
+    let back = member.gone.take().is_some() | member.restoring.take().is_some();
     member.forget_at = None;
     member.idle = None;
     member.invite_refused = None;
@@ -372,6 +372,7 @@ fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment)
     member.gone = Some(Gone { at: now, by_us: true, why, standing });
     member.missing_since = None;
     member.idle = None;
+    member.restoring = None;
     member.matched_prices.clear();
     if had_access {
         book.explain(now, Population::Friends, format!("{id} {}", share.row.id));
@@ -401,6 +402,7 @@ fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     member.gone = Some(Gone { at: now, by_us: false, why: why.into(), standing });
     member.missing_since = None;
     member.idle = None;
+    member.restoring = None;
     member.note(now, why);
     let mut how = why.to_owned();
     if pays {

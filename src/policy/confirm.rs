@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::{Rules, World, letters, libraries};
 use crate::backoff;
-use crate::facts::{Moment, ShareId};
+use crate::facts::{CancelWhen, Moment, ShareId};
 use crate::ledger::{
     Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, Letter, Member, Owed, Removal,
 };
@@ -64,10 +64,12 @@ fn shows_effect(book: &Book, intent: &Intent, member: &Member) -> bool {
             record.row.id == *share && same && downloads.is_none_or(|wanted| record.row.downloads == Some(wanted))
         }),
         Act::End { share, .. } => member.share.as_ref().is_none_or(|record| record.row.id != *share),
-        Act::Cancel { subscription } => {
-            member.subscriptions.get(subscription).is_none_or(|billed| !billed.now.status.is_charging())
-        }
+        Act::Cancel { subscription, when } => member.subscriptions.get(subscription).is_none_or(|billed| {
+            let is_set = *when == CancelWhen::PeriodEnd && billed.now.scheduled_end().is_some();
+            is_set || !billed.now.status.is_charging()
+        }),
         Act::Forget { .. } => member.forget_at.is_none(),
+        Act::Remember { .. } => member.forgotten.is_none(),
     }
 }
 
@@ -80,14 +82,24 @@ fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &M
             book.note(&member.id, now, format!("share changed to {titles}: {}", intent.because));
         }
         Act::End { share, cause } => ended(now, rules, book, intent, member, *share, cause),
-        Act::Cancel { subscription } => {
-            let known = book.members.get_mut(&member.id);
+        Act::Cancel { subscription, when } => {
+            let known = book.members.get_mut(&member.id).filter(|known| known.blocked.is_none());
             if let Some(billed) = known.and_then(|known| known.subscriptions.get_mut(subscription)) {
                 billed.cut_off = Some(now);
             }
-            book.note(&member.id, now, format!("{subscription} cancelled at Stripe: {}", intent.because));
+            let how = match when {
+                CancelWhen::Now => "cancelled",
+                CancelWhen::PeriodEnd => "set to end with the paid period",
+            };
+            book.note(&member.id, now, format!("{subscription} {how} at Stripe: {}", intent.because));
         }
-        Act::Forget { .. } => book.note(&member.id, now, "deleted in Tautulli"),
+        Act::Forget { .. } => {
+            if let Some(known) = book.members.get_mut(&member.id) {
+                known.forgotten = Some(now);
+                known.note(now, "deleted in Tautulli");
+            }
+        }
+        Act::Remember { .. } => book.note(&member.id, now, "taken back in Tautulli: what they watch counts again"),
     }
 }
 

@@ -238,8 +238,7 @@ pub fn owe_removed(
             .map(|grant| format!("{} since {}", reasons::words(grant.kind), grant.since.date_naive()))
             .collect()
     });
-    let undo =
-        format!("They can be invited again in Plex at any time; what they had is kept in the book ({}).", member.id);
+    let undo = format!("usher restore {}", member.id);
     let letter = Letter::Removed { who: member.person(), why: why.to_owned(), checked, told, undo };
     book.owe(Owed::to_operator(Some(&member.id), &occasion, letter), rules.ways, now);
 }

@@ -5,6 +5,7 @@
 //! a plan that was carried out is followed by an empty one. What it never
 //! does: conclude anything from what is missing (promise 2).
 
+pub mod asks;
 pub mod brake;
 pub mod by_hand;
 pub mod comings;
@@ -23,6 +24,7 @@ pub mod reasons;
 mod rules;
 pub mod sharing;
 pub mod standing_reports;
+pub mod undo;
 pub mod unpaid;
 pub mod who;
 mod world;

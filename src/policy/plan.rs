@@ -8,9 +8,9 @@ use super::{
     inactivity::{self, Idle},
     paying,
     reasons::{self, Standing},
-    sharing, who,
+    sharing, undo, who,
 };
-use crate::facts::{Moment, Source};
+use crate::facts::{CancelWhen, Moment, Source};
 use crate::ledger::{Act, ActKey, EndCause, EndedBecause, Member};
 use crate::member::MemberId;
 
@@ -68,6 +68,8 @@ pub enum Class {
     CutOff,
     /// Deletes a record in Tautulli, long after.
     Forget,
+    /// Takes somebody back in Tautulli.
+    Remember,
 }
 
 impl Class {
@@ -85,7 +87,7 @@ impl Class {
             Self::Narrowing => Some("narrowings"),
             Self::Warning => Some("warnings"),
             Self::Invite { fresh: false, adoption: false } => Some("invites"),
-            Self::Invite { .. } | Self::Widening | Self::CancelInvite | Self::Forget => None,
+            Self::Invite { .. } | Self::Widening | Self::CancelInvite | Self::Forget | Self::Remember => None,
         }
     }
 }
@@ -133,6 +135,8 @@ pub fn plan(scene: Scene<'_>) -> Plan {
         }
         plan.proposals.extend(cut_off(scene, member, &standing));
         plan.proposals.extend(forget(scene, member));
+        plan.proposals.extend(undo::cancel_for_revoke(scene, member));
+        plan.proposals.extend(undo::remember(scene, member));
     }
     plan.proposals.sort_by(|a, b| (a.due, &a.key).cmp(&(b.due, &b.key)));
     plan
@@ -162,6 +166,7 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
                 format!("{subscription} {why} (ended {}); no other reason stands", at.format("%Y-%m-%d %H:%M UTC"));
             (subscription.0.clone(), words, due, ended.is_some_and(|ended| ended.stated))
         }
+        EndCause::Revoked if undo::is_charged_first(member) => return None,
         EndCause::Revoked => ("revoked".into(), "you revoked it".into(), member.blocked.unwrap_or(scene.now), false),
         EndCause::Idle { .. } => return None,
     };
@@ -287,7 +292,7 @@ fn cut_off(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Pro
         due: scene.now,
         approval: None,
         unwarned: None,
-        doing: Doing::Act(Act::Cancel { subscription }),
+        doing: Doing::Act(Act::Cancel { subscription, when: CancelWhen::Now }),
     })
 }
 

@@ -10,7 +10,7 @@ use super::{
     Scene, libraries,
     plan::{Class, Doing, Plan, Problem, Proposal},
     reasons::{ReasonKind, Standing},
-    who,
+    undo, who,
 };
 use crate::facts::{PriceId, SectionId, SectionSet, ShareId, Source};
 use crate::ledger::{Act, ActKey, Grant, GrantKind, InviteTo, Member};
@@ -31,6 +31,7 @@ pub fn make_it_so(scene: Scene<'_>, member: &Member, standing: &Standing, plan: 
         return;
     }
     match &member.share {
+        None if member.restoring.is_some() => plan.proposals.extend(undo::give_back(scene, member, standing)),
         None => invite(scene, member, standing, plan),
         Some(share) if share.row.is_accepted() => update(scene, member, standing, plan),
         Some(_) => {} // Pending: what an update would reach is not known; it waits.
@@ -115,26 +116,33 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
         due: billed().map(|billed| billed.first_seen).min().unwrap_or(scene.now),
         approval: None,
         unwarned: None,
-        doing: Doing::Act(Act::Invite { to, sections, downloads: granted.downloads }),
+        doing: Doing::Act(Act::Invite { to, sections, downloads: granted.downloads, settings: None }),
     });
 }
 
 /// Owner and home users are never invited; a VIP who pays is.
 fn is_paying_vip(scene: Scene<'_>, member: &Member, standing: &Standing) -> bool {
-    let of_the_house = member.home || (member.plex.is_some() && member.plex == scene.book.identities.owner);
-    !of_the_house && standing.has_stripe_reason()
+    !is_of_the_house(scene, member) && standing.has_stripe_reason()
+}
+
+/// The owner, or somebody in the owner's Plex Home.
+#[must_use]
+pub fn is_of_the_house(scene: Scene<'_>, member: &Member) -> bool {
+    member.home || (member.plex.is_some() && member.plex == scene.book.identities.owner)
 }
 
 /// By account id where it is known, once by address if that is refused, then
 /// nobody: unmatched (RULES R2).
-fn invite_to(member: &Member) -> Option<InviteTo> {
+pub(super) fn invite_to(member: &Member) -> Option<InviteTo> {
     let refused = member.invite_refused.as_ref();
     if let Some(account) = member.plex.filter(|_| refused.is_none_or(|refused| !refused.by_id)) {
         return Some(InviteTo::Account(account));
     }
     // Their Plex account's own address, once an account is known: the one they
     // paid with could be another account's.
-    let email = member.email.as_ref().filter(|_| member.plex.is_some()).or(member.paying_email())?;
+    let restored = || member.restoring.as_ref().and_then(|restoring| restoring.share.email.as_ref());
+    let email = member.email.as_ref().filter(|_| member.plex.is_some());
+    let email = email.or_else(|| member.paying_email()).or_else(restored)?;
     if refused.is_some_and(|refused| refused.by_email) || (member.plex.is_none() && who::is_relay(email)) {
         return None;
     }
@@ -235,7 +243,7 @@ pub fn matching_prices(scene: Scene<'_>, member: &Member, standing: &Standing) -
     (measured && granted.sections == current).then(|| prices(member, standing))
 }
 
-fn sources(standing: &Standing) -> BTreeSet<Source> {
+pub(super) fn sources(standing: &Standing) -> BTreeSet<Source> {
     let mut sources = BTreeSet::from([Source::Plex]);
     if standing.has_stripe_reason() {
         sources.insert(Source::Stripe);

@@ -152,6 +152,8 @@ pub fn merge(now: Moment, book: &mut Book, from: &MemberId, into: &MemberId, why
     member.grants.extend(old.grants);
     member.bounces.extend(old.bounces);
     member.blocked = member.blocked.or(old.blocked);
+    member.cancels = member.cancels.or(old.cancels);
+    member.restoring = member.restoring.take().or(old.restoring);
     member.since = member.since.min(old.since);
     if old.share.is_some() {
         member.share = old.share;

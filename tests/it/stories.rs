@@ -16,6 +16,7 @@ mod libraries;
 mod money;
 mod outages;
 mod restart;
+mod undo;
 
 use chrono::TimeDelta;
 use sandbox::rig::Rig;
@@ -96,6 +97,18 @@ async fn say(rig: &Rig, word: &str, ids: &[&str]) {
 async fn accept(rig: &Rig, what: &str) {
     let answer = rig.ask(serde_json::json!({ "ask": "accept", "what": what })).await;
     assert!(answer.get("error").is_none(), "accept {what}: {answer}");
+}
+
+/// An ask that is done, and what it says.
+async fn asked(rig: &Rig, ask: Value) -> String {
+    let answer = rig.ask(ask.clone()).await;
+    answer["text"].as_str().unwrap_or_else(|| panic!("{ask}: {answer}")).to_owned()
+}
+
+/// An ask that is refused, and why.
+async fn refused(rig: &Rig, ask: Value) -> String {
+    let answer = rig.ask(ask.clone()).await;
+    answer["error"]["message"].as_str().unwrap_or_else(|| panic!("{ask}: {answer}")).to_owned()
 }
 
 /// `usher why WHO`, as text.

@@ -27,6 +27,8 @@ use crate::{
     secret::Secret,
 };
 
+pub use crate::facts::CancelWhen;
+
 const NAME: &str = "Stripe";
 const SITE: &str = "https://api.stripe.com";
 /// The version whose answers were tested; within a train only additions.
@@ -37,15 +39,6 @@ const CALL_SECS: u64 = 30;
 const PAGE: &str = "100";
 /// 100,000 rows: beyond that something turns in circles.
 const PAGES_MAX: usize = 1000;
-
-/// When a cancellation takes effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CancelWhen {
-    /// At once; nothing is paid back.
-    Now,
-    /// When the paid period ends.
-    PeriodEnd,
-}
 
 /// The operator's account at Stripe.
 #[derive(Clone)]

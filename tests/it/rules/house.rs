@@ -356,7 +356,7 @@ impl House {
                     let id = 900 + u64::try_from(self.friends.shares.len()).unwrap();
                     self.invite(id, name.split('@').next().unwrap(), &[MOVIES]);
                 }
-                Act::Cancel { .. } | Act::Forget { .. } => {}
+                Act::Cancel { .. } | Act::Forget { .. } | Act::Remember { .. } => {}
             }
         }
         self.later(TimeDelta::seconds(15));

@@ -1,0 +1,159 @@
+//! What the operator asks for, and what becomes of the book by it.
+//!
+//! Promises: an ask names one person or does nothing; it is done whole or
+//! refused with a sentence that says what would do; the same ask twice changes
+//! nothing the second time. Never: anything outside the book. What follows
+//! from the new book is planned and braked like everything else.
+
+mod both;
+mod undo;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Rules, Scene, World, brake,
+    plan::{self},
+    who,
+};
+use crate::facts::{CancelWhen, Moment};
+use crate::ledger::{Book, Member};
+use crate::member::MemberId;
+
+pub use both::carry_over;
+
+/// What the operator asks for. Words are the commands' own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Ask {
+    /// Let held actions go on. `h-…` ids, or `all`.
+    Approve { ids: Vec<String> },
+    /// Drop held actions for this occasion. `h-…` ids, or `all`.
+    Reject { ids: Vec<String> },
+    /// End an identity, clock, continuity or old-state hold.
+    Accept { what: Accept },
+    /// Give back what a removal took (promise 9).
+    Restore { who: String },
+    /// Out, whatever else stands.
+    Revoke {
+        who: String,
+        #[serde(default)]
+        cancel: Option<CancelWhen>,
+    },
+}
+
+/// An ask, or the wish to know what it would change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// What.
+    #[serde(flatten)]
+    pub ask: Ask,
+    /// `--dry-run`: only say what would change.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+impl From<Ask> for Wish {
+    fn from(ask: Ask) -> Self {
+        Self { ask, dry_run: false }
+    }
+}
+
+/// What `usher accept` may end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accept {
+    /// Another Plex server, or far fewer friends than before.
+    Server,
+    /// Another Stripe account or mode, or far fewer subscriptions.
+    Stripe,
+    /// Another Tautulli, or far less history.
+    Tautulli,
+    /// A clock that went back before the last commit.
+    Clock,
+    /// A book that is older than its history.
+    State,
+}
+
+/// What an ask came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// What was done, a sentence a line.
+    pub lines: Vec<String>,
+    /// Whom it concerned, as the book knew them before.
+    pub about: Vec<MemberId>,
+}
+
+impl Said {
+    fn about(member: &MemberId, line: impl Into<String>) -> Self {
+        Self { lines: vec![line.into()], about: vec![member.clone()] }
+    }
+
+    fn and(mut self, line: impl Into<String>) -> Self {
+        self.lines.push(line.into());
+        self
+    }
+}
+
+/// What an ask may look at besides the book that it changes.
+#[derive(Clone, Copy)]
+pub struct Hearing<'a> {
+    /// The present instant.
+    pub now: Moment,
+    /// The operator's thresholds.
+    pub rules: &'a Rules,
+    /// What the services said last.
+    pub world: &'a World,
+}
+
+impl<'a> Hearing<'a> {
+    fn scene(self, book: &'a Book) -> Scene<'a> {
+        Scene { now: self.now, rules: self.rules, book, world: self.world }
+    }
+
+    fn day(self, at: Moment) -> NaiveDate {
+        self.rules.day_of(at - chrono::TimeDelta::seconds(1))
+    }
+}
+
+/// Changes the book as asked. On an error the book may be half changed: throw
+/// it away.
+///
+/// # Errors
+/// A sentence: why nothing is done, and what would do.
+pub fn carry_out(hearing: Hearing<'_>, book: &mut Book, ask: &Ask) -> Result<Said, String> {
+    match ask {
+        Ask::Approve { .. } | Ask::Reject { .. } | Ask::Accept { .. } => Ok(Said::default()),
+        Ask::Restore { who } => undo::restore(hearing, book, &meant(book, who)?),
+        Ask::Revoke { who, cancel } => undo::revoke(hearing, book, &meant(book, who)?, *cancel),
+    }
+}
+
+fn of<'a>(book: &'a Book, id: &MemberId) -> Result<&'a Member, String> {
+    book.members.get(id).ok_or_else(|| format!("{id} is not in the book"))
+}
+
+fn meant(book: &Book, who: &str) -> Result<MemberId, String> {
+    who::find(book, who).map(|member| member.id.clone())
+}
+
+/// What follows for these people from the book as it stands now.
+#[must_use]
+pub fn what_comes_next(scene: Scene<'_>, about: &[MemberId]) -> Vec<String> {
+    let mut about: Vec<&MemberId> = about.iter().map(|id| scene.book.merged.get(id).unwrap_or(id)).collect();
+    about.sort();
+    about.dedup();
+    let admission = brake::admit(scene, plan::plan(scene));
+    let mut lines = Vec::new();
+    for proposal in admission.admitted.iter().filter(|proposal| about.contains(&&proposal.member)) {
+        let dry = if scene.rules.ways.dry_run { " (dry run: told, not done)" } else { "" };
+        lines.push(format!("next: {}{dry}", proposal.what));
+    }
+    for (proposal, because) in admission.held.iter().filter(|(proposal, _)| about.contains(&&proposal.member)) {
+        lines.push(format!("next: {}; it waits ({}): {}", proposal.what, because.rule(), because.sentence()));
+    }
+    if lines.is_empty() {
+        lines.push("next: nothing; no share is changed by it".into());
+    }
+    lines
+}

@@ -1,0 +1,121 @@
+//! Promise 9, undo: what a removal took away is given back just as it was;
+//! and `usher revoke`, which it also undoes.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Scene, libraries,
+    plan::{Class, Doing, Proposal},
+    reasons::{self, Standing},
+    sharing,
+};
+use crate::facts::{CancelWhen, SectionId, SectionSet, SharingSettings, Source};
+use crate::ledger::{Act, ActKey, Billed, Member, Restoring};
+
+/// The invite that gives back what `usher restore` found in the book: these
+/// libraries, downloads and filters, whatever a tier would give.
+#[must_use]
+pub fn give_back(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposal> {
+    let restoring = member.restoring.as_ref()?;
+    if standing.reasons.is_empty() || sharing::is_of_the_house(scene, member) {
+        return None;
+    }
+    let to = sharing::invite_to(member)?;
+    let sections = SectionSet::new(sections(scene, restoring))?;
+    let downloads = restoring.share.downloads.unwrap_or(false);
+    let titles = libraries::titles(&scene.book.libraries, sections.ids()).join(", ");
+    let mut rests_on = sharing::sources(standing);
+    rests_on.insert(Source::Plex);
+    Some(Proposal {
+        key: ActKey::new("invite", &member.id, &format!("restore-{}", restoring.since.timestamp())),
+        member: member.id.clone(),
+        // The operator's own word, for one person: it waits for no other word.
+        class: Class::Invite { fresh: true, adoption: false },
+        what: format!("invite {} to {titles}", member.name()),
+        because: "you asked to give back what they had".into(),
+        rests_on,
+        due: restoring.since,
+        approval: None,
+        unwarned: None,
+        doing: Doing::Act(Act::Invite { to, sections, downloads, settings: settings(restoring, downloads) }),
+    })
+}
+
+/// The libraries that they had, as far as the server still has them.
+#[must_use]
+pub fn sections(scene: Scene<'_>, restoring: &Restoring) -> BTreeSet<SectionId> {
+    let known = &scene.book.libraries.known;
+    restoring.share.libraries(known).into_iter().filter(|id| known.contains_key(id)).collect()
+}
+
+/// Every setting as it was read; the downloads as they were counted.
+fn settings(restoring: &Restoring, downloads: bool) -> Option<SharingSettings> {
+    let mut settings = restoring.share.settings.clone()?;
+    settings.insert("allowSync".into(), downloads.into());
+    Some(settings)
+}
+
+/// Whoever was deleted in Tautulli and is here again must be taken back there:
+/// else nothing that they watch is ever recorded (LESSONS G15).
+#[must_use]
+pub fn remember(scene: Scene<'_>, member: &Member) -> Option<Proposal> {
+    let (forgotten, plex) = (member.forgotten?, member.plex?);
+    let here = member.share.is_some() || member.restoring.is_some();
+    if !here || !scene.rules.configured.contains(&Source::Tautulli) {
+        return None;
+    }
+    Some(Proposal {
+        key: ActKey::new("remember", &member.id, &forgotten.timestamp().to_string()),
+        member: member.id.clone(),
+        class: Class::Remember,
+        what: format!("take {} back in Tautulli", member.name()),
+        because: "they are here again".into(),
+        rests_on: BTreeSet::from([Source::Plex, Source::Tautulli]),
+        due: scene.now,
+        approval: None,
+        unwarned: None,
+        doing: Doing::Act(Act::Remember { plex }),
+    })
+}
+
+/// What Stripe would still take money for.
+pub fn charging(member: &Member) -> impl Iterator<Item = &Billed> {
+    member.subscriptions.values().filter(|billed| billed.vanished.is_none() && billed.now.status.is_charging())
+}
+
+/// Revoked with `--cancel`: nobody is ended while Stripe still charges them
+/// (RULES R4).
+#[must_use]
+pub fn is_charged_first(member: &Member) -> bool {
+    member.cancels.is_some() && charging(member).next().is_some()
+}
+
+/// The cancellations that `usher revoke --cancel` asked for.
+#[must_use]
+pub fn cancel_for_revoke(scene: Scene<'_>, member: &Member) -> Vec<Proposal> {
+    let (Some(blocked), Some(when)) = (member.blocked, member.cancels) else { return Vec::new() };
+    if reasons::protected(scene, member).is_some() {
+        return Vec::new();
+    }
+    let is_open = |billed: &&Billed| when == CancelWhen::Now || billed.now.scheduled_end().is_none();
+    let proposal = |billed: &Billed| {
+        let subscription = billed.now.id.clone();
+        let how = match when {
+            CancelWhen::Now => "cancel",
+            CancelWhen::PeriodEnd => "set the end of",
+        };
+        Proposal {
+            key: ActKey::new("cancel", &member.id, subscription.as_str()),
+            member: member.id.clone(),
+            class: Class::CutOff,
+            what: format!("{how} {subscription} of {} at Stripe", member.name()),
+            because: "you revoked their access".into(),
+            rests_on: BTreeSet::from([Source::Plex, Source::Stripe]),
+            due: blocked,
+            approval: None,
+            unwarned: None,
+            doing: Doing::Act(Act::Cancel { subscription, when }),
+        }
+    };
+    charging(member).filter(is_open).map(proposal).collect()
+}
