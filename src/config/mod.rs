@@ -163,9 +163,7 @@ impl Config {
             ("PRUNE_PAYING=true", house.prune_paying),
             ("ON_REFUND=end", house.on_refund == OnReversal::End),
             ("ON_DISPUTE=end", house.on_dispute == OnReversal::End),
-            ("UNMANAGED=require-subscription", house.unmanaged == Unmanaged::RequireSubscription),
             ("UNFRIEND_AFTER_DAYS", house.unfriend_after_days.is_some()),
-            ("SEATS", house.seats.is_some()),
             ("FREE_TIER_INVITE_CODE", !self.tiers.free_codes.is_empty()),
             ("HEARTBEAT_URL", self.heartbeat_url.is_some()),
         ];

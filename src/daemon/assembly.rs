@@ -157,6 +157,12 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
             .map(|stripe| stripe.products.iter().cloned().collect::<BTreeSet<_>>())
             .unwrap_or_default(),
         forget_days: config.tautulli.as_ref().and_then(|tautulli| tautulli.forget_days).map(i64::from),
+        prune_paying: house.prune_paying,
+        invite_days: i64::from(house.invite_days),
+        seats: house.seats.map(|seats| seats as usize),
+        unmanaged_days: (house.unmanaged == config::Unmanaged::RequireSubscription)
+            .then_some(i64::from(house.adoption_grace_days)),
+        unfriend_days: house.unfriend_after_days.map(i64::from),
     })
 }
 

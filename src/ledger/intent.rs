@@ -69,6 +69,10 @@ pub enum EndCause {
     Lapsed { subscription: SubscriptionId, ended: Moment, because: EndedBecause },
     /// Idle too long (RULES R3).
     Idle { spell: Moment, days: i64, warned: Option<Moment>, promised_end: Option<Moment> },
+    /// In by hand alone, where places need a subscription (RULES R5).
+    Unmanaged { asked: Option<Moment>, promised_end: Option<Moment> },
+    /// An invite for a grant that nobody took up (RULES R6).
+    InviteLapsed { days: i64 },
     /// `usher revoke`.
     Revoked,
 }

@@ -59,6 +59,9 @@ pub struct Member {
     /// letter and its own time.
     #[serde(default, rename = "unpaid_spells")]
     pub unpaid: BTreeMap<SubscriptionId, UnpaidSpell>,
+    /// They were asked to subscribe (`UNMANAGED=require-subscription`).
+    #[serde(default)]
+    pub asked: Option<AskedSpell>,
     /// How their last share came to its end.
     pub gone: Option<Gone>,
     /// What `usher restore` would bring back.
@@ -252,6 +255,21 @@ pub struct UnpaidSpell {
     pub no_channel: bool,
 }
 
+/// They are in by hand alone, and were asked to subscribe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedSpell {
+    /// When the letter came to be owed.
+    pub since: Moment,
+    /// The letter.
+    pub notice: NoticeKey,
+    /// When a channel accepted it.
+    pub told_at: Option<Moment>,
+    /// Nothing happens before this: the end of the promised day.
+    pub promised_end: Option<Moment>,
+    /// There was no way to reach them.
+    pub no_channel: bool,
+}
+
 /// How a share ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gone {
@@ -336,6 +354,7 @@ impl Member {
             returned: None,
             idle: None,
             unpaid: BTreeMap::new(),
+            asked: None,
             gone: None,
             undo: None,
             restoring: None,

@@ -72,6 +72,9 @@ pub enum Letter {
         never_watched: bool,
         until: NaiveDate,
         downloads: bool,
+        /// `PRUNE_PAYING`: what follows is that their subscription is cancelled.
+        #[serde(default)]
+        pays: bool,
     },
     /// Removed for inactivity.
     RemovedInactive { idle_days: i64, warned_on: Option<NaiveDate>, was_promised: Option<NaiveDate> },
@@ -86,6 +89,12 @@ pub enum Letter {
     AccessEnding { on: NaiveDate, days_left: i64 },
     /// Access ended because paying ended.
     AccessEnded { because: EndedBecause },
+    /// Their invite still waits; `lapses`: the day after which it is taken back.
+    InviteReminder { libraries: Vec<String>, address: Email, days_ago: i64, lapses: Option<NaiveDate> },
+    /// `UNMANAGED=require-subscription`: subscribe before the end of `until`.
+    Subscribe { until: NaiveDate, address: Option<Email> },
+    /// `PRUNE_PAYING`: cancelled for not watching; paid for until `until`.
+    SubscriptionCancelled { idle_days: i64, until: Option<NaiveDate> },
 
     // To the operator.
     /// Somebody has access now.
@@ -120,6 +129,8 @@ pub enum EndedBecause {
     PaymentFailed,
     /// The trial ended without a payment method.
     TrialEnded,
+    /// Places need a subscription, and they have none (RULES R5).
+    NoSubscription,
     /// The operator ended it.
     Operator,
 }
@@ -143,7 +154,7 @@ impl Letter {
     /// made anew; a promise of a day gone by helps nobody.
     #[must_use]
     pub fn promises_a_day(&self) -> bool {
-        matches!(self, Self::InactivityWarning { .. } | Self::PaymentFailed { .. })
+        matches!(self, Self::InactivityWarning { .. } | Self::PaymentFailed { .. } | Self::Subscribe { .. })
     }
 
     /// The kind's word, as in keys, logs, template names and `preview`.
@@ -157,6 +168,9 @@ impl Letter {
             Self::PaymentFailed { .. } => "payment_failed",
             Self::AccessEnding { .. } => "access_ending",
             Self::AccessEnded { .. } => "access_ended",
+            Self::InviteReminder { .. } => "invite_reminder",
+            Self::Subscribe { .. } => "subscribe",
+            Self::SubscriptionCancelled { .. } => "subscription_cancelled",
             Self::Joined { .. } => "joined",
             Self::Departed { .. } => "departed",
             Self::Warned { .. } => "warned",

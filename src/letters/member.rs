@@ -15,16 +15,31 @@ pub(super) fn facts(letter: &Letter) -> Option<Value> {
             "downloads": downloads,
             "address": name(address.as_str()),
         }),
+        Letter::InviteReminder { libraries, address, days_ago, lapses } => json!({
+            "libraries": names(libraries),
+            "address": name(address.as_str()),
+            "ago": days(*days_ago),
+            "lapses": lapses.map(day),
+        }),
+        Letter::Subscribe { until, address } => json!({
+            "until": day(*until),
+            "address": address.as_ref().map(|address| name(address.as_str())),
+        }),
+        Letter::SubscriptionCancelled { idle_days, until } => json!({
+            "idle": days(*idle_days),
+            "until": until.map(day),
+        }),
         Letter::Welcome { libraries, downloads } => json!({
             "libraries": names(libraries),
             "downloads": downloads,
         }),
-        Letter::InactivityWarning { idle_days, last_play, never_watched, until, downloads } => json!({
+        Letter::InactivityWarning { idle_days, last_play, never_watched, until, downloads, pays } => json!({
             "idle": days(*idle_days),
             "last_play": last_play.map(day),
             "never_watched": never_watched,
             "until": day(*until),
             "downloads": downloads,
+            "pays": pays,
         }),
         Letter::RemovedInactive { idle_days, warned_on, was_promised } => json!({
             "idle": days(*idle_days),

@@ -88,6 +88,12 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("access_ending.txt", include_str!("templates/access_ending.txt")),
     ("access_ended.html", include_str!("templates/access_ended.html")),
     ("access_ended.txt", include_str!("templates/access_ended.txt")),
+    ("invite_reminder.html", include_str!("templates/invite_reminder.html")),
+    ("invite_reminder.txt", include_str!("templates/invite_reminder.txt")),
+    ("subscribe.html", include_str!("templates/subscribe.html")),
+    ("subscribe.txt", include_str!("templates/subscribe.txt")),
+    ("subscription_cancelled.html", include_str!("templates/subscription_cancelled.html")),
+    ("subscription_cancelled.txt", include_str!("templates/subscription_cancelled.txt")),
     ("operator.html", include_str!("templates/operator.html")),
     ("operator.txt", include_str!("templates/operator.txt")),
 ];

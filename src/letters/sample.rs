@@ -8,7 +8,7 @@ use crate::ledger::{Audience, Dispatch, EndedBecause, FirstSending, Letter, Memb
 use crate::member::MemberId;
 
 /// Every kind's word, members' letters first.
-pub const KINDS: [&str; 17] = [
+pub const KINDS: [&str; 20] = [
     "invited",
     "welcome",
     "inactivity_warning",
@@ -16,6 +16,9 @@ pub const KINDS: [&str; 17] = [
     "payment_failed",
     "access_ending",
     "access_ended",
+    "invite_reminder",
+    "subscribe",
+    "subscription_cancelled",
     "joined",
     "departed",
     "warned",
@@ -64,6 +67,7 @@ fn to_member(kind: &str) -> Option<Letter> {
             never_watched: false,
             until: date(2026, 11, 24)?,
             downloads: true,
+            pays: false,
         },
         "removed_inactive" => {
             Letter::RemovedInactive { idle_days: 30, warned_on: date(2026, 11, 21), was_promised: date(2026, 11, 24) }
@@ -76,6 +80,14 @@ fn to_member(kind: &str) -> Option<Letter> {
         },
         "access_ending" => Letter::AccessEnding { on: date(2026, 11, 28)?, days_left: 7 },
         "access_ended" => Letter::AccessEnded { because: EndedBecause::Canceled },
+        "invite_reminder" => Letter::InviteReminder {
+            libraries: libraries(),
+            address: Email::parse("ann@example.com")?,
+            days_ago: 10,
+            lapses: date(2026, 11, 25),
+        },
+        "subscribe" => Letter::Subscribe { until: date(2026, 12, 5)?, address: Email::parse("ann@example.com") },
+        "subscription_cancelled" => Letter::SubscriptionCancelled { idle_days: 30, until: date(2026, 12, 5) },
         _ => return None,
     })
 }

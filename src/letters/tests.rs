@@ -69,7 +69,9 @@ fn visible(html: &str) -> String {
 fn text_and_html_say_the_same() {
     let bare = Renderer::new(Brand { support_link: None, public_url: None, ..brand() }, &BTreeMap::new()).unwrap();
     let mut dispatches: Vec<_> = KINDS.iter().filter_map(|kind| sample_dispatch(kind)).collect();
-    for because in [EndedBecause::PaymentFailed, EndedBecause::TrialEnded, EndedBecause::Operator] {
+    for because in
+        [EndedBecause::PaymentFailed, EndedBecause::TrialEnded, EndedBecause::NoSubscription, EndedBecause::Operator]
+    {
         dispatches.push(Dispatch { letter: Letter::AccessEnded { because }, ..sample_dispatch("welcome").unwrap() });
     }
     let nothing = Letter::PaymentFailed { amount: None, pay_url: None, access_until: None, next_attempt: None };
@@ -163,6 +165,7 @@ fn a_template_that_fails_on_a_letter_leaves_the_word_to_ours() {
         never_watched: true,
         until: chrono::NaiveDate::from_ymd_opt(2026, 11, 24).unwrap(),
         downloads: false,
+        pays: false,
     };
     let dispatch = Dispatch { letter, ..sample_dispatch("inactivity_warning").unwrap() };
     assert_eq!(own.mail(&dispatch, Tz::UTC), renderer().mail(&dispatch, Tz::UTC));

@@ -376,7 +376,7 @@ pub fn second(scene: Scene<'_>, key: &ActKey, looked: &SecondLook) -> Result<Adm
     }
     match proposal.doing {
         Doing::Act(act) => Ok(Admitted(Order { key: key.clone(), member: proposal.member, act })),
-        Doing::Warn { .. } => Err(NotNow::NoLongerDue),
+        Doing::Warn { .. } | Doing::AskToSubscribe => Err(NotNow::NoLongerDue),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Rules, World, letters, libraries};
+use super::{Rules, World, letters, libraries, pending};
 use crate::backoff;
 use crate::facts::{CancelWhen, Moment, ShareId};
 use crate::ledger::{
@@ -135,6 +135,9 @@ fn ended(
     let had_access = member.undo.as_ref().is_some_and(|undo| undo.share.is_accepted());
     if !had_access {
         book.note(&member.id, now, format!("invite taken back: {}", intent.because));
+        if let EndCause::InviteLapsed { days } = cause {
+            pending::tell_lapsed(now, rules, book, member, *days);
+        }
         return;
     }
     let stated = match cause {
@@ -143,7 +146,7 @@ fn ended(
             let over = member.subscriptions.get(subscription).is_some_and(said);
             over || *because == EndedBecause::TrialEnded
         }
-        EndCause::Idle { .. } | EndCause::Revoked => false,
+        EndCause::Idle { .. } | EndCause::Unmanaged { .. } | EndCause::InviteLapsed { .. } | EndCause::Revoked => false,
     };
     book.removals.push(Removal { at: now, member: member.id.clone(), stated });
     book.note(&member.id, now, format!("removed: {}", intent.because));

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{
-    Rules, Scene, World, brake, by_hand, confirm, letters, libraries,
+    Rules, Scene, World, brake, by_hand, confirm, letters, libraries, pending,
     plan::{self, Doing, Problem, Proposal},
-    reasons, sharing, standing_reports, who,
+    reasons, sharing, standing_reports, unmanaged, who,
 };
 use crate::facts::{Moment, PriceId};
 use crate::ledger::{ActKey, Book, HeldBecause, Hold, Intent, IntentState, Letter, Owed, Verdict};
@@ -38,6 +38,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     let unresolved = libraries::take_up(book, rules.tiers.all());
     letters::take_note(now, rules, world, book);
     letters::owe_money_letters(now, rules, world, book);
+    pending::remind(now, rules, world, book);
     let mut plan = plan::plan(Scene { now, rules, book, world });
     if !book.libraries.known.is_empty() {
         plan.problems.extend(unresolved.into_iter().map(unresolved_tier));
@@ -75,6 +76,11 @@ fn write_down(now: Moment, rules: &Rules, book: &mut Book, proposal: Proposal) {
     let act = match proposal.doing {
         Doing::Warn { spell, days } => {
             letters::open_idle_spell(now, rules, book, &proposal.member, spell, days);
+            book.holds.remove(&proposal.key);
+            return;
+        }
+        Doing::AskToSubscribe => {
+            unmanaged::open(now, rules, book, &proposal.member);
             book.holds.remove(&proposal.key);
             return;
         }
@@ -261,6 +267,8 @@ pub fn next_deadline(scene: Scene<'_>) -> Option<Moment> {
             }
         }
         deadlines.extend(member.forget_at);
+        deadlines.extend(member.asked.as_ref().and_then(|asked| asked.promised_end));
+        deadlines.extend(pending::deadlines(scene, member));
     }
     deadlines.extend(scene.book.intents.values().map(|intent| intent.not_before));
     deadlines.extend(brake::pace(scene));

@@ -8,7 +8,7 @@ use super::{
     Rules, Scene, World,
     inactivity::{self, Idle},
     reasons::{self, ReasonKind},
-    unpaid,
+    unmanaged, unpaid,
 };
 use crate::facts::{Moment, ShareId};
 use crate::ledger::{Book, Channel, Delivery, EndedBecause, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed};
@@ -27,6 +27,7 @@ pub fn take_note(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
         end_stale_idle_spell(now, rules, world, book, &id);
         note_idle_warning(now, rules, book, &id);
         unpaid::take_note(now, rules, book, &id);
+        unmanaged::take_note(now, rules, world, book, &id);
     }
 }
 
@@ -128,6 +129,7 @@ pub fn open_idle_spell(now: Moment, rules: &Rules, book: &mut Book, id: &MemberI
         never_watched: member.last_play.is_none(),
         until: promise(now, rules),
         downloads: member.share.as_ref().and_then(|share| share.row.downloads) != Some(false),
+        pays: false,
     };
     let mut owed = Owed::to_member(&member, format!("idle-{}", spell.timestamp()), letter, TimeDelta::days(365));
     if member.bounces.len() >= 2 {
@@ -213,6 +215,10 @@ pub fn owe_removed(
         EndCause::Lapsed { subscription, because, .. } => {
             (format!("ended-{subscription}-{share}"), Letter::AccessEnded { because: *because })
         }
+        EndCause::Unmanaged { .. } => {
+            (format!("unmanaged-{share}"), Letter::AccessEnded { because: EndedBecause::NoSubscription })
+        }
+        EndCause::InviteLapsed { .. } => return, // Nobody lost access.
         EndCause::Revoked => {
             (format!("revoked-{}", now.timestamp()), Letter::AccessEnded { because: EndedBecause::Operator })
         }

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use super::{
     PruneMode, Scene,
     inactivity::{self, Idle},
-    paying,
+    paying, pending,
     reasons::{self, Standing},
-    sharing, undo, who,
+    sharing, undo, unmanaged, who,
 };
 use crate::facts::{CancelWhen, Moment, Source};
 use crate::ledger::{Act, ActKey, EndCause, EndedBecause, Member};
@@ -46,6 +46,8 @@ pub enum Doing {
     Act(Act),
     /// An inactivity warning, which opens the spell that began then.
     Warn { spell: Moment, days: i64 },
+    /// A letter with the way to subscribe (RULES R5).
+    AskToSubscribe,
 }
 
 /// What kind of thing it is, for the brake.
@@ -121,15 +123,22 @@ pub struct Problem {
 #[must_use]
 pub fn plan(scene: Scene<'_>) -> Plan {
     let mut plan = Plan::default();
+    let hindrance = unmanaged::hindrance(scene);
     for member in scene.book.members.values() {
         let standing = reasons::standing(scene, member);
         if is_untold(scene, member, &standing) {
             plan.untold.insert(member.id.clone());
         }
-        match end(scene, member, &standing) {
+        match end(scene, member, &standing).or_else(|| pending::lapse(scene, member, &standing, &mut plan)) {
             Some(proposal) => plan.proposals.push(proposal),
             None => {
+                let before = plan.proposals.len();
                 idle(scene, member, &standing, &mut plan);
+                // Whoever goes for not watching isn't removed twice.
+                let goes = |proposal: &Proposal| matches!(proposal.class, Class::Removal { .. });
+                if !plan.proposals[before..].iter().any(goes) {
+                    plan.proposals.extend(unmanaged::propose(scene, member, &standing, hindrance.as_ref()));
+                }
                 sharing::make_it_so(scene, member, &standing, &mut plan);
             }
         }
@@ -139,6 +148,7 @@ pub fn plan(scene: Scene<'_>) -> Plan {
         plan.proposals.extend(undo::remember(scene, member));
     }
     plan.proposals.sort_by(|a, b| (a.due, &a.key).cmp(&(b.due, &b.key)));
+    pending::keep_seats(scene, &mut plan);
     plan
 }
 
@@ -159,6 +169,7 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
                 EndedBecause::Canceled => "was canceled, and the paid time is over",
                 EndedBecause::PaymentFailed => "was not paid",
                 EndedBecause::TrialEnded => "had a trial that ended without a payment method",
+                EndedBecause::NoSubscription => "is missing",
                 EndedBecause::Operator => "was ended by you",
             };
             let due = ended.map_or(*at, |ended| ended.due);
@@ -168,7 +179,7 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
         }
         EndCause::Revoked if undo::is_charged_first(member) => return None,
         EndCause::Revoked => ("revoked".into(), "you revoked it".into(), member.blocked.unwrap_or(scene.now), false),
-        EndCause::Idle { .. } => return None,
+        EndCause::Idle { .. } | EndCause::Unmanaged { .. } | EndCause::InviteLapsed { .. } => return None,
     };
     let mut rests_on = BTreeSet::from([Source::Plex]);
     if !matches!(cause, EndCause::Revoked) {

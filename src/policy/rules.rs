@@ -49,6 +49,17 @@ pub struct Rules {
     pub products: BTreeSet<ProductId>,
     /// Days after a removal until Tautulli's record is deleted; `None` = never.
     pub forget_days: Option<i64>,
+    /// `PRUNE_PAYING`: payers who don't watch are looked at, too.
+    pub prune_paying: bool,
+    /// `INVITE_DAYS`: a grant's invite lapses after so long.
+    pub invite_days: i64,
+    /// `SEATS`; `None` = no limit.
+    pub seats: Option<usize>,
+    /// `UNMANAGED=require-subscription`: the days that people in by hand have to
+    /// subscribe (`ADOPTION_GRACE_DAYS`); `None` = they stay.
+    pub unmanaged_days: Option<i64>,
+    /// `UNFRIEND_AFTER_DAYS`; `None` = never.
+    pub unfriend_days: Option<i64>,
 }
 
 /// `PRUNE_MODE`.
@@ -261,6 +272,11 @@ mod tests {
             tiers: Tiers::Default(None),
             products: BTreeSet::new(),
             forget_days: Some(30),
+            prune_paying: false,
+            invite_days: 14,
+            seats: None,
+            unmanaged_days: None,
+            unfriend_days: None,
         }
     }
 }

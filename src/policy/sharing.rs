@@ -8,8 +8,9 @@ use chrono::TimeDelta;
 
 use super::{
     Scene, libraries,
+    paying::{self, Grace, Stands},
     plan::{Class, Doing, Plan, Problem, Proposal},
-    reasons::{ReasonKind, Standing},
+    reasons::{Reason, ReasonKind, Standing},
     undo, who,
 };
 use crate::facts::{PriceId, SectionId, SectionSet, ShareId, Source};
@@ -80,12 +81,12 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     if standing.protected.is_some() && !is_paying_vip(scene, member, standing) {
         return;
     }
-    let grants = |kind| match kind {
+    let calls = |reason: &&Reason| match reason.kind {
         ReasonKind::Paying => true,
         ReasonKind::Granted(kind) => matches!(kind, GrantKind::Grandfathered | GrantKind::Complimentary),
-        ReasonKind::Grace => false,
+        ReasonKind::Grace => is_worth_an_invite(scene, member, reason),
     };
-    let calling: Vec<_> = standing.reasons.iter().filter(|reason| grants(reason.kind)).collect();
+    let calling: Vec<_> = standing.reasons.iter().filter(calls).collect();
     if calling.is_empty() {
         return;
     }
@@ -118,6 +119,17 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
         unwarned: None,
         doing: Doing::Act(Act::Invite { to, sections, downloads: granted.downloads, settings: None }),
     });
+}
+
+/// Grace is a reason, too, while its days run or Stripe will try again. Not
+/// what only waits to end: it would be taken back at once. And not once more
+/// for a subscription beside which their last share ended: that waits for the
+/// money, or each cycle's failed payment would open the door for a week.
+fn is_worth_an_invite(scene: Scene<'_>, member: &Member, grace: &Reason) -> bool {
+    let Some(billed) = grace.subscription.as_ref().and_then(|id| member.subscriptions.get(id)) else { return false };
+    let stands = paying::stands(scene.now, scene.rules, member, billed);
+    let runs = matches!(stands, Stands::Grace { kind: Grace::Money, until: Some(_), .. });
+    runs && member.gone.as_ref().is_none_or(|gone| !gone.standing.contains(&billed.now.id))
 }
 
 /// Owner and home users are never invited; a VIP who pays is.

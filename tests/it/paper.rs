@@ -125,6 +125,17 @@ impl Paper {
         share.row.state = ShareState::Pending { invited_at };
     }
 
+    /// An invite of ours that has waited so long.
+    pub fn waits(&mut self, id: &MemberId, ago: TimeDelta) {
+        self.invited(id, &[MOVIES]);
+        let first_seen = self.now - ago;
+        let member = self.of(id);
+        let share = member.share.as_mut().unwrap();
+        share.first_seen = first_seen;
+        let made = share.row.id;
+        member.made.insert(made);
+    }
+
     pub fn grant(&mut self, id: &MemberId, kind: GrantKind) {
         let since = self.now - days(400);
         self.of(id).grants.push(Grant { kind, since, until: None, libraries: None, downloads: None });
@@ -304,6 +315,11 @@ fn rules() -> Rules {
         ]),
         products: BTreeSet::new(),
         forget_days: Some(30),
+        prune_paying: false,
+        invite_days: 14,
+        seats: None,
+        unmanaged_days: None,
+        unfriend_days: None,
     }
 }
 

@@ -5,5 +5,7 @@ mod by_hand;
 mod house;
 mod looking;
 mod money;
+mod pending;
 mod rows;
 mod spells;
+mod unmanaged;

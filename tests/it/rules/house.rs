@@ -9,7 +9,7 @@ use usher::facts::{
     PriceId, Product, ProductId, Reading, Section, SectionId, ServerId, Share, ShareId, ShareState, Source, Stated,
     Status, StripeAccountId, Subscription, SubscriptionId, Watcher, Whole,
 };
-use usher::ledger::{Act, Book, Delivery, IntentState, Member, NoticeKey, Ways};
+use usher::ledger::{Act, Book, Delivery, IntentState, InviteTo, Member, NoticeKey, Ways};
 use usher::policy::decide::{self, Waiting};
 use usher::policy::{PruneMode, Rules, Tiers, World, readings};
 use usher::tier::{Tier, Wanted};
@@ -80,6 +80,11 @@ pub fn rules() -> Rules {
         ]),
         products: BTreeSet::new(),
         forget_days: Some(30),
+        prune_paying: false,
+        invite_days: 14,
+        seats: None,
+        unmanaged_days: None,
+        unfriend_days: None,
     }
 }
 
@@ -351,10 +356,14 @@ impl House {
                     row.all_libraries = false;
                     row.downloads = downloads.or(row.downloads);
                 }
-                Act::Invite { .. } => {
-                    let name = self.book.members[&member].paying_email().unwrap().as_str().to_owned();
+                Act::Invite { to, .. } => {
+                    let member = &self.book.members[&member];
+                    let name = member.paying_email().or(member.email.as_ref()).unwrap().as_str().to_owned();
                     let id = 900 + u64::try_from(self.friends.shares.len()).unwrap();
                     self.invite(id, name.split('@').next().unwrap(), &[MOVIES]);
+                    if let InviteTo::Account(account) = to {
+                        self.row(id).account = Some(account);
+                    }
                 }
                 Act::Cancel { .. } | Act::Forget { .. } | Act::Remember { .. } => {}
             }

@@ -175,6 +175,21 @@ pub(super) fn making_it_so(table: &mut Table) {
         let ann = paper.ann.clone();
         paper.owes(&ann, Status::PastDue, days(2), Some(days(1)));
     });
+    table.row("past due since 2 days, no share, removed for it before", |paper| {
+        let ann = paper.ann.clone();
+        paper.owes(&ann, Status::PastDue, days(2), Some(days(1)));
+        let standing = paper.member().subscriptions.keys().cloned().collect();
+        let at = paper.now - days(20);
+        paper.member().gone = Some(Gone { at, by_us: true, why: "not paid".into(), standing });
+    });
+    table.row("past due since 10 days, no share, no attempt left", |paper| {
+        let ann = paper.ann.clone();
+        paper.owes(&ann, Status::PastDue, days(10), None);
+    });
+    table.row("canceled an hour ago, no share", |paper| {
+        let ann = paper.ann.clone();
+        paper.ended(&ann, TimeDelta::hours(1));
+    });
     table.row("invited already", |paper| {
         let ann = paper.ann.clone();
         paper.pays(&ann, Status::Active, days(2));
@@ -206,6 +221,48 @@ pub(super) fn making_it_so(table: &mut Table) {
     table.row("by hand, no share: nothing to re-make", |paper| {
         let ann = paper.ann.clone();
         paper.grant(&ann, GrantKind::ByHand);
+    });
+    table.group("an invite that waits (INVITE_DAYS 14); an unaccepted one taken back is no removal");
+    for (word, ago) in [("13", 13), ("15", 15)] {
+        table.row(&format!("a payer's, for {word} days"), |paper| {
+            let ann = paper.ann.clone();
+            paper.pays(&ann, Status::Active, days(20));
+            paper.waits(&ann, days(ago));
+        });
+        table.row(&format!("for a complimentary place, for {word} days"), |paper| {
+            let ann = paper.ann.clone();
+            paper.grant(&ann, GrantKind::Complimentary);
+            paper.waits(&ann, days(ago));
+        });
+    }
+    table.row("for a complimentary place and by hand, for 15 days", |paper| {
+        let ann = paper.ann.clone();
+        paper.grant(&ann, GrantKind::Complimentary);
+        paper.grant(&ann, GrantKind::ByHand);
+        paper.waits(&ann, days(15));
+    });
+    table.row("made by hand in Plex, for 15 days", |paper| {
+        let ann = paper.ann.clone();
+        paper.grant(&ann, GrantKind::ByHand);
+        paper.waits(&ann, days(15));
+        paper.member().made.clear();
+    });
+    table.group("SEATS");
+    for (seats, word) in [(2, "one of 2 is free"), (1, "the only one is taken")] {
+        table.row(&format!("paid an hour ago; {word}"), |paper| {
+            paper.rules.seats = Some(seats);
+            paper.friend("bob", days(1));
+            let ann = paper.ann.clone();
+            paper.pays(&ann, Status::Active, TimeDelta::hours(1));
+        });
+    }
+    table.row("two paid an hour ago; one of 2 is free: who paid first", |paper| {
+        paper.rules.seats = Some(2);
+        paper.friend("bob", days(1));
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, TimeDelta::hours(1));
+        let cleo = paper.person("cleo");
+        paper.pays(&cleo, Status::Active, TimeDelta::hours(2));
     });
     table.group("a payer whose share differs");
     table.row("Basic, has Movies", |paper| has(paper, "Basic", &[MOVIES], Some(false)));

@@ -328,6 +328,81 @@ fn unknowable(table: &mut Table) {
 }
 
 pub(super) fn unmanaged(table: &mut Table) {
-    table.heading("R5  Unmanaged people", &["UNMANAGED=keep: by hand is a reason like any other."]);
+    table.heading(
+        "R5  Unmanaged people",
+        &["UNMANAGED=keep: by hand is a reason like any other. require-subscription: asked, and out 14 days later."],
+    );
+    table.group("UNMANAGED=keep");
     table.row("here by hand, watched yesterday, no customer at Stripe", |paper| by_hand(paper, 1));
+    table.group("UNMANAGED=require-subscription; here by hand, watched yesterday");
+    let requires = |paper: &mut Paper| {
+        by_hand(paper, 1);
+        paper.rules.unmanaged_days = Some(14);
+    };
+    table.row("not yet asked", requires);
+    table.row("not yet asked, and somebody who pays is unmatched", |paper| {
+        requires(paper);
+        unmatched(paper);
+    });
+    for (word, told, days_left) in [
+        ("still in the outbox", None, None),
+        ("accepted 5 days ago", Some(5), Some(9)),
+        ("accepted 15 days ago", Some(15), Some(0)),
+    ] {
+        table.row(&format!("asked, the letter {word}"), |paper| {
+            requires(paper);
+            asked(paper, told, days_left, false);
+        });
+    }
+    table.row("asked, the day is over, and somebody who pays is unmatched", |paper| {
+        requires(paper);
+        asked(paper, Some(15), Some(0), false);
+        unmatched(paper);
+    });
+    table.row("asked, but there is no way to write to them", |paper| {
+        requires(paper);
+        asked(paper, None, None, true);
+    });
+    for kind in [GrantKind::Grandfathered, GrantKind::Complimentary, GrantKind::Holiday, GrantKind::Extension] {
+        table.row(&format!("and {}", usher::policy::reasons::words(kind)), |paper| {
+            requires(paper);
+            let ann = paper.ann.clone();
+            paper.grant(&ann, kind);
+        });
+    }
+    table.row("and pays", |paper| {
+        requires(paper);
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(90)).tiers = ["Premium".into()].into();
+    });
+    table.row("and a subscription that can't be told", |paper| {
+        requires(paper);
+        asked(paper, Some(15), Some(0), false);
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Unknown("frozen".into()), days(90));
+    });
+    table.row("a VIP", |paper| {
+        requires(paper);
+        let account = paper.member().plex.unwrap_or(PlexId(0));
+        paper.rules.vip_names = vec!["ann".into()];
+        paper.book.vips.insert("ann".into(), account);
+    });
+}
+
+fn asked(paper: &mut Paper, told: Option<i64>, days_left: Option<i64>, no_channel: bool) {
+    let since = paper.now - days(15);
+    let told_at = told.map(|ago| paper.now - days(ago));
+    let promised_end = days_left.map(|left| paper.now + days(left));
+    let notice = usher::ledger::NoticeKey("asked".into());
+    paper.member().asked = Some(usher::ledger::AskedSpell { since, notice, told_at, promised_end, no_channel });
+}
+
+/// Somebody paid with a relay address, long ago, and is not in.
+fn unmatched(paper: &mut Paper) {
+    let id = paper.person("stranger");
+    paper.pays(&id, Status::Active, days(90));
+    let stranger = paper.of(&id);
+    stranger.plex = None;
+    let relay = usher::facts::Email::parse("x7@privaterelay.appleid.com");
+    stranger.customers.values_mut().for_each(|payer| payer.email = relay.clone());
 }

@@ -1,0 +1,154 @@
+//! R5: people who were let in by hand, where places need a subscription
+//! (`UNMANAGED=require-subscription`). One accepted letter with the way to
+//! subscribe and a promised day, then the end. While any paying customer is
+//! unmatched nobody hears of it and nobody goes: it could be theirs.
+
+use chrono::TimeDelta;
+
+use super::{
+    Rules, Scene, World,
+    letters::fate,
+    plan::{Class, Doing, Proposal, unmatched},
+    reasons::{self, ReasonKind, Standing},
+};
+use crate::facts::{Moment, Source};
+use crate::ledger::{Act, ActKey, AskedSpell, Book, Delivery, EndCause, GrantKind, Letter, Member, Owed};
+use crate::member::MemberId;
+
+/// So long is the letter worth sending: as long as it is true.
+const SHELF: TimeDelta = TimeDelta::days(365);
+
+/// In by hand alone. What can't be told is no answer.
+fn is_unmanaged(scene: Scene<'_>, member: &Member, standing: &Standing) -> bool {
+    let by_hand = |kind| kind == ReasonKind::Granted(GrantKind::ByHand);
+    scene.rules.unmanaged_days.is_some()
+        && member.has_access()
+        && standing.protected.is_none()
+        && !standing.blocked
+        && standing.unknown.is_empty()
+        && !standing.reasons.is_empty()
+        && standing.reasons.iter().all(|reason| by_hand(reason.kind))
+}
+
+/// Somebody who pays and isn't in: whoever is here by hand could be them.
+#[must_use]
+pub fn hindrance(scene: Scene<'_>) -> Option<String> {
+    scene.rules.unmanaged_days?;
+    let member = scene.book.members.values().find(|member| {
+        let pays = member.subscriptions.values().any(|billed| billed.now.status.is_running());
+        // Whose account is known, and who isn't being invited, is nobody else.
+        let known = member.plex.is_some() && !member.is_invited() && member.invite_refused.is_none();
+        pays && !member.has_access() && member.blocked.is_none() && !known
+    })?;
+    let why = unmatched(member).unwrap_or_else(|| "not in yet".into());
+    Some(format!("{} ({}) pays and is not matched: {why}; anybody here could be them", member.name(), member.id))
+}
+
+/// Asks, or ends.
+pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, hindrance: Option<&String>) -> Option<Proposal> {
+    let days = scene.rules.unmanaged_days?;
+    let share = member.share.as_ref().filter(|_| is_unmanaged(scene, member, standing))?;
+    let mut proposal = Proposal {
+        key: ActKey::new("ask", &member.id, &share.row.id.to_string()),
+        member: member.id.clone(),
+        class: Class::Warning,
+        what: format!("ask {} to subscribe", member.name()),
+        because: "in by hand alone, and places need a subscription (UNMANAGED=require-subscription)".into(),
+        rests_on: [Source::Plex, Source::Stripe].into(),
+        due: member.joined().unwrap_or(scene.now),
+        approval: None,
+        unwarned: hindrance.cloned(),
+        doing: Doing::AskToSubscribe,
+    };
+    let Some(spell) = &member.asked else { return Some(proposal) };
+    // Whoever couldn't be written to is asked for by the operator, as late.
+    let over = match spell.no_channel {
+        true => Some(spell.since + TimeDelta::days(days)),
+        false => spell.promised_end,
+    };
+    let due = over.filter(|over| scene.now >= *over)?;
+    proposal.key = ActKey::new("end", &member.id, &format!("{}-unmanaged", share.row.id));
+    proposal.class = Class::Removal { stated: false };
+    proposal.what = format!("remove {}", member.name());
+    proposal.because.push_str("; they were asked, and the day that was promised is over");
+    proposal.due = due;
+    proposal.approval =
+        spell.no_channel.then(|| "there is no way to write to them, so they were never asked to subscribe".into());
+    let cause = EndCause::Unmanaged { asked: spell.told_at, promised_end: spell.promised_end };
+    proposal.doing = Doing::Act(Act::End { share: share.row.id, cause });
+    Some(proposal)
+}
+
+fn promise(now: Moment, rules: &Rules) -> chrono::NaiveDate {
+    rules.day_of(now + TimeDelta::days(rules.unmanaged_days.unwrap_or_default()))
+}
+
+/// Owes the letter, which the brake has let through.
+pub fn open(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
+    let Some(member) = book.members.get(id).cloned() else { return };
+    let Some(share) = &member.share else { return };
+    let letter = Letter::Subscribe { until: promise(now, rules), address: member.email.clone() };
+    let occasion = format!("share-{}-{}", share.row.id, now.timestamp());
+    let mut owed = Owed::to_member(&member, occasion, letter, SHELF);
+    if member.bounces.len() >= 2 {
+        owed.to = None;
+    }
+    let notice = book.owe(owed, rules.ways, now);
+    if let Some(member) = book.members.get_mut(id) {
+        member.note(now, "is asked to subscribe; a letter is owed");
+        member.asked = Some(AskedSpell { since: now, notice, told_at: None, promised_end: None, no_channel: false });
+    }
+}
+
+/// Ends what no longer applies, and writes down what became of the letter.
+pub fn take_note(now: Moment, rules: &Rules, world: &World, book: &mut Book, id: &MemberId) {
+    let Some(member) = book.members.get(id) else { return };
+    let Some(spell) = member.asked.clone() else { return };
+    let scene = Scene { now, rules, book, world };
+    let standing = reasons::standing(scene, member);
+    if !is_unmanaged(scene, member, &standing) {
+        if standing.unknown.is_empty() {
+            end_spell(now, book, id, &spell);
+        }
+        return;
+    }
+    if spell.told_at.is_some() || spell.no_channel {
+        return;
+    }
+    let Some(fate) = fate(book, &spell.notice) else { return };
+    let Some(notice) = book.outbox.get_mut(&spell.notice) else { return };
+    let Letter::Subscribe { until, .. } = &mut notice.letter else { return };
+    if notice.first_sending.is_none() && matches!(fate, Delivery::Due { .. }) {
+        // What is promised is fixed at the first sending, not before.
+        *until = promise(now, rules);
+    }
+    let until = *until;
+    let no_channel = matches!(fate, Delivery::NoChannel | Delivery::Refused { .. });
+    let Some(member) = book.members.get_mut(id) else { return };
+    let Some(asked) = member.asked.as_mut() else { return };
+    asked.no_channel = no_channel;
+    asked.told_at = fate.accepted_at();
+    asked.promised_end = fate.accepted_at().map(|_| rules.end_of_day(until));
+    let done = match (fate.accepted_at(), no_channel) {
+        (Some(_), _) if rules.ways.dry_run => format!("would have been asked to subscribe before the end of {until}"),
+        (Some(_), _) => format!("was asked to subscribe before the end of {until}"),
+        (None, true) => "could not be asked to subscribe: there is no way to write to them".to_owned(),
+        (None, false) => return,
+    };
+    member.note(now, done.clone());
+    let letter = Letter::Attention {
+        title: format!("{} {done}", member.name()),
+        detail: "They are in by hand alone (UNMANAGED=require-subscription).".into(),
+        what_to_do: format!("Nothing, if that is right; `usher grandfather {id}` lets them stay as they are."),
+    };
+    book.owe(Owed::to_operator(Some(id), format!("asked-{}", spell.since.timestamp()), letter), rules.ways, now);
+}
+
+fn end_spell(now: Moment, book: &mut Book, id: &MemberId, spell: &AskedSpell) {
+    let over = "they no longer need to be asked to subscribe";
+    book.cancel_notice(&spell.notice, over, now);
+    if let Some(member) = book.members.get_mut(id) {
+        member.asked = None;
+        member.note(now, over);
+    }
+}

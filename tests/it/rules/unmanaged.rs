@@ -1,0 +1,165 @@
+//! R5: people in by hand, where places need a subscription.
+
+use chrono::TimeDelta;
+use usher::ledger::{HeldBecause, Letter};
+use usher::policy::decide;
+
+use super::house::{House, MOVIES, TV, days};
+
+/// Twelve are here: ten pay and watch, Ann (200) and Bob (201) were shared with
+/// by hand, and places need a subscription from now on.
+fn house() -> House {
+    let mut house = House::new();
+    for n in 0..12 {
+        house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES, TV], days(400));
+    }
+    for n in 2..12 {
+        house.subscribe(&format!("sub_{n}"), &format!("friend{n}"), "price_premium");
+    }
+    house.rules.prune_mode = usher::policy::PruneMode::Report; // Nobody here need watch.
+    house.settle();
+    house.rules.unmanaged_days = Some(14);
+    house
+}
+
+fn asked(house: &House) -> usize {
+    house.letters("subscribe").len()
+}
+
+fn until(house: &House) -> chrono::NaiveDate {
+    let key = house.letters("subscribe")[0];
+    let Letter::Subscribe { until, .. } = house.book.outbox[key].letter else { panic!() };
+    until
+}
+
+#[test]
+fn who_is_in_by_hand_is_asked_to_subscribe_and_ends_after_the_promised_day() {
+    let mut house = house();
+    house.settle();
+    assert_eq!(asked(&house), 2, "{:?}", house.waiting);
+    house.deliver();
+    let over = house.rules.end_of_day(until(&house));
+    while house.now + TimeDelta::hours(2) < over {
+        house.days(0);
+        house.later(TimeDelta::hours(2));
+        house.read();
+        assert_eq!(house.ends(), Vec::<String>::new(), "before {over}");
+    }
+    house.later(TimeDelta::hours(2));
+    house.settle();
+    assert_eq!(house.ends().len(), 1, "one a day by the budget: {:?}", house.waiting);
+    house.carry_out();
+    house.days(2);
+    house.carry_out();
+    house.deliver();
+    assert!(!house.member(200).has_access() && !house.member(201).has_access());
+    assert_eq!(house.letters("access_ended").len(), 2);
+    assert_eq!(asked(&house), 2, "one letter each");
+    assert!((2..12).all(|n| house.member(200 + n).has_access()), "payers stay");
+}
+
+#[test]
+fn promise_01_whom_no_letter_reached_is_not_ended_for_want_of_a_subscription() {
+    let mut house = house();
+    house.settle();
+    assert_eq!(asked(&house), 2);
+    for _ in 0..60 {
+        house.later(days(1));
+        house.settle();
+        assert_eq!(house.ends(), Vec::<String>::new());
+    }
+    house.deliver();
+    let promised = house.rules.end_of_day(until(&house));
+    assert!(promised >= house.now + days(13), "the promise was made anew");
+    house.days(13);
+    assert_eq!(house.ends(), Vec::<String>::new());
+    house.days(2);
+    assert_eq!(house.ends().len(), 1);
+}
+
+#[test]
+fn while_a_paying_customer_is_unmatched_nobody_is_asked_and_nobody_ends() {
+    let mut house = house();
+    house.subscribe("sub_x", "stranger", "price_basic");
+    house.settle();
+    house.carry_out();
+    assert!(house.payer("stranger").is_invited());
+    house.days(2);
+    assert_eq!(asked(&house), 0);
+    let warned =
+        |house: &House| house.waiting.iter().filter(|w| matches!(w.because, HeldBecause::Warned { .. })).count();
+    assert_eq!(warned(&house), 2, "{:?}", house.waiting);
+    let id = house.friends.shares.last().unwrap().id.0;
+    house.accept(id, 400, "stranger");
+    house.settle();
+    house.deliver();
+    assert_eq!(asked(&house), 2);
+    // Later another one pays from an address that nobody knows.
+    house.days(13);
+    house.subscribe("sub_y", "another", "price_basic");
+    house.settle();
+    house.carry_out();
+    house.days(5);
+    assert_eq!(house.ends(), Vec::<String>::new(), "Ann or Bob could be them");
+}
+
+#[test]
+fn who_subscribes_in_time_stays_and_hears_no_more_of_it() {
+    let mut house = house();
+    house.settle();
+    house.deliver();
+    house.days(5);
+    house.subscribe("sub_0", "friend0", "price_premium");
+    house.settle();
+    assert!(house.member(200).asked.is_none(), "{:?}", house.member(200).journal);
+    house.days(20);
+    assert!(house.ends().iter().all(|end| !end.contains(&house.member(200).id.0)), "{:?}", house.ends());
+}
+
+#[test]
+fn more_than_a_few_at_once_wait_for_the_operator() {
+    let mut house = House::new();
+    for n in 0..12 {
+        house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES, TV], days(400));
+    }
+    house.rules.prune_mode = usher::policy::PruneMode::Report;
+    house.rules.unmanaged_days = Some(14);
+    house.settle();
+    assert_eq!(asked(&house), 0);
+    assert_eq!(house.book.holds.len(), 12, "a switch that was set in error asks nobody");
+    decide::give_verdict(house.now, &mut house.book, &["all".to_owned()], true).unwrap();
+    house.settle();
+    assert_eq!(asked(&house), 12);
+}
+
+#[test]
+fn whom_usher_cant_write_to_is_ended_only_by_the_operator() {
+    let mut house = house();
+    house.row(10).email = None;
+    let id = house.member(200).id.clone();
+    house.book.members.get_mut(&id).unwrap().email = None;
+    house.settle();
+    house.deliver();
+    house.days(20);
+    let hold = house.book.holds.values().find(|hold| hold.member == id).expect("waits for approval");
+    assert!(matches!(hold.because, HeldBecause::Approval { .. }), "{hold:?}");
+}
+
+#[test]
+fn protected_and_grandfathered_are_not_asked() {
+    let mut house = house();
+    house.rules.vip_names = vec!["friend0".into()];
+    let bob = house.member(201).id.clone();
+    let since = house.now;
+    let grant = usher::ledger::Grant {
+        kind: usher::ledger::GrantKind::Grandfathered,
+        since,
+        until: None,
+        libraries: None,
+        downloads: None,
+    };
+    house.book.members.get_mut(&bob).unwrap().grants.push(grant);
+    house.days(30);
+    assert_eq!(asked(&house), 0);
+    assert_eq!(house.ends(), Vec::<String>::new());
+}
