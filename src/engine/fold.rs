@@ -29,6 +29,14 @@ pub(super) struct Sound {
     tautulli: bool,
 }
 
+impl std::ops::BitOrAssign for Sound {
+    fn bitor_assign(&mut self, other: Self) {
+        self.plex |= other.plex;
+        self.stripe |= other.stripe;
+        self.tautulli |= other.tautulli;
+    }
+}
+
 impl Engine {
     /// Remembers readings. Failures are logged on change, not on every try.
     pub(super) fn see(

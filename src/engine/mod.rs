@@ -38,6 +38,12 @@ use snapshot::{Needs, Published};
 /// Watermarks are written by themselves at most this often.
 const MARKS_WRITTEN_EVERY: TimeDelta = TimeDelta::hours(1);
 
+/// A clock that is a day ahead would write a book from the future, after which
+/// the right time looks like a clock that went back: nothing is committed until
+/// somebody's `Date` was seen. When nobody answers for so long, the operator
+/// must hear of that.
+const UNCOMPARED_FOR: TimeDelta = TimeDelta::minutes(10);
+
 /// A book that could not be written is tried again after this at the latest.
 const WRITTEN_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
 
@@ -97,6 +103,8 @@ pub struct Engine {
     /// Messages to the operator that can't wait for the disk or the clock.
     aside: Book,
     clock_told: bool,
+    /// Readings that came before any clock was compared with ours.
+    early: fold::Sound,
     closing: bool,
 }
 
@@ -143,6 +151,7 @@ impl Engine {
             unwritten: Unwritten::default(),
             aside: Book::new(now),
             clock_told: false,
+            early: fold::Sound::default(),
             closing: false,
             parts,
         }
@@ -188,11 +197,16 @@ impl Engine {
         for (wish, reply) in drained.asks {
             answers.push((self.ask(now, &mut book, &wish)?, reply));
         }
-        let clock_stands = brake::clock_failure(self.scene(now, &book)).is_none();
+        let compared = self.world.clock_was_compared() || now - self.started >= UNCOMPARED_FOR;
+        let clock_fails = brake::clock_failure(self.scene(now, &book)).is_some();
+        let clock_stands = compared && !clock_fails;
+        self.early |= sound;
         if clock_stands {
             self.clock_told = false;
+            let sound = std::mem::take(&mut self.early);
             self.fold_readings(now, &mut book, sound);
-        } else {
+        } else if clock_fails {
+            let sound = std::mem::take(&mut self.early);
             self.set_aside(sound);
         }
         for mail in drained.mail {
@@ -200,6 +214,8 @@ impl Engine {
         }
         if clock_stands {
             self.decide_and_act(now, book, orders.pop())?;
+        } else if !clock_fails {
+            self.keep_in_memory(book);
         } else {
             self.only_tell_of_the_clock(now, book);
         }
@@ -256,10 +272,14 @@ impl Engine {
             let mend = "Mend the clock (NTP). Nobody is invited, warned or removed meanwhile.";
             self.tell_aside(now, "The clocks disagree: Usher only waits", why, mend);
         }
+        self.keep_in_memory(book);
+        self.carry_aside(now);
+    }
+
+    fn keep_in_memory(&mut self, book: Book) {
         self.unwritten.book |= book.differs_from(&self.book);
         self.unwritten.audit.extend(audit_lines(&self.book, &book));
         self.book = Arc::new(book);
-        self.carry_aside(now);
     }
 
     /// A message to the operator that never stands in the book.
@@ -339,10 +359,11 @@ impl Engine {
         let scene = self.scene(now, &self.book);
         let deadline = decide::next_deadline(scene);
         let paused = self.paused.values().copied().filter(|until| *until > now).min();
+        let compare = Some(self.started + UNCOMPARED_FOR).filter(|at| *at > now && !self.world.clock_was_compared());
         let write_again = self.unwritten.why.is_some().then(|| now + WRITTEN_AGAIN_AFTER);
         Needs {
             wanted: self.wanted.clone(),
-            deadline: [deadline, paused, write_again].into_iter().flatten().min(),
+            deadline: [deadline, paused, write_again, compare].into_iter().flatten().min(),
             server: self.book.identities.plex_server.clone(),
             running: self
                 .book

@@ -90,7 +90,8 @@ impl View for Published {
             generation: self.generation,
             loops,
             members: self.book.members_with_access(),
-            holds: self.book.holds.values().filter(|hold| hold.verdict.is_none()).count(),
+            holds: self.book.holds.values().filter(|hold| hold.verdict.is_none()).count()
+                + self.book.libraries.offers.values().filter(|offer| offer.rejected.is_none()).count(),
             outbox: self.book.notices_open(),
             problems,
         }

@@ -164,6 +164,23 @@ pub struct Libraries {
     pub titles: BTreeMap<String, SectionId>,
     /// What `"*"` meant for each tier when it was taken up.
     pub everything: BTreeMap<String, BTreeSet<SectionId>>,
+    /// New libraries that the operator may take into a tier of everything, by
+    /// the id of the hold.
+    #[serde(default)]
+    pub offers: BTreeMap<String, Offer>,
+}
+
+/// A library that is newer than a tier of everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Which tier.
+    pub tier: String,
+    /// Which library.
+    pub section: SectionId,
+    /// Since when.
+    pub since: Moment,
+    /// The operator said no.
+    pub rejected: Option<Moment>,
 }
 
 /// How long done notices are kept, so that they can't be owed again by a

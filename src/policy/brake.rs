@@ -70,6 +70,8 @@ pub fn admit(scene: Scene<'_>, plan: Plan) -> Admission {
         }
     }
     let crowds = crowds(scene, &passing);
+    // What was approved has its place in the day's budget before the rest.
+    passing.sort_by_key(|proposal| !is_approved(scene, &proposal.key));
     let mut budget = Budget::of(scene);
     for proposal in passing {
         let held = hold_all(scene, &proposal, &crowds).or_else(|| budget.take(scene, &proposal));
@@ -315,7 +317,6 @@ impl Budget {
 
     fn take(&mut self, scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
         if proposal.class != (Class::Removal { stated: false })
-            || is_approved(scene, &proposal.key)
             || is_rehearsed(scene, &proposal.key)
             || is_revoked(scene, proposal)
         {
@@ -326,6 +327,9 @@ impl Budget {
                 self.left = left;
                 None
             }
+            // The operator's yes is for this one person: it doesn't wait for
+            // another day. But it counts, so that nobody else goes on top.
+            None if is_approved(scene, &proposal.key) => None,
             None => Some(HeldBecause::Budget { max: self.max }),
         }
     }

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::{
-    Rules, World, by_hand,
-    libraries::{self, SectionNews},
+    Rules, World, by_hand, libraries,
+    news::{tell_crowd, tell_second_vip, tell_section_news},
     who,
 };
 use crate::facts::{Friends, Moment, Share, ShareLook, ShareState, Source, Whole};
@@ -36,15 +36,28 @@ pub fn fold_friends(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
     }
     let mut index = Index::of(book);
     let mut present = BTreeSet::new();
+    let back = returning(book, &index, friends);
+    let arrival = match adopting {
+        true => Arrival::Adopted,
+        false if back.len() > Rules::hold_all_threshold(book.members_with_access() + back.len()) => {
+            tell_crowd(now, rules, book, &back);
+            Arrival::InACrowd
+        }
+        false => Arrival::Alone,
+    };
+    let doubted = world.drops.contains_key(&Population::Friends);
     for row in in_order(&friends.shares).filter(|row| row.account != Some(friends.owner)) {
         let known = whose(book, &index, row);
+        if doubted && known.as_ref().is_some_and(|id| back.contains(id)) {
+            continue; // While so many are missing, a return is believed no more than a departure.
+        }
         // A look begun later than this reading knows better about its person;
         // and of two rows of one person the first is theirs.
         let passed_over =
             |id: &MemberId| present.contains(id) || world.listed.get(id).is_some_and(|looked| *looked > whole.begun);
         let id = match known.filter(passed_over) {
             Some(id) => id,
-            None => see_row(now, rules, book, &mut index, row, adopting),
+            None => see_row(now, rules, book, &mut index, row, arrival),
         };
         present.insert(id);
     }
@@ -60,6 +73,28 @@ pub fn fold_friends(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
     for (entry, member) in who::bind_vips(book, &rules.vip_names) {
         tell_second_vip(now, rules, book, &entry, &member);
     }
+}
+
+/// How somebody comes to be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    /// They were here before Usher: silently.
+    Adopted,
+    /// So many are back at once that something else must have happened: no
+    /// welcome letters, and one message to the operator (RULES R9.9).
+    InACrowd,
+    /// One like any other.
+    Alone,
+}
+
+/// Members who had gone without us, and are listed again.
+fn returning(book: &Book, index: &Index, friends: &Friends) -> BTreeSet<MemberId> {
+    let accepted = friends.shares.iter().filter(|row| row.is_accepted());
+    let had_gone = |id: &MemberId| {
+        let member = book.members.get(id);
+        member.is_some_and(|member| member.share.is_none() && member.gone.as_ref().is_some_and(|gone| !gone.by_us))
+    };
+    accepted.filter_map(|row| whose(book, index, row)).filter(had_gone).collect()
 }
 
 fn is_our_server(book: &mut Book, friends: &Friends) -> bool {
@@ -114,7 +149,7 @@ pub fn fold_look(now: Moment, rules: &Rules, world: &mut World, book: &mut Book,
     let mut seen = BTreeSet::new();
     for row in in_order(&look.shares) {
         if whose(book, &index, row).is_none_or(|id| !seen.contains(&id)) {
-            about = see_row(now, rules, book, &mut index, row, false);
+            about = see_row(now, rules, book, &mut index, row, Arrival::Alone);
             seen.insert(about.clone());
         }
     }
@@ -138,7 +173,7 @@ fn in_order(rows: &[Share]) -> impl Iterator<Item = &Share> {
 }
 
 /// One row of a listing. Returns whose it is.
-fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: &Share, adopting: bool) -> MemberId {
+fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: &Share, arrival: Arrival) -> MemberId {
     let known = whose(book, index, row);
     let id = known.unwrap_or_else(|| book.enter(now));
     let ours = invite_is_out(book, &id);
@@ -165,10 +200,10 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
         }
     }
     if new_row {
-        explain_new_row(now, rules, book, &id, row, adopting);
+        explain_new_row(now, rules, book, &id, row, arrival);
     }
     let id = match row.is_accepted() && !had_access {
-        true => taken_up(now, rules, book, &id, row, adopting),
+        true => taken_up(now, rules, book, &id, row, arrival),
         false => id,
     };
     if let Some(member) = book.members.get(&id) {
@@ -245,7 +280,8 @@ fn awaits(member: &Member, row: &Share) -> bool {
 }
 
 /// A row that wasn't there before: ours, for a payer, or by hand.
-fn explain_new_row(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Share, adopting: bool) {
+fn explain_new_row(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Share, arrival: Arrival) {
+    let adopting = arrival == Arrival::Adopted;
     let Some(member) = book.members.get_mut(id) else { return };
     // The very same share is back: it was never gone, and what was had stays.
     let not_by_us = member.gone.as_ref().is_some_and(|gone| !gone.by_us);
@@ -278,7 +314,7 @@ fn explain_new_row(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, r
 }
 
 /// A share was taken up: the account is known now.
-fn taken_up(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Share, adopting: bool) -> MemberId {
+fn taken_up(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Share, arrival: Arrival) -> MemberId {
     let mut id = id.clone();
     let unbound = book.members.get(&id).is_some_and(|member| member.plex.is_none());
     if let Some(account) = row.account.filter(|_| unbound) {
@@ -292,10 +328,13 @@ fn taken_up(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Sh
     if back {
         member.returned = Some(now);
     }
-    if adopting {
+    if arrival == Arrival::Adopted {
         return id;
     }
     member.note(now, if back { "is back: has access again" } else { "has access" });
+    if back && arrival == Arrival::InACrowd {
+        return id;
+    }
     let how = how_they_came(member, back, now);
     let member = member.clone();
     let libraries = who::open_to(book, &member);
@@ -411,39 +450,4 @@ fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     let letter = Letter::Departed { who: member.person(), how };
     let occasion = format!("share-{}-{}", share.row.id, now.date_naive());
     book.owe(Owed::to_operator(Some(id), occasion, letter), rules.ways, now);
-}
-
-fn tell_section_news(now: Moment, rules: &Rules, book: &mut Book, news: SectionNews) {
-    let (occasion, title, detail, what_to_do) = match news {
-        SectionNews::Renamed { from, to } => (
-            format!("renamed-{from}-{to}"),
-            format!("Library renamed: {from} is now {to}"),
-            "Shares follow the library, whatever its title.".to_owned(),
-            "Nothing. When you edit the tiers file next, write the new title.".to_owned(),
-        ),
-        SectionNews::New { title, id } => (
-            format!("new-{id}"),
-            format!("New library: {title}"),
-            format!("Plex lists a new library {title:?} (#{id}). It is shared with nobody by itself."),
-            "To share it, name it in a tier of the tiers file.".to_owned(),
-        ),
-        SectionNews::Gone { titles } => (
-            format!("gone-{}", titles.join("-")),
-            format!("Library gone: {}", titles.join(", ")),
-            "Plex has not listed it for an hour.".to_owned(),
-            "If a tier names it, edit the tiers file; until then that tier shares nothing new.".to_owned(),
-        ),
-    };
-    let letter = Letter::Attention { title, detail, what_to_do };
-    book.owe(Owed::to_operator(None, format!("{occasion}-{}", now.date_naive()), letter), rules.ways, now);
-}
-
-fn tell_second_vip(now: Moment, rules: &Rules, book: &mut Book, entry: &str, member: &MemberId) {
-    let name = book.members.get(member).map(crate::ledger::Member::name).unwrap_or_default();
-    let letter = Letter::Attention {
-        title: format!("VIP_NAMES entry {entry:?} fits two people"),
-        detail: format!("It protects the account that it fitted first, and not {name} ({member})."),
-        what_to_do: "Write the numeric Plex id of the person you mean into VIP_NAMES.".into(),
-    };
-    book.owe(Owed::to_operator(Some(member), format!("vip-{entry}"), letter), rules.ways, now);
 }

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{
-    Rules, Scene, World, brake, by_hand, confirm, letters, libraries, pending,
+    Rules, Scene, World, brake, by_hand, confirm, letters, libraries, offers, pending,
     plan::{self, Doing, Problem, Proposal},
     reasons, sharing, standing_reports, unmanaged, who,
 };
 use crate::facts::{Moment, PriceId};
-use crate::ledger::{ActKey, Book, HeldBecause, Hold, Intent, IntentState, Letter, Owed, Verdict};
+use crate::ledger::{ActKey, Book, HeldBecause, Hold, Intent, IntentState, Letter, Offer, Owed, Verdict};
 use crate::member::MemberId;
 
 /// Something of the plan that waits, for `holds` and the snapshot.
@@ -36,6 +36,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     who::link_by_standing_share(now, book);
     by_hand::freeze_all(now, rules, book);
     let unresolved = libraries::take_up(book, rules.tiers.all());
+    offers::offer(now, rules, book);
     letters::take_note(now, rules, world, book);
     letters::owe_money_letters(now, rules, world, book);
     pending::remind(now, rules, world, book);
@@ -225,6 +226,7 @@ pub fn give_verdict(now: Moment, book: &mut Book, ids: &[String], approve: bool)
     let all = ids.iter().any(|id| id == "all");
     let unknown: Vec<&str> = ids
         .iter()
+        .filter(|id| *id != "all" && !book.libraries.offers.contains_key(*id))
         .filter(|id| *id != "all" && !book.holds.values().any(|hold| hold.id == **id))
         .map(String::as_str)
         .collect();
@@ -246,6 +248,10 @@ pub fn give_verdict(now: Moment, book: &mut Book, ids: &[String], approve: bool)
     for (member, note) in notes {
         book.note(&member, now, note);
     }
+    let meant = |id: &&String, offer: &Offer| if all { offer.rejected.is_none() } else { ids.contains(*id) };
+    let offered: Vec<String> =
+        book.libraries.offers.iter().filter(|(id, offer)| meant(id, offer)).map(|(id, _)| id.clone()).collect();
+    done.extend(offered.iter().filter_map(|id| offers::answer(now, book, id, approve)));
     Ok(done)
 }
 

@@ -16,6 +16,8 @@ pub mod decide;
 pub mod inactivity;
 pub mod letters;
 pub mod libraries;
+mod news;
+pub mod offers;
 pub mod paying;
 pub mod pending;
 pub mod plan;

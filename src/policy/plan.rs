@@ -136,7 +136,7 @@ pub fn plan(scene: Scene<'_>) -> Plan {
                 idle(scene, member, &standing, &mut plan);
                 // Whoever goes for not watching isn't removed twice.
                 let goes = |proposal: &Proposal| matches!(proposal.class, Class::Removal { .. });
-                if !plan.proposals[before..].iter().any(goes) {
+                if !plan.proposals.iter().skip(before).any(goes) {
                     plan.proposals.extend(unmanaged::propose(scene, member, &standing, hindrance.as_ref()));
                 }
                 sharing::make_it_so(scene, member, &standing, &mut plan);

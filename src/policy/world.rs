@@ -144,6 +144,13 @@ impl World {
         }
     }
 
+    /// plex.tv or Stripe has answered this process, and so our clock was held
+    /// against theirs (RULES R9.4).
+    #[must_use]
+    pub fn clock_was_compared(&self) -> bool {
+        self.plex.last.is_some() || self.stripe.last.is_some()
+    }
+
     /// When the newest listing that covers this member was begun.
     #[must_use]
     pub fn listed_at(&self, member: &crate::member::MemberId) -> Option<Moment> {

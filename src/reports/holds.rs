@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{Page, at};
 use crate::ledger::Verdict;
-use crate::policy::Scene;
 use crate::policy::decide::Waiting;
+use crate::policy::{Scene, offers};
 
 /// What waits, and why.
 pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting]) -> Page {
@@ -23,6 +23,16 @@ pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting]) -> Page {
         holds.push(json!({
             "id": hold.id, "member": hold.member, "what": hold.what, "why": hold.why, "rule": hold.because.rule(),
             "because": hold.because.sentence(), "since": hold.since, "verdict": verdict,
+        }));
+    }
+    for (id, offer) in &scene.book.libraries.offers {
+        let verdict = if offer.rejected.is_some() { "rejected" } else { "waits for you" };
+        let what = offers::words(scene.book, offer);
+        lines.push(format!("{id}  {what}: {verdict}"));
+        lines.push(format!("      since {}; the library is newer than the tier", at(scene, offer.since)));
+        holds.push(json!({
+            "id": id, "member": null, "what": what, "why": "the library is newer than the tier", "rule": "new library",
+            "because": "a new library joins no tier by itself", "since": offer.since, "verdict": verdict,
         }));
     }
     let by_itself: Vec<&Waiting> =

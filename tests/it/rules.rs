@@ -2,9 +2,11 @@
 
 mod asking;
 mod by_hand;
+mod crowds;
 mod house;
 mod looking;
 mod money;
+mod offers;
 mod pending;
 mod rows;
 mod spells;

@@ -163,3 +163,22 @@ async fn a_start_with_a_wrong_clock_harms_nobody() {
     assert_eq!((rig.plex.deletions().len(), rig.plex.invites_sent().len()), (0, 1));
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_with_the_clock_a_day_ahead_writes_no_book_from_the_future() {
+    let mut rig = Rig::new("clock-restart").await;
+    rig.open().await;
+    let (ann, _) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    rig.close().await;
+    let before = std::fs::read(rig.state().join("state.json")).expect("the book");
+    rig.time.set_offset(TimeDelta::days(1));
+    rig.open().await;
+    rig.minutes(30).await;
+    assert_eq!(std::fs::read(rig.state().join("state.json")).expect("the book"), before, "nothing was committed");
+    rig.time.set_offset(TimeDelta::zero());
+    zoe_pays(&rig);
+    rig.minutes(45).await;
+    assert_eq!(rig.plex.invites_sent().len(), 2, "the right time needs no `accept`: {:?}", rig.operator_subjects());
+    assert!(rig.plex.has_access(ann));
+    all_is_well(&rig);
+}

@@ -104,6 +104,11 @@ async fn a_new_library_joins_nobody_by_itself_even_where_the_tier_says_all() {
     rig.hours(2).await;
     assert_eq!(rig.plex.share_of(ann).expect("a share").sections, [rig.movies, rig.tv]);
     assert_eq!(heard(&rig, "New library: Home videos"), 1);
+    let waiting = holds(&rig).await;
+    assert_eq!(waiting.iter().map(|(_, rule, _)| rule.as_str()).collect::<Vec<_>>(), ["new library"]);
+    say(&rig, "approve", &[&waiting[0].0]).await;
+    rig.minutes(10).await;
+    assert_eq!(rig.plex.share_of(ann).expect("a share").sections.len(), 3);
     all_is_well(&rig);
 }
 

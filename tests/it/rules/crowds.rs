@@ -1,0 +1,104 @@
+//! R9: what comes in crowds, and what the operator's yes is for.
+
+use chrono::TimeDelta;
+use usher::ledger::{HeldBecause, Population, Removal, Verdict};
+use usher::policy::brake;
+
+use super::house::{House, MOVIES, days};
+use crate::paper::{self, Paper};
+
+/// Twelve friends who watch.
+fn friends() -> House {
+    let mut house = House::new();
+    house.rules.prune_mode = usher::policy::PruneMode::Report;
+    for n in 0..12 {
+        house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES], days(400));
+    }
+    house.settle();
+    house
+}
+
+/// The first `many` of them leave, and it is believed.
+fn leave(house: &mut House, many: u64) -> Vec<usher::facts::Share> {
+    let (gone, stay) = house.friends.shares.drain(..).partition(|share: &usher::facts::Share| share.id.0 < 10 + many);
+    house.friends.shares = stay;
+    house.settle();
+    house.later(TimeDelta::minutes(61));
+    house.settle();
+    house.later(TimeDelta::minutes(11));
+    house.settle();
+    assert_eq!(house.letters("departed").len(), usize::try_from(many).unwrap());
+    gone
+}
+
+#[test]
+fn a_crowd_that_is_back_at_once_gets_no_welcome_and_is_told_in_one_message() {
+    let mut house = friends();
+    let gone = leave(&mut house, 5);
+    house.friends.shares.extend(gone);
+    house.settle();
+    assert!((0..12).all(|n| house.member(200 + n).has_access()), "they have access, whatever we write");
+    assert_eq!(house.letters("welcome").len(), 0);
+    let told = house.letters("attention").into_iter().filter(|key| key.0.contains("crowd")).count();
+    assert_eq!(told, 1);
+    assert!(house.member(200).returned.is_some(), "the day of grace and the new spell are theirs all the same");
+}
+
+#[test]
+fn one_or_two_who_are_back_are_welcomed() {
+    let mut house = friends();
+    let gone = leave(&mut house, 2);
+    house.friends.shares.extend(gone);
+    house.settle();
+    assert_eq!(house.letters("welcome").len(), 2);
+}
+
+#[test]
+fn while_far_too_few_are_listed_nobody_counts_as_back() {
+    let mut house = friends();
+    let gone = leave(&mut house, 1);
+    house.friends.shares.truncate(2);
+    house.friends.shares.extend(gone);
+    house.settle();
+    assert!(house.world.drops.contains_key(&Population::Friends));
+    assert!(!house.member(200).has_access() && house.letters("welcome").is_empty(), "R9.5 holds returns, too");
+}
+
+fn idle(paper: &mut Paper, name: &str, ago: i64) -> usher::member::MemberId {
+    let id = paper.friend(name, paper::days(ago));
+    paper.warned(&id, paper::days(8));
+    id
+}
+
+fn approve(paper: &mut Paper, id: &usher::member::MemberId) {
+    let proposal = paper.plan().proposals.into_iter().find(|proposal| proposal.member == *id).unwrap();
+    let hold = usher::ledger::Hold {
+        id: "h-1".into(),
+        key: proposal.key.clone(),
+        member: id.clone(),
+        what: proposal.what,
+        why: proposal.because,
+        because: HeldBecause::HoldAll { many: 9, threshold: 2 },
+        since: paper.now,
+        verdict: Some(Verdict::Approved { at: paper.now }),
+    };
+    paper.book.holds.insert(proposal.key, hold);
+}
+
+#[test]
+fn promise_03_an_approved_removal_waits_for_no_budget_but_counts_in_it() {
+    let mut paper = Paper::new();
+    paper.crowd(10);
+    let bob = idle(&mut paper, "bob", 60);
+    let cleo = idle(&mut paper, "cleo", 40);
+    approve(&mut paper, &cleo);
+    let admission = brake::admit(paper.scene(), paper.plan());
+    let goes: Vec<_> = admission.admitted.iter().map(|proposal| proposal.member.clone()).collect();
+    assert_eq!(goes, [cleo.clone()], "one a day: the approved one takes the place, though Bob is due longer");
+    assert!(admission.held.iter().any(|(p, because)| p.member == bob && matches!(because, HeldBecause::Budget { .. })));
+    // The day's budget is used up already: the approved one goes all the same.
+    let removal = Removal { at: paper.now - TimeDelta::hours(2), member: bob, stated: false };
+    paper.book.removals = vec![removal];
+    let admission = brake::admit(paper.scene(), paper.plan());
+    assert_eq!(admission.admitted.iter().map(|proposal| proposal.member.clone()).collect::<Vec<_>>(), [cleo]);
+}
