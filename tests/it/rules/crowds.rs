@@ -94,7 +94,11 @@ fn promise_03_an_approved_removal_waits_for_no_budget_but_counts_in_it() {
     approve(&mut paper, &cleo);
     let admission = brake::admit(paper.scene(), paper.plan());
     let goes: Vec<_> = admission.admitted.iter().map(|proposal| proposal.member.clone()).collect();
-    assert_eq!(goes, [cleo.clone()], "one a day: the approved one takes the place, though Bob is due longer");
+    assert_eq!(
+        goes,
+        std::slice::from_ref(&cleo),
+        "one a day: the approved one takes the place, though Bob is due longer"
+    );
     assert!(admission.held.iter().any(|(p, because)| p.member == bob && matches!(because, HeldBecause::Budget { .. })));
     // The day's budget is used up already: the approved one goes all the same.
     let removal = Removal { at: paper.now - TimeDelta::hours(2), member: bob, stated: false };
