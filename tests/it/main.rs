@@ -11,6 +11,7 @@
     reason = "tests may"
 )]
 
+mod any;
 mod brake;
 mod channels;
 mod hardship;
