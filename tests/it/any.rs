@@ -58,21 +58,17 @@ fn someone() -> impl Strategy<Value = Someone> {
         prop::sample::select(vec![
             GrantKind::ByHand,
             GrantKind::ByHand,
+            GrantKind::ByHand,
             GrantKind::Complimentary,
             GrantKind::Grandfathered,
             GrantKind::Holiday,
         ]),
-        0..2,
+        0..3,
     );
-    let warned = prop_oneof![
-        Just(Warned::No),
-        Just(Warned::Owed),
-        (0..9_i64).prop_map(Warned::Accepted),
-        Just(Warned::NoChannel)
-    ];
-    let protected = prop_oneof![8 => Just(0_u8), 1 => Just(1), 1 => Just(2), 1 => Just(3), 1 => Just(4)];
+    let warned = prop_oneof![1 => Just(Warned::No), 1 => Just(Warned::Owed), 5 => (2..9_i64).prop_map(Warned::Accepted), 1 => Just(Warned::NoChannel)];
+    let protected = prop_oneof![20 => Just(0_u8), 1 => Just(1), 1 => Just(2), 1 => Just(3), 1 => Just(4)];
     let share = prop_oneof![1 => Just(0_u8), 1 => Just(1), 5 => Just(2)];
-    let downloads = prop_oneof![4 => Just(Some(false)), 1 => Just(Some(true)), 1 => Just(None)];
+    let downloads = prop_oneof![9 => Just(Some(false)), 1 => Just(Some(true)), 1 => Just(None)];
     let subs = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec((0..8_u8, 0..20_i64), 1..3)];
     let have = (share, downloads, grants, subs);
     let played = prop_oneof![1 => Just(None), 1 => (0..27_i64).prop_map(Some), 3 => (27..60_i64).prop_map(Some)];
@@ -97,7 +93,12 @@ fn someone() -> impl Strategy<Value = Someone> {
 fn house() -> impl Strategy<Value = Any> {
     let minutes = || prop_oneof![1 => Just(None), 10 => (0..5_i64).prop_map(Some), 2 => (0..5000_i64).prop_map(Some)];
     let read = [minutes(), minutes(), minutes()];
-    (prop::collection::vec(someone(), 1..12), read, prop::bool::weighted(0.9), 0..4_u8, 0..40_usize)
+    // Now and then the same happens to everybody: a crowd.
+    let people = prop_oneof![
+        5 => prop::collection::vec(someone(), 1..24),
+        1 => (someone(), 2..12_usize).prop_map(|(someone, many)| vec![someone; many]),
+    ];
+    (people, read, prop::bool::weighted(0.9), 0..4_u8, 0..40_usize)
         .prop_map(|(people, read, connected, prune, crowd)| Any { people, read, connected, prune, crowd })
 }
 
@@ -369,7 +370,7 @@ fn the_houses_are_worth_looking_at() {
         held.extend(admission.held.iter().map(|(_, because)| because.rule()));
     }
     assert!(idle > 10 && lapsed > 10 && warned > 10 && invited > 10, "{idle} {lapsed} {warned} {invited}");
-    for rule in ["looked", "fresh", "protected", "warned", "budget", "hold-all"] {
+    for rule in ["looked", "fresh", "warned", "approval", "budget", "hold-all"] {
         assert!(held.iter().any(|held| held.contains(rule)), "{rule} never held: {held:?}");
     }
 }
