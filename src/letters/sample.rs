@@ -152,7 +152,7 @@ fn to_operator(kind: &str) -> Option<Letter> {
         },
         "would_have" => Letter::WouldHave {
             who,
-            what: "remove from the server".to_owned(),
+            what: "remove ann".to_owned(),
             why: "Idle for 30 days; the warning of Saturday, 21 November 2026 counts as accepted in dry run."
                 .to_owned(),
         },
