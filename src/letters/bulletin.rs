@@ -147,7 +147,10 @@ pub(super) fn bulletin(dispatch: &Dispatch, tz: Tz) -> Bulletin {
         Letter::Attention { title, detail, what_to_do } => Bulletin::new(Tone::Grave, title, detail).step(what_to_do),
         Letter::WouldHave { who, what, why } => {
             let lead = "This would have been done with `DRY_RUN=false`. Until then it is told once, and not done.";
-            Bulletin::new(Tone::Calm, &format!("Would {}", name(what)), lead).fact("What", what).who(who).fact("Why", why)
+            Bulletin::new(Tone::Calm, &format!("Would {}", name(what)), lead)
+                .fact("What", what)
+                .who(who)
+                .fact("Why", why)
         }
         letter => {
             let to = if dispatch.audience == Audience::Member { "a member" } else { "you" };
