@@ -188,6 +188,7 @@ async fn start(
         live: opened.live,
         rules,
         only_look: opened.only_look,
+        forgotten: opened.forgotten,
         clock,
         mail_domain: assembly::mail_domain(&config),
         acts,

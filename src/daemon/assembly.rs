@@ -75,6 +75,7 @@ pub(super) struct Opened {
     pub(super) book: Book,
     pub(super) live: Option<LiveBook>,
     pub(super) only_look: Option<String>,
+    pub(super) forgotten: Vec<String>,
 }
 
 /// Opens the live book, or, in a dry run, the rehearsal beside it.
@@ -82,12 +83,12 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
     let (live, loaded) = Store::<Book>::open(&config.state_dir, Which::Live, hook, now)?;
     let doubt = |trust: &store::Trust| (!trust.is_sound()).then(|| trust.to_string());
     if config.live().is_some() {
-        let only_look = doubt(&loaded.trust);
+        let (only_look, forgotten) = (doubt(&loaded.trust), loaded.forgotten.iter().map(in_words).collect());
         let mut book = loaded.book.unwrap_or_else(|| Book::new(now));
         if book.adopted.is_empty() {
             book.begun = now; // Only a rehearsal has written in it so far.
         }
-        return Ok(Opened { store: live, book, live: None, only_look });
+        return Ok(Opened { store: live, book, live: None, only_look, forgotten });
     }
     let (store, rehearsal) = live.open_beside(Which::DryRun)?;
     let only_look = doubt(&loaded.trust).or_else(|| doubt(&rehearsal.trust));
@@ -96,7 +97,13 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
         .filter(|book| book.rehearses == Some(loaded.generation))
         .unwrap_or_else(|| Book::rehearsal(loaded.book.as_ref(), loaded.generation, now));
     let live = LiveBook { store: live, book: loaded.book.unwrap_or_else(|| Book::new(now)) };
-    Ok(Opened { store, book, live: Some(live), only_look })
+    let forgotten = loaded.forgotten.iter().chain(&rehearsal.forgotten).map(in_words).collect();
+    Ok(Opened { store, book, live: Some(live), only_look, forgotten })
+}
+
+fn in_words(line: &store::HistoryLine) -> String {
+    let who = line.member.as_ref().map_or(String::new(), |member| format!("{member}: "));
+    format!("{} {who}{}", line.at.format("%Y-%m-%d %H:%M"), line.what)
 }
 
 /// What prices buy.

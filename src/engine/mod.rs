@@ -65,6 +65,8 @@ pub struct Parts {
     pub rules: Arc<Rules>,
     /// Why only looking is allowed, if it is.
     pub only_look: Option<String>,
+    /// What such a book has forgotten, as far as the history tells.
+    pub forgotten: Vec<String>,
     /// The time.
     pub clock: Clock,
     /// The domain of `From`, for Message-IDs.
@@ -133,7 +135,8 @@ impl Engine {
                 "letters were being sent when Usher stopped; they go again with the same Message-ID"
             );
         }
-        let world = World { only_look: parts.only_look.take(), ..World::default() };
+        let (only_look, forgotten) = (parts.only_look.take(), std::mem::take(&mut parts.forgotten));
+        let world = World { only_look, forgotten, ..World::default() };
         // A process that lives for minutes only writes them all the same.
         let written = book.committed;
         let book = Arc::new(book);

@@ -72,12 +72,26 @@ pub fn tell_sources(now: Moment, rules: &Rules, world: &World, book: &mut Book) 
             book,
             "only-look",
             "The book is not to be trusted yet: Usher only looks",
-            why,
+            &format!("{why}{}", forgotten(&world.forgotten)),
             "When you have checked that nothing is missing: `usher accept state`.",
         ),
         None => drop(book.untell("only-look")),
     }
     tell_undeliverable(now, rules, book);
+}
+
+/// The end of what an old book has forgotten.
+fn forgotten(lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let before = lines.len().saturating_sub(FORGOTTEN_SHOWN);
+    let shown: Vec<&str> = lines.iter().skip(before).map(String::as_str).collect();
+    let before = match before {
+        0 => String::new(),
+        more => format!(" (and {more} or more before; history.jsonl has them all)"),
+    };
+    format!(" What it has forgotten{before}: {}.", shown.join("; "))
 }
 
 fn tell_outage(now: Moment, rules: &Rules, world: &World, book: &mut Book, source: Source) {
@@ -200,6 +214,9 @@ pub fn tell_budget(now: Moment, rules: &Rules, book: &mut Book, waiting: &[Waiti
     let mend = "Nothing, if it is right; `usher holds` lists them, and a play or a payment ends each.";
     attention(now, rules, book, "budget", &title, &format!("{}.", first.because.sentence()), mend);
 }
+
+/// So many lines of what was forgotten fit into a letter that is still read.
+const FORGOTTEN_SHOWN: usize = 40;
 
 /// Calls that have failed this often are told.
 const TRIES_TOLD: u32 = 3;

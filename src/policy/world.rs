@@ -32,6 +32,8 @@ pub struct World {
     pub call_ended: Option<Moment>,
     /// The book can't be trusted yet: only look, for this reason.
     pub only_look: Option<String>,
+    /// What the history tells of the time after such a book, a line each.
+    pub forgotten: Vec<String>,
     /// Our clock stands before the last commit, by more than a moment.
     pub clock_went_back: Option<String>,
 }

@@ -223,3 +223,55 @@ async fn a_restart_with_the_clock_a_year_ahead_changes_nothing_and_is_one_notice
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn promise_06_a_book_of_a_month_ago_put_back_changes_nobodys_access_and_lists_what_it_forgot() {
+    let mut rig = Rig::new("month-old-book").await;
+    unhurried(&mut rig, 4);
+    for n in 0..6 {
+        rig.old_friend(2_000_001 + n, &format!("friend{n}"), 400);
+        rig.watched(account(n), hours(5));
+    }
+    let (_, cleo) = super::old_payer(&rig, 2_000_051, "cleo", &rig.basic.clone());
+    rig.open().await;
+    rig.days(1).await;
+    rig.close().await;
+    let file = rig.state().join("state.json");
+    let old = std::fs::read(&file).expect("the book");
+    rig.open().await;
+    // A month: Ann comes, Cleo goes, and the others watch.
+    let ann = rig.person(2_000_050, "ann");
+    let customer = rig.stripe.customer(&address("ann"), "Ann");
+    rig.stripe.subscribe(&customer, &rig.basic);
+    rig.hours(5).await;
+    assert!(rig.plex.accept_invite(ann).is_some());
+    rig.days(2).await;
+    rig.stripe.cancel_now(&cleo, "cancellation_requested");
+    for _ in 0..28 {
+        rig.days(1).await;
+        (0..6).for_each(|n| rig.watched(account(n), hours(5)));
+    }
+    rig.close().await;
+    std::fs::write(&file, old).expect("put back");
+    let (changes, removals) = (rig.plex.changes().len(), rig.plex.deletions().len());
+    let mails = |rig: &Rig| rig.smtp.received().iter().filter(|mail| mail.to != [sandbox::rig::OPERATOR]).count();
+    let written = mails(&rig);
+    rig.open().await;
+    rig.days(3).await;
+    assert_eq!(rig.plex.changes().len(), changes, "it only looks");
+    assert_eq!(mails(&rig), written, "and writes to nobody");
+    assert_eq!(heard(&rig, "only looks"), 1, "{:?}", rig.operator_subjects());
+    let mail =
+        rig.smtp.received_for(sandbox::rig::OPERATOR).into_iter().find(|mail| mail.subject.contains("only looks"));
+    let text = mail.expect("a mail").text();
+    assert!(
+        text.contains("invite Ann") && text.contains("removed: idle") && text.contains("accept state"),
+        "what it has forgotten, and the way on: {text}"
+    );
+    super::accept(&rig, "state").await;
+    rig.days(3).await;
+    assert!(rig.plex.has_access(ann), "she pays");
+    assert!((0..6).all(|n| rig.plex.has_access(account(n))));
+    assert_eq!(rig.plex.deletions().len(), removals, "nobody is removed by it");
+    all_is_well(&rig);
+}
