@@ -5,6 +5,7 @@
 //! stderr.
 
 mod ask;
+mod change;
 mod client;
 mod health;
 mod look;
@@ -19,10 +20,9 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{ConfigProblem, Whereabouts, environment};
-use crate::engine::desk::{Accept, Ask, Wish};
-use crate::facts::CancelWhen;
 use crate::reports::Question;
 
+use change::Change;
 pub use look::{Offline, offline};
 
 /// Refused, not found, or unhealthy.
@@ -52,43 +52,6 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Let held actions go on
-    Approve {
-        /// h-… ids, or all
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<String>,
-        #[command(flatten)]
-        dry: Dry,
-    },
-    /// Drop held actions
-    Reject {
-        /// h-… ids, or all
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<String>,
-        #[command(flatten)]
-        dry: Dry,
-    },
-    /// Accept that something has changed: server, stripe, tautulli, clock or state
-    Accept {
-        /// What has changed
-        #[arg(value_parser = accept)]
-        what: Accept,
-        #[command(flatten)]
-        dry: Dry,
-    },
-    /// Give back what a removal took: libraries, downloads, filters, reasons
-    Restore {
-        #[command(flatten)]
-        whom: Whom,
-    },
-    /// Take access away for good, whatever else stands
-    Revoke {
-        #[command(flatten)]
-        whom: Whom,
-        /// When Stripe still charges them: end that first, now or period-end
-        #[arg(long, value_parser = cancel)]
-        cancel: Option<CancelWhen>,
-    },
     /// List everybody
     Members {
         /// For programs
@@ -103,31 +66,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-}
-
-/// A person, and whether it is meant.
-#[derive(Debug, clap::Args)]
-struct Whom {
-    /// Email, username, Plex id or member id
-    who: String,
     #[command(flatten)]
-    dry: Dry,
-}
-
-#[derive(Debug, clap::Args)]
-struct Dry {
-    /// Only say what would change
-    #[arg(long)]
-    dry_run: bool,
-}
-
-fn cancel(word: &str) -> Result<CancelWhen, String> {
-    serde_json::from_value(word.to_lowercase().into()).map_err(|_| "say now or period-end".to_owned())
-}
-
-fn accept(word: &str) -> Result<Accept, String> {
-    serde_json::from_value(word.to_lowercase().into())
-        .map_err(|_| "say one of: server, stripe, tautulli, clock, state".to_owned())
+    Change(Change),
 }
 
 /// Carries out a command.
@@ -146,18 +86,8 @@ pub async fn carry_out(args: Args) -> ExitCode {
         Command::Holds { json } => look::look(&at, &Question::Holds, look::Form::of(json), clock.now()).await,
         Command::Members { json } => look::look(&at, &Question::Members, look::Form::of(json), clock.now()).await,
         Command::Why { who, json } => look::look(&at, &Question::Why { who }, look::Form::of(json), clock.now()).await,
-        Command::Approve { ids, dry } => ask::ask(&at, &wish(Ask::Approve { ids }, &dry)).await,
-        Command::Reject { ids, dry } => ask::ask(&at, &wish(Ask::Reject { ids }, &dry)).await,
-        Command::Accept { what, dry } => ask::ask(&at, &wish(Ask::Accept { what }, &dry)).await,
-        Command::Restore { whom } => ask::ask(&at, &wish(Ask::Restore { who: whom.who }, &whom.dry)).await,
-        Command::Revoke { whom, cancel } => {
-            ask::ask(&at, &wish(Ask::Revoke { who: whom.who, cancel }, &whom.dry)).await
-        }
+        Command::Change(change) => ask::ask(&at, &change.into()).await,
     }
-}
-
-fn wish(ask: Ask, dry: &Dry) -> Wish {
-    Wish { ask, dry_run: dry.dry_run }
 }
 
 fn misconfigured(problems: &[ConfigProblem]) -> ExitCode {

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::CommandFactory;
 use tokio::net::TcpListener;
 
+use super::change::accept;
 use super::client::{self, Trouble};
 use super::*;
 use crate::door::tests::{House, house};
 use crate::door::{Limits, serve};
+use crate::engine::desk::{Accept, Ask};
 use crate::store::{Listening, write_listening};
 
 /// A state folder of its own, and what the environment says of it.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::EndedBecause;
+use super::{EndedBecause, GrantKind};
 use crate::facts::{CancelWhen, Email, Moment, PlexId, SectionSet, ShareId, SharingSettings, Source, SubscriptionId};
 use crate::member::MemberId;
 
@@ -75,6 +75,8 @@ pub enum EndCause {
     InviteLapsed { days: i64 },
     /// `usher revoke`.
     Revoked,
+    /// A grant with an end is over (RULES R1).
+    GrantOver { kind: GrantKind, ended: Moment },
 }
 
 /// How far an intent has come. Done ones leave the book for the journal.

@@ -26,6 +26,9 @@ pub struct Member {
     pub title: Option<String>,
     /// The Plex account's address.
     pub email: Option<Email>,
+    /// The address that the operator gave for an invite.
+    #[serde(default)]
+    pub given_email: Option<Email>,
     /// Seen in the owner's Plex Home: protected.
     pub home: bool,
     /// Linked customers. Never cleared by a sync.
@@ -202,6 +205,26 @@ pub struct Grant {
     pub libraries: Option<BTreeSet<SectionId>>,
     /// Downloads likewise.
     pub downloads: Option<bool>,
+    /// The tier that it gives instead.
+    #[serde(default)]
+    pub tier: Option<String>,
+    /// What the operator wrote beside it.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+impl Grant {
+    /// The share as it stands, without an end.
+    #[must_use]
+    pub fn new(kind: GrantKind, since: Moment) -> Self {
+        Self { kind, since, until: None, libraries: None, downloads: None, tier: None, note: None }
+    }
+
+    /// It has no end, or that is still to come.
+    #[must_use]
+    pub fn stands(&self, now: Moment) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// The kinds of grant (RULES R1).
@@ -340,6 +363,7 @@ impl Member {
             username: None,
             title: None,
             email: None,
+            given_email: None,
             home: false,
             customers: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
@@ -388,7 +412,7 @@ impl Member {
     /// The grant of this kind that stands at `now`.
     #[must_use]
     pub fn grant(&self, kind: GrantKind, now: Moment) -> Option<&Grant> {
-        self.grants.iter().find(|grant| grant.kind == kind && grant.until.is_none_or(|until| now < until))
+        self.grants.iter().find(|grant| grant.kind == kind && grant.stands(now))
     }
 
     /// The name that people know them by.
@@ -411,6 +435,7 @@ impl Member {
             .as_ref()
             .or_else(invited)
             .or_else(|| self.customers.values().find_map(|payer| payer.mail_to.as_ref()))
+            .or(self.given_email.as_ref())
     }
 
     /// As the operator knows them.

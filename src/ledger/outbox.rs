@@ -86,7 +86,13 @@ pub enum Letter {
         next_attempt: Option<NaiveDate>,
     },
     /// Access ends with the paid period.
-    AccessEnding { on: NaiveDate, days_left: i64 },
+    AccessEnding {
+        on: NaiveDate,
+        days_left: i64,
+        /// It was given, not paid for.
+        #[serde(default)]
+        given: bool,
+    },
     /// Access ended because paying ended.
     AccessEnded { because: EndedBecause },
     /// Their invite still waits; `lapses`: the day after which it is taken back.
@@ -133,6 +139,8 @@ pub enum EndedBecause {
     NoSubscription,
     /// The operator ended it.
     Operator,
+    /// The time for which it was given is over.
+    GrantOver,
 }
 
 /// What became of the member's own letter, for the operator's.

@@ -52,7 +52,8 @@ pub(super) fn facts(letter: &Letter) -> Option<Value> {
             "access_until": access_until.map(day),
             "next_attempt": next_attempt.map(day),
         }),
-        Letter::AccessEnding { on, days_left } => json!({
+        Letter::AccessEnding { on, days_left, given } => json!({
+            "given": given,
             "on": day(*on),
             "left": when(*days_left),
         }),

@@ -78,7 +78,7 @@ fn to_member(kind: &str) -> Option<Letter> {
             access_until: date(2026, 11, 28),
             next_attempt: date(2026, 11, 24),
         },
-        "access_ending" => Letter::AccessEnding { on: date(2026, 11, 28)?, days_left: 7 },
+        "access_ending" => Letter::AccessEnding { on: date(2026, 11, 28)?, days_left: 7, given: false },
         "access_ended" => Letter::AccessEnded { because: EndedBecause::Canceled },
         "invite_reminder" => Letter::InviteReminder {
             libraries: libraries(),

@@ -69,9 +69,13 @@ fn visible(html: &str) -> String {
 fn text_and_html_say_the_same() {
     let bare = Renderer::new(Brand { support_link: None, public_url: None, ..brand() }, &BTreeMap::new()).unwrap();
     let mut dispatches: Vec<_> = KINDS.iter().filter_map(|kind| sample_dispatch(kind)).collect();
-    for because in
-        [EndedBecause::PaymentFailed, EndedBecause::TrialEnded, EndedBecause::NoSubscription, EndedBecause::Operator]
-    {
+    for because in [
+        EndedBecause::PaymentFailed,
+        EndedBecause::TrialEnded,
+        EndedBecause::NoSubscription,
+        EndedBecause::Operator,
+        EndedBecause::GrantOver,
+    ] {
         dispatches.push(Dispatch { letter: Letter::AccessEnded { because }, ..sample_dispatch("welcome").unwrap() });
     }
     let nothing = Letter::PaymentFailed { amount: None, pay_url: None, access_until: None, next_attempt: None };

@@ -302,13 +302,7 @@ fn explain_new_row(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, r
         return;
     }
     if member.grant(GrantKind::ByHand, now).is_none() {
-        member.grants.push(Grant {
-            kind: GrantKind::ByHand,
-            since: now,
-            until: None,
-            libraries: None,
-            downloads: None,
-        });
+        member.grants.push(Grant::new(GrantKind::ByHand, now));
     }
     member.note(now, if adopting { "was here before Usher" } else { "was shared with by hand" });
 }

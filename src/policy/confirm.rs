@@ -146,7 +146,11 @@ fn ended(
             let over = member.subscriptions.get(subscription).is_some_and(said);
             over || *because == EndedBecause::TrialEnded
         }
-        EndCause::Idle { .. } | EndCause::Unmanaged { .. } | EndCause::InviteLapsed { .. } | EndCause::Revoked => false,
+        EndCause::Idle { .. }
+        | EndCause::Unmanaged { .. }
+        | EndCause::InviteLapsed { .. }
+        | EndCause::Revoked
+        | EndCause::GrantOver { .. } => false,
     };
     book.removals.push(Removal { at: now, member: member.id.clone(), stated });
     book.note(&member.id, now, format!("removed: {}", intent.because));

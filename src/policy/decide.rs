@@ -268,7 +268,7 @@ pub fn next_deadline(scene: Scene<'_>) -> Option<Moment> {
         }
         if let super::inactivity::Idle::Days { since, .. } = super::inactivity::idle(scene, member, &standing) {
             for days in [scene.rules.warn_days, scene.rules.kick_days] {
-                let blind = (scene.now - since) - scene.book.blind.observed(since, scene.now);
+                let blind = (scene.now - since) - super::inactivity::counted(scene, member, since);
                 deadlines.push(since + TimeDelta::days(days) + blind);
             }
         }

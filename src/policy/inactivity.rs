@@ -40,8 +40,22 @@ pub fn idle(scene: Scene<'_>, member: &Member, standing: &Standing) -> Idle {
     }
     match clock_start(scene, member) {
         None => Idle::Unknowable("they never played anything, and Tautulli has no history to measure against".into()),
-        Some(since) => Idle::Days { days: scene.book.blind.observed(since, scene.now).num_days(), since },
+        Some(since) => Idle::Days { days: counted(scene, member, since).num_days(), since },
     }
+}
+
+/// The time since then that counts: observed, and not on holiday.
+#[must_use]
+pub fn counted(scene: Scene<'_>, member: &Member, since: Moment) -> TimeDelta {
+    let mut holidays = member.grants.iter().filter(|grant| grant.kind == GrantKind::Holiday).peekable();
+    if holidays.peek().is_none() {
+        return scene.book.blind.observed(since, scene.now);
+    }
+    let mut stopped = scene.book.blind.clone();
+    for holiday in holidays {
+        stopped.add(holiday.since, holiday.until.map_or(scene.now, |until| until.min(scene.now)));
+    }
+    stopped.observed(since, scene.now)
 }
 
 fn exempt(member: &Member, standing: &Standing) -> Option<&'static str> {

@@ -7,11 +7,13 @@ use chrono::TimeDelta;
 use super::{
     Rules, Scene, World,
     inactivity::{self, Idle},
-    reasons::{self, ReasonKind},
+    reasons::{self, ReasonKind, Standing},
     unmanaged, unpaid,
 };
-use crate::facts::{Moment, ShareId};
-use crate::ledger::{Book, Channel, Delivery, EndedBecause, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed};
+use crate::facts::{CancelWhen, Moment, ShareId, SubscriptionId};
+use crate::ledger::{
+    Book, Channel, Delivery, EndedBecause, Grant, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed,
+};
 use crate::member::MemberId;
 
 /// What became of a letter to a member.
@@ -148,39 +150,65 @@ pub fn owe_money_letters(now: Moment, rules: &Rules, world: &World, book: &mut B
     let ids: Vec<MemberId> = book.members.keys().cloned().collect();
     for id in ids {
         let Some(member) = book.members.get(&id).cloned() else { continue };
-        if member.subscriptions.is_empty() || !(member.has_access() || member.is_invited()) {
+        if member.share.is_none() {
             continue;
         }
-        unpaid::open_spells(now, rules, book, &member);
-        owe_access_ending(now, rules, world, book, &member);
+        if !member.subscriptions.is_empty() {
+            unpaid::open_spells(now, rules, book, &member);
+        }
+        let may_end = |grant: &Grant| grant.until.is_some();
+        if !member.subscriptions.is_empty() || member.grants.iter().any(may_end) {
+            owe_access_ending(now, rules, world, book, &member);
+        }
     }
 }
 
 /// A letter some days before a scheduled end, if nothing else would keep them in.
 fn owe_access_ending(now: Moment, rules: &Rules, world: &World, book: &mut Book, member: &Member) {
     let standing = reasons::standing(Scene { now, rules, book, world }, member);
-    let only = match standing.reasons.as_slice() {
-        [only] if only.kind == ReasonKind::Paying && standing.protected.is_none() && !standing.blocked => Some(only),
-        _ => None,
-    };
-    withdraw_access_ending(now, book, &member.id, only.and_then(|only| only.until));
-    let Some((only, end)) = only.and_then(|only| Some((only, only.until?))) else { return };
+    let last = last_end(member, &standing).filter(|_| standing.protected.is_none());
+    withdraw_access_ending(now, book, &member.id, last.as_ref().map(|last| last.end));
+    let Some(LastEnd { end, day, subscription }) = last else { return };
     let left = end - now;
     if left <= TimeDelta::zero() {
         return;
     }
     let threshold = rules.expiry_warn_days.iter().copied().filter(|days| left <= TimeDelta::days(*days)).min();
-    let (Some(threshold), Some(subscription)) = (threshold, &only.subscription) else { return };
-    let customer = member.subscriptions.get(subscription).map(|billed| billed.now.customer.clone());
-    let days_left = (rules.day_of(end) - rules.day_of(now)).num_days();
-    let letter = Letter::AccessEnding { on: rules.day_of(end), days_left };
+    let Some(threshold) = threshold else { return };
+    let days_left = (rules.day_of(day) - rules.day_of(now)).num_days();
+    let letter = Letter::AccessEnding { on: rules.day_of(day), days_left, given: subscription.is_none() };
+    let billed = subscription.as_ref().and_then(|subscription| member.subscriptions.get(subscription));
     let mut owed = Owed::to_member(member, format!("{}-{}", end.timestamp(), threshold), letter, left);
-    owed.customer = customer;
+    owed.customer = billed.map(|billed| billed.now.customer.clone());
     book.owe(owed, rules.ways, now);
-    if let Some(billed) = book.members.get_mut(&member.id).and_then(|member| member.subscriptions.get_mut(subscription))
-    {
-        billed.promised_end = Some(rules.end_of_day(rules.day_of(end)));
+    let Some(known) = book.members.get_mut(&member.id) else { return };
+    if let Some(billed) = subscription.and_then(|subscription| known.subscriptions.get_mut(&subscription)) {
+        billed.promised_end = Some(rules.end_of_day(rules.day_of(day)));
     }
+}
+
+/// The end after which nothing keeps them in.
+struct LastEnd {
+    end: Moment,
+    /// On the last day of access: a grant ends when that day has.
+    day: Moment,
+    /// Whose end it is; a grant's where there is none.
+    subscription: Option<SubscriptionId>,
+}
+
+/// Where every reason has an end, the last of them.
+fn last_end(member: &Member, standing: &Standing) -> Option<LastEnd> {
+    if standing.blocked && member.cancels != Some(CancelWhen::PeriodEnd) {
+        return None;
+    }
+    let ends = |kind| matches!(kind, ReasonKind::Paying | ReasonKind::Granted(_));
+    if standing.reasons.iter().any(|reason| reason.until.is_none() || !ends(reason.kind)) {
+        return None;
+    }
+    let last = standing.reasons.iter().max_by_key(|reason| reason.until)?;
+    let end = last.until?;
+    let day = if last.subscription.is_some() { end } else { end - TimeDelta::seconds(1) };
+    Some(LastEnd { end, day, subscription: last.subscription.clone() })
 }
 
 /// What was owed about an end that is no longer set is not sent any more.
@@ -221,6 +249,9 @@ pub fn owe_removed(
         EndCause::InviteLapsed { .. } => return, // Nobody lost access.
         EndCause::Revoked => {
             (format!("revoked-{}", now.timestamp()), Letter::AccessEnded { because: EndedBecause::Operator })
+        }
+        EndCause::GrantOver { ended, .. } => {
+            (format!("grant-{}-{share}", ended.timestamp()), Letter::AccessEnded { because: EndedBecause::GrantOver })
         }
         EndCause::Idle { spell, days, warned, promised_end } => (
             format!("idle-{}-{share}", spell.timestamp()),

@@ -171,6 +171,7 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
                 EndedBecause::TrialEnded => "had a trial that ended without a payment method",
                 EndedBecause::NoSubscription => "is missing",
                 EndedBecause::Operator => "was ended by you",
+                EndedBecause::GrantOver => "is over",
             };
             let due = ended.map_or(*at, |ended| ended.due);
             let words =
@@ -179,10 +180,18 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
         }
         EndCause::Revoked if undo::is_charged_first(member) => return None,
         EndCause::Revoked => ("revoked".into(), "you revoked it".into(), member.blocked.unwrap_or(scene.now), false),
+        EndCause::GrantOver { kind, ended } => {
+            let last = scene.rules.day_of(*ended - chrono::TimeDelta::seconds(1));
+            let words = format!("{} until {last}, which is over; no other reason stands", reasons::words(*kind));
+            (format!("grant-{}", ended.timestamp()), words, *ended, false)
+        }
         EndCause::Idle { .. } | EndCause::Unmanaged { .. } | EndCause::InviteLapsed { .. } => return None,
     };
     let mut rests_on = BTreeSet::from([Source::Plex]);
-    if !matches!(cause, EndCause::Revoked) {
+    let pays_nothing_else = matches!(cause, EndCause::GrantOver { .. });
+    if matches!(cause, EndCause::Lapsed { .. })
+        || (pays_nothing_else && scene.rules.configured.contains(&Source::Stripe))
+    {
         rests_on.insert(Source::Stripe);
     }
     Some(Proposal {
@@ -276,7 +285,7 @@ fn unwarned(scene: Scene<'_>, member: &Member) -> Option<String> {
         return Some("their warning has not been accepted by a mail server yet".into());
     };
     let days = scene.rules.warning_days();
-    if scene.book.blind.observed(warned, scene.now).num_days() < days {
+    if inactivity::counted(scene, member, warned).num_days() < days {
         return Some(format!("their warning is younger than {days} days of observed time"));
     }
     (scene.now < promised).then(|| format!("the promised day ends {}", promised.format("%Y-%m-%d %H:%M UTC")))

@@ -21,6 +21,8 @@ pub struct Standing {
     pub reasons: Vec<Reason>,
     /// Every paying reason that has ended, the latest last.
     pub ended: Vec<(SubscriptionId, Ended)>,
+    /// Grants that are over, and since when.
+    pub over: Vec<(GrantKind, Moment)>,
     /// What can't be told: nothing is concluded while this isn't empty.
     pub unknown: Vec<String>,
 }
@@ -36,7 +38,7 @@ pub struct Reason {
     pub until: Option<Moment>,
     /// The subscription, for paying and grace.
     pub subscription: Option<SubscriptionId>,
-    /// The tiers, for paying and grace.
+    /// The tiers that it gives.
     pub tiers: BTreeSet<String>,
 }
 
@@ -90,7 +92,12 @@ impl Standing {
         if !self.reasons.is_empty() || !self.unknown.is_empty() {
             return None;
         }
-        let (subscription, ended) = self.ended.iter().max_by_key(|(_, ended)| ended.due)?;
+        let lapsed = self.ended.iter().max_by_key(|(_, ended)| ended.due);
+        let over = self.over.iter().max_by_key(|(_, over)| *over);
+        if let Some((kind, over)) = over.filter(|(_, over)| lapsed.is_none_or(|(_, ended)| ended.due < *over)) {
+            return Some(EndCause::GrantOver { kind: *kind, ended: *over });
+        }
+        let (subscription, ended) = lapsed?;
         Some(EndCause::Lapsed { subscription: subscription.clone(), ended: ended.ended, because: ended.because })
     }
 
@@ -103,7 +110,7 @@ impl Standing {
             _ if self.reasons.iter().any(|reason| reason.kind != ReasonKind::Grace) => "in",
             _ if !self.reasons.is_empty() => "grace",
             _ if !self.unknown.is_empty() => "unknown",
-            _ if has_access && self.ended.is_empty() => "no reason",
+            _ if has_access && self.ended.is_empty() && self.over.is_empty() => "no reason",
             _ if has_access => "ending",
             _ => "out",
         }
@@ -118,6 +125,7 @@ pub fn standing(scene: Scene<'_>, member: &Member) -> Standing {
         blocked: member.blocked.is_some(),
         reasons: Vec::new(),
         ended: Vec::new(),
+        over: Vec::new(),
         unknown: Vec::new(),
     };
     let counts = |billed: &&Billed| !paying::is_superseded(member, billed);
@@ -145,13 +153,18 @@ pub fn standing(scene: Scene<'_>, member: &Member) -> Standing {
             Stands::Unknown(why) => standing.unknown.push(why),
         }
     }
-    for grant in member.grants.iter().filter(|grant| grant.until.is_none_or(|until| scene.now < until)) {
+    for grant in &member.grants {
+        if let Some(until) = grant.until.filter(|_| !grant.stands(scene.now)) {
+            standing.over.push((grant.kind, until));
+            continue;
+        }
+        let note = grant.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
         standing.reasons.push(Reason {
             kind: ReasonKind::Granted(grant.kind),
-            what: format!("{} since {}", words(grant.kind), grant.since.date_naive()),
+            what: format!("{} since {}{note}", words(grant.kind), grant.since.date_naive()),
             until: grant.until,
             subscription: None,
-            tiers: BTreeSet::new(),
+            tiers: grant.tier.iter().cloned().collect(),
         });
     }
     standing

@@ -55,7 +55,7 @@ fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
         granted.downloads |= tier.downloads;
         granted.tiers.insert(name.to_owned());
     }
-    for grant in member.grants.iter().filter(|grant| grant.until.is_none_or(|until| scene.now < until)) {
+    for grant in member.grants.iter().filter(|grant| grant.stands(scene.now) && grant.tier.is_none()) {
         let current = member.share.as_ref();
         let as_it_stands = || current.map(|share| share.row.libraries(&scene.book.libraries.known)).unwrap_or_default();
         // Nobody but Usher lists libraries one by one in a share made by hand:
@@ -99,7 +99,10 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     let Some(sections) = SectionSet::new(granted.sections) else { return };
     let subs: Vec<&str> = standing_subs.iter().map(|id| id.as_str()).collect();
     let billed = || member.subscriptions.values().filter(|billed| standing_subs.contains(&billed.now.id));
-    let fresh = billed().any(|billed| scene.now - billed.now.created < FRESH_PAYMENT);
+    // Nor does the operator's own word of today.
+    let today = |grant: &Grant| grant.kind == GrantKind::Complimentary && scene.now - grant.since < FRESH_PAYMENT;
+    let fresh =
+        billed().any(|billed| scene.now - billed.now.created < FRESH_PAYMENT) || member.grants.iter().any(today);
     let adoption = member.plex.is_none()
         && member.made.is_empty()
         && !standing_subs.is_empty()
@@ -154,7 +157,8 @@ pub(super) fn invite_to(member: &Member) -> Option<InviteTo> {
     // paid with could be another account's.
     let restored = || member.restoring.as_ref().and_then(|restoring| restoring.share.email.as_ref());
     let email = member.email.as_ref().filter(|_| member.plex.is_some());
-    let email = email.or_else(|| member.paying_email()).or_else(restored)?;
+    let given = || member.given_email.as_ref();
+    let email = email.or_else(|| member.paying_email()).or_else(given).or_else(restored)?;
     if refused.is_some_and(|refused| refused.by_email) || (member.plex.is_none() && who::is_relay(email)) {
         return None;
     }
@@ -196,7 +200,8 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     let tiers: Vec<String> = granted.tiers.into_iter().collect();
     let because = match left_over {
         true => "their subscription ended; what they had by hand before it stays".to_owned(),
-        false => format!("their subscription buys {}", tiers.join(" and ")),
+        false if standing.has_stripe_reason() => format!("their subscription buys {}", tiers.join(" and ")),
+        false => format!("they are given {}", tiers.join(" and ")),
     };
     let allows = match downloads {
         Some(true) => ", downloads on",
@@ -209,7 +214,7 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
         class: if narrows { Class::Narrowing } else { Class::Widening },
         what: format!("change the share of {} to {titles}{allows}", member.name()),
         because,
-        rests_on: BTreeSet::from([Source::Plex, Source::Stripe]),
+        rests_on: if member.subscriptions.is_empty() { sources(standing) } else { both() },
         due: scene.now,
         approval,
         unwarned: None,
@@ -236,7 +241,8 @@ fn prices(member: &Member, standing: &Standing) -> BTreeSet<PriceId> {
 /// A subscription gave more than was had by hand before it, and is over: what
 /// was had by hand, frozen when it began, is all that stands.
 fn is_left_over(member: &Member, standing: &Standing) -> bool {
-    let frozen = |grant: &Grant| grant.kind == GrantKind::ByHand && grant.libraries.is_some();
+    let kept = |kind| matches!(kind, GrantKind::ByHand | GrantKind::Grandfathered);
+    let frozen = |grant: &Grant| kept(grant.kind) && grant.libraries.is_some();
     let ended = !standing.ended.is_empty() && standing.subscriptions().is_empty() && standing.unknown.is_empty();
     ended && !member.matched_prices.is_empty() && member.grants.iter().all(frozen)
 }
@@ -253,6 +259,10 @@ pub fn matching_prices(scene: Scene<'_>, member: &Member, standing: &Standing) -
     let is_off = || granted.downloads || share.row.downloads != Some(true);
     let measured = !granted.tiers.is_empty() || (is_left_over(member, standing) && is_off());
     (measured && granted.sections == current).then(|| prices(member, standing))
+}
+
+fn both() -> BTreeSet<Source> {
+    BTreeSet::from([Source::Plex, Source::Stripe])
 }
 
 pub(super) fn sources(standing: &Standing) -> BTreeSet<Source> {

@@ -250,6 +250,7 @@ pub fn tell_unexplained(now: Moment, rules: &Rules, world: &World, book: &mut Bo
             && standing.reasons.is_empty()
             && standing.unknown.is_empty()
             && standing.ended.is_empty()
+            && standing.over.is_empty()
     };
     let found: Vec<(MemberId, String)> = book
         .members

@@ -155,6 +155,7 @@ pub fn merge(now: Moment, book: &mut Book, from: &MemberId, into: &MemberId, why
     member.cancels = member.cancels.or(old.cancels);
     member.restoring = member.restoring.take().or(old.restoring);
     member.since = member.since.min(old.since);
+    member.given_email = member.given_email.take().or(old.given_email);
     if old.share.is_some() {
         member.share = old.share;
         member.missing_since = None;
@@ -218,23 +219,7 @@ pub fn find<'a>(book: &'a Book, who: &str) -> Result<&'a Member, String> {
     if let Some(member) = book.members.get(id) {
         return Ok(member);
     }
-    let wanted = who.to_lowercase();
-    let is = |text: Option<&str>| text.is_some_and(|text| text.to_lowercase() == wanted);
-    let matches = |member: &&Member| {
-        member.plex.is_some_and(|account| account.to_string() == wanted)
-            || is(member.email.as_ref().map(|email| email.as_str()))
-            || is(member.username.as_deref())
-            || is(member.title.as_deref())
-            || is(member.share.as_ref().and_then(|share| share.row.email.as_ref()).map(|email| email.as_str()))
-            || member.customers.keys().any(|customer| customer.0.to_lowercase() == wanted)
-            || member.subscriptions.keys().any(|subscription| subscription.0.to_lowercase() == wanted)
-            || member.customers.values().any(|payer| {
-                is(payer.email.as_ref().map(|email| email.as_str()))
-                    || is(payer.mail_to.as_ref().map(|email| email.as_str()))
-            })
-    };
-    let hits: Vec<&Member> = book.members.values().filter(matches).collect();
-    match hits.as_slice() {
+    match hits(book, who).as_slice() {
         [one] => Ok(one),
         [] => Err(format!("nobody in the book is {who:?}; `usher members` lists everybody")),
         several => {
@@ -243,6 +228,32 @@ pub fn find<'a>(book: &'a Book, who: &str) -> Result<&'a Member, String> {
             Err(format!("{who:?} could be {}; use the member id", names.join(" or ")))
         }
     }
+}
+
+/// Somebody in the book is called so, or several are.
+#[must_use]
+pub fn is_known(book: &Book, who: &str) -> bool {
+    !hits(book, who.trim()).is_empty()
+}
+
+fn hits<'a>(book: &'a Book, who: &str) -> Vec<&'a Member> {
+    let wanted = who.to_lowercase();
+    let is = |text: Option<&str>| text.is_some_and(|text| text.to_lowercase() == wanted);
+    let matches = |member: &&Member| {
+        member.plex.is_some_and(|account| account.to_string() == wanted)
+            || is(member.email.as_ref().map(|email| email.as_str()))
+            || is(member.username.as_deref())
+            || is(member.title.as_deref())
+            || is(member.given_email.as_ref().map(|email| email.as_str()))
+            || is(member.share.as_ref().and_then(|share| share.row.email.as_ref()).map(|email| email.as_str()))
+            || member.customers.keys().any(|customer| customer.0.to_lowercase() == wanted)
+            || member.subscriptions.keys().any(|subscription| subscription.0.to_lowercase() == wanted)
+            || member.customers.values().any(|payer| {
+                is(payer.email.as_ref().map(|email| email.as_str()))
+                    || is(payer.mail_to.as_ref().map(|email| email.as_str()))
+            })
+    };
+    book.members.values().filter(matches).collect()
 }
 
 /// Titles of what a member's share opens, for letters.

@@ -26,6 +26,9 @@ pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting], wanted: &str) -> Resul
     for (id, ended) in &standing.ended {
         lines.push(format!("  no longer: {id} ended {}", at(scene, ended.ended)));
     }
+    for (kind, over) in &standing.over {
+        lines.push(format!("  no longer: {}, over since {}", reasons::words(*kind), at(scene, *over)));
+    }
     for unknown in &standing.unknown {
         lines.push(format!("  can't be told: {unknown}; nothing is concluded from it"));
     }

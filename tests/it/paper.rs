@@ -138,7 +138,7 @@ impl Paper {
 
     pub fn grant(&mut self, id: &MemberId, kind: GrantKind) {
         let since = self.now - days(400);
-        self.of(id).grants.push(Grant { kind, since, until: None, libraries: None, downloads: None });
+        self.of(id).grants.push(Grant::new(kind, since));
     }
 
     /// Somebody who was shared with by hand long ago, and watched last `ago`.

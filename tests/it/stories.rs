@@ -5,6 +5,7 @@ mod brake;
 mod comings;
 mod dry_run;
 mod endurance;
+mod grants;
 mod identity;
 mod idle;
 mod idle_limits;

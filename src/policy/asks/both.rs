@@ -23,23 +23,31 @@ pub fn carry_over(
     if live.libraries.known.is_empty() {
         live.libraries = rehearsal.libraries.clone();
     }
-    let mut first = None;
-    for id in about {
-        let theirs = enter(hearing.now, live, rehearsal, id);
-        first = first.or(theirs);
+    let theirs: Vec<MemberId> = about.iter().filter_map(|id| enter(hearing.now, live, rehearsal, id)).collect();
+    let mut said = Said::default();
+    // What was said of everyone was said of those whom the rehearsal knows.
+    let many = if *ask == Ask::GrandfatherEveryone { theirs.len() } else { 1 };
+    for member in theirs.iter().take(many) {
+        let one = carry_out(hearing, live, &ask.clone().of(member))?;
+        said.lines.extend(one.lines);
     }
-    let ask = match first {
-        Some(first) => ask.clone().of(&first),
-        None => ask.clone(),
-    };
-    carry_out(hearing, live, &ask)
+    if theirs.is_empty() && *ask != Ask::GrandfatherEveryone {
+        said = carry_out(hearing, live, ask)?;
+    }
+    Ok(said)
 }
 
 impl Ask {
     /// The same ask, of this member.
     fn of(mut self, member: &MemberId) -> Self {
         match &mut self {
-            Self::Restore { who } | Self::Revoke { who, .. } => *who = member.to_string(),
+            Self::Restore { who }
+            | Self::Revoke { who, .. }
+            | Self::Invite { who, .. }
+            | Self::Extend { who, .. }
+            | Self::Pause { who, .. }
+            | Self::Grandfather { who } => *who = member.to_string(),
+            Self::GrandfatherEveryone => self = Self::Grandfather { who: member.to_string() },
             Self::Approve { .. } | Self::Reject { .. } | Self::Accept { .. } => {}
         }
         self

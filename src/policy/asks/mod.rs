@@ -6,6 +6,7 @@
 //! from the new book is planned and braked like everything else.
 
 mod both;
+mod grants;
 mod undo;
 
 use chrono::NaiveDate;
@@ -40,6 +41,21 @@ pub enum Ask {
         #[serde(default)]
         cancel: Option<CancelWhen>,
     },
+    /// In for good with the share as it stands.
+    Grandfather { who: String },
+    /// Everybody who has access and pays nothing.
+    GrandfatherEveryone,
+    /// In as a guest with a tier. Somebody new is named by their email.
+    Invite {
+        who: String,
+        tier: String,
+        #[serde(default)]
+        days: Option<u32>,
+    },
+    /// Days added to the last end.
+    Extend { who: String, days: u32 },
+    /// A holiday: every clock stands still until that day has ended.
+    Pause { who: String, until: NaiveDate, note: String },
 }
 
 /// An ask, or the wish to know what it would change.
@@ -126,6 +142,11 @@ pub fn carry_out(hearing: Hearing<'_>, book: &mut Book, ask: &Ask) -> Result<Sai
         Ask::Approve { .. } | Ask::Reject { .. } | Ask::Accept { .. } => Ok(Said::default()),
         Ask::Restore { who } => undo::restore(hearing, book, &meant(book, who)?),
         Ask::Revoke { who, cancel } => undo::revoke(hearing, book, &meant(book, who)?, *cancel),
+        Ask::GrandfatherEveryone => grants::grandfather_everyone(hearing, book),
+        Ask::Grandfather { who } => grants::grandfather(hearing, book, &meant(book, who)?),
+        Ask::Invite { who, tier, days } => grants::invite(hearing, book, who, tier, *days),
+        Ask::Extend { who, days } => grants::extend(hearing, book, &meant(book, who)?, *days),
+        Ask::Pause { who, until, note } => grants::pause(hearing, book, &meant(book, who)?, *until, note),
     }
 }
 

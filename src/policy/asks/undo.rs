@@ -73,7 +73,7 @@ fn give_back(hearing: Hearing<'_>, book: &mut Book, id: &MemberId, kept: Undo, m
         said = said.and(format!("{lost} of their libraries are no longer on the server"));
     }
     let Some(member) = book.members.get_mut(id) else { return Ok(said) };
-    for grant in kept.grants.into_iter().filter(|grant| grant.until.is_none_or(|until| now < until)) {
+    for grant in kept.grants.into_iter().filter(|grant| grant.stands(now)) {
         if member.grants.iter().all(|other| other.kind != grant.kind) {
             said = said.and(format!("their reason of before stands again: {}", reasons::words(grant.kind)));
             member.grants.push(grant);
@@ -81,13 +81,8 @@ fn give_back(hearing: Hearing<'_>, book: &mut Book, id: &MemberId, kept: Undo, m
     }
     member.restoring = Some(restoring);
     if reasons::standing(hearing.scene(book), of(book, id)?).reasons.is_empty() {
-        let grant = Grant {
-            kind: GrantKind::Complimentary,
-            since: now,
-            until: None,
-            libraries: Some(open),
-            downloads: Some(downloads),
-        };
+        let guest = Grant::new(GrantKind::Complimentary, now);
+        let grant = Grant { libraries: Some(open), downloads: Some(downloads), ..guest };
         if let Some(member) = book.members.get_mut(id) {
             member.grants.push(grant);
         }

@@ -61,6 +61,27 @@ pub(super) fn reasons(table: &mut Table) {
         let yesterday = paper.now - days(1);
         paper.member().grants[0].until = Some(yesterday);
     });
+    for (name, ago, until) in [
+        ("here, subscription ended 9 days ago, extended until tomorrow", days(9), days(1)),
+        ("here, subscription ended 9 days ago, extended until yesterday", days(9), -days(1)),
+        ("here, subscription ended 3 hours ago, extended until yesterday", TimeDelta::hours(3), -days(1)),
+    ] {
+        table.row(name, |paper| {
+            here(paper);
+            let ann = paper.ann.clone();
+            paper.ended(&ann, ago);
+            paper.grant(&ann, GrantKind::Extension);
+            let until = paper.now + until;
+            paper.member().grants[0].until = Some(until);
+        });
+    }
+    table.row("here by hand, complimentary until yesterday", |paper| {
+        by_hand(paper, 1);
+        let ann = paper.ann.clone();
+        paper.grant(&ann, GrantKind::Complimentary);
+        let yesterday = paper.now - days(1);
+        paper.member().grants[1].until = Some(yesterday);
+    });
     table.row("here, one subscription canceled, another active", |paper| {
         here(paper);
         let ann = paper.ann.clone();
