@@ -24,7 +24,7 @@ fn granted(house: &mut House) -> MemberId {
     bob.plex = Some(usher::facts::PlexId(300));
     bob.email = Some(email("bob"));
     let libraries = Some([MOVIES].into());
-    bob.grants.push(Grant { kind: GrantKind::Complimentary, since, until: None, libraries, downloads: Some(false) });
+    bob.grants.push(Grant { libraries, downloads: Some(false), ..Grant::new(GrantKind::Complimentary, since) });
     house.settle();
     house.carry_out();
     assert!(house.book.members[&id].is_invited());

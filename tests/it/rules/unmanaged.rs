@@ -157,6 +157,8 @@ fn protected_and_grandfathered_are_not_asked() {
         until: None,
         libraries: None,
         downloads: None,
+        tier: None,
+        note: None,
     };
     house.book.members.get_mut(&bob).unwrap().grants.push(grant);
     house.days(30);
