@@ -105,11 +105,11 @@ pub const NOTICE_TRIED_DAYS: i64 = 7;
 /// A notice that is done stays in the book (so that it can't be owed twice)
 /// longer than the longest time after which the same occasion can come up
 /// again: a paused, resumed and again failing quarter's invoice.
-pub const NOTICE_KEPT_DAYS: i64 = 90;
+pub const NOTICE_KEPT_DAYS: i64 = 120;
 /// Journal entries of one member in the book; the rest is in history.jsonl. A
-/// busy member makes ~2 a month, so eight years; 1,000 members × 200 × 200
-/// bytes = 40 MB at the very worst, ~2 MB in practice.
-pub const JOURNAL_PER_MEMBER_MAX: usize = 200;
+/// busy member makes ~2 a month, so four years; 1,000 members × 100 × 200
+/// bytes = 20 MB at the very worst, ~2 MB in practice.
+pub const JOURNAL_PER_MEMBER_MAX: usize = 100;
 
 /// To connect to the mail server.
 pub const SMTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

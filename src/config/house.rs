@@ -4,18 +4,8 @@ use chrono::NaiveDate;
 
 use super::parse::{self, Complaint, Parsed, Problems};
 use super::raw::Raw;
+use crate::policy::PruneMode;
 use crate::secret::Secret;
-
-/// What becomes of a removal for inactivity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PruneMode {
-    /// It is carried out.
-    Auto,
-    /// It waits for `usher approve`.
-    Approve,
-    /// It is only told.
-    Report,
-}
 
 /// When failed payments end access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use house::{FreeCode, House, OnReversal, PausedCollection, PaymentGrace, PruneMode, Unmanaged};
+pub use house::{FreeCode, House, OnReversal, PausedCollection, PaymentGrace, Unmanaged};
 pub use parse::{ConfigProblem, Network};
 pub use raw::VARIABLES;
 pub use runtime::{Brand, Digest, DoorConfig, Intervals, Log};

@@ -42,7 +42,7 @@ fn a_token_is_enough_and_means_dry_run_with_the_defaults() {
     let house = &config.house;
     assert_eq!((house.warn_days, house.kick_days, house.payment_grace_days), (27, 30, 7));
     assert_eq!(house.expiry_warn_days, [7, 3]);
-    assert_eq!((house.prune_mode, house.max_removals_per_day), (PruneMode::Auto, None));
+    assert_eq!((house.prune_mode, house.max_removals_per_day), (crate::policy::PruneMode::Auto, None));
     assert_eq!(config.intervals.check_billing_secs, 900);
     assert_eq!(config.door.listen.to_string(), "0.0.0.0:8480");
     assert_eq!(config.door.admin_listen.to_string(), "127.0.0.1:8481");

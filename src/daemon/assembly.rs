@@ -14,7 +14,7 @@ use crate::facts::{Moment, Source};
 use crate::ledger::{Book, Ways};
 use crate::letters::{Brand, Renderer};
 use crate::loops::courier::{DiscordRoute, MailRoute};
-use crate::policy::{PruneMode, Rules, Tiers};
+use crate::policy::{Rules, Tiers};
 use crate::secret::Secret;
 use crate::services::{
     discord::Discord, http::Http, plex::Plex, smtp, smtp::Smtp, stripe::Stripe, tautulli::Tautulli, tls,
@@ -130,11 +130,7 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
     Ok(Rules {
         warn_days: i64::from(house.warn_days),
         kick_days: i64::from(house.kick_days),
-        prune_mode: match house.prune_mode {
-            config::PruneMode::Auto => PruneMode::Auto,
-            config::PruneMode::Approve => PruneMode::Approve,
-            config::PruneMode::Report => PruneMode::Report,
-        },
+        prune_mode: house.prune_mode,
         payment_grace_days: i64::from(house.payment_grace_days),
         payment_grace_strict: house.payment_grace == config::PaymentGrace::Strict,
         settle: TimeDelta::hours(i64::from(house.expiry_settle_hours)),

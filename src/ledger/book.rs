@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ActKey, BlindSpans, Hold, Intent, Member, Notice, NoticeKey};
 use crate::facts::{CustomerId, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId};
+use crate::limits::NOTICE_KEPT_DAYS;
 use crate::member::MemberId;
 
 /// The book's document. `state.json` holds it beside its generation and sum.
@@ -183,9 +184,6 @@ pub struct Offer {
     pub rejected: Option<Moment>,
 }
 
-/// How long done notices are kept, so that they can't be owed again by a
-/// late reading. Spells that could owe them are over long before.
-const NOTICES_KEPT_DAYS: i64 = 120;
 /// Explained goings matter for the 7 days of continuity.
 const EXPLAINED_KEPT_DAYS: i64 = 8;
 /// Blind spans matter while they can lie inside an idle spell.
@@ -290,7 +288,7 @@ impl Book {
 
     /// Forgets what can no longer matter.
     pub fn prune(&mut self, now: Moment) {
-        let kept = now - TimeDelta::days(NOTICES_KEPT_DAYS);
+        let kept = now - TimeDelta::days(NOTICE_KEPT_DAYS);
         self.outbox
             .retain(|_, notice| notice.created >= kept || !notice.deliveries.values().all(super::Delivery::is_done));
         self.removals.retain(|removal| now - removal.at < TimeDelta::days(2));

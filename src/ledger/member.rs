@@ -9,6 +9,7 @@ use crate::facts::{
     CancelWhen, CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, SectionId, Share, ShareId, Subscription,
     SubscriptionId,
 };
+use crate::limits::JOURNAL_PER_MEMBER_MAX;
 use crate::member::MemberId;
 
 /// A person who has, had or is due access.
@@ -349,9 +350,6 @@ pub struct Entry {
     pub what: String,
 }
 
-/// Journal lines kept with each member; older ones stand in the history file.
-const JOURNAL_ENTRIES_MAX: usize = 100;
-
 impl Member {
     /// Somebody new.
     #[must_use]
@@ -393,7 +391,7 @@ impl Member {
     /// Writes a line into the journal.
     pub fn note(&mut self, at: Moment, what: impl Into<String>) {
         self.journal.push(Entry { at, what: what.into() });
-        let too_many = self.journal.len().saturating_sub(JOURNAL_ENTRIES_MAX);
+        let too_many = self.journal.len().saturating_sub(JOURNAL_PER_MEMBER_MAX);
         self.journal.drain(..too_many);
     }
 

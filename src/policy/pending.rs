@@ -16,7 +16,8 @@ use crate::member::MemberId;
 
 /// Days after which a reminder goes out.
 const REMIND_ON_DAYS: [i64; 2] = [3, 10];
-/// A reminder is worth sending for so long.
+/// A reminder is worth sending for so long. Later none is owed: notices that
+/// are done are forgotten in the end, and it would go out once more.
 const REMINDER_SHELF: TimeDelta = TimeDelta::days(3);
 
 /// An invite of ours that waits.
@@ -46,7 +47,10 @@ pub fn remind(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
         .values()
         .filter_map(|member| {
             let age = (now - ours_waiting(member)?.first_seen).num_days();
-            Some((member.id.clone(), REMIND_ON_DAYS.into_iter().filter(|day| *day <= age).max()?))
+            Some((
+                member.id.clone(),
+                REMIND_ON_DAYS.into_iter().find(|day| (*day..*day + REMINDER_SHELF.num_days()).contains(&age))?,
+            ))
         })
         .collect();
     for (id, day) in due {

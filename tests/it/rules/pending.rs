@@ -47,6 +47,8 @@ fn who_has_not_taken_up_the_invite_is_reminded_on_day_3_and_on_day_10() {
     assert_eq!(reminders(&house).len(), 1);
     house.days(30);
     assert_eq!(reminders(&house).len(), 2);
+    house.days(150);
+    assert_eq!(reminders(&house).len(), 0, "long forgotten, and not owed again");
 }
 
 #[test]
