@@ -83,6 +83,25 @@ pub(super) enum Change {
         #[arg(long)]
         note: String,
     },
+    /// Say which Plex account somebody is, or what at Stripe is theirs
+    Link {
+        #[command(flatten)]
+        whom: Whom,
+        /// Their Plex account: its number, or a name or email in the book
+        #[arg(long, required_unless_present = "stripe")]
+        plex: Option<String>,
+        /// cus_… or sub_…
+        #[arg(long)]
+        stripe: Option<String>,
+    },
+    /// Take apart what was linked
+    Unlink {
+        #[command(flatten)]
+        whom: Whom,
+        /// cus_… or sub_…, where there are several
+        #[arg(long)]
+        stripe: Option<String>,
+    },
 }
 
 /// A person, and whether it is meant.
@@ -121,6 +140,8 @@ impl From<Change> for Wish {
             Change::Grandfather { who: Some(who), dry, .. } => (Ask::Grandfather { who }, dry),
             Change::Grandfather { who: None, dry, .. } => (Ask::GrandfatherEveryone, dry),
             Change::Invite { whom, tier, days } => (Ask::Invite { who: whom.who, tier, days }, whom.dry),
+            Change::Link { whom, plex, stripe } => (Ask::Link { who: whom.who, plex, stripe }, whom.dry),
+            Change::Unlink { whom, stripe } => (Ask::Unlink { who: whom.who, stripe }, whom.dry),
             Change::Extend { whom, days } => (Ask::Extend { who: whom.who, days }, whom.dry),
             Change::Pause { whom, until, note } => (Ask::Pause { who: whom.who, until, note }, whom.dry),
         };

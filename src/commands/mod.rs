@@ -58,6 +58,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List who pays and can't be let in, and why
+    Unmatched {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Explain one person: every fact, the rule that fired, what comes next
     Why {
         /// Email, username, Plex id or member id
@@ -85,6 +91,7 @@ pub async fn carry_out(args: Args) -> ExitCode {
         Command::Run | Command::Health => health::health(&at).await,
         Command::Holds { json } => look::look(&at, &Question::Holds, look::Form::of(json), clock.now()).await,
         Command::Members { json } => look::look(&at, &Question::Members, look::Form::of(json), clock.now()).await,
+        Command::Unmatched { json } => look::look(&at, &Question::Unmatched, look::Form::of(json), clock.now()).await,
         Command::Why { who, json } => look::look(&at, &Question::Why { who }, look::Form::of(json), clock.now()).await,
         Command::Change(change) => ask::ask(&at, &change.into()).await,
     }

@@ -69,9 +69,10 @@ impl AdminDoor {
                 error(StatusCode::FORBIDDEN, "read_only", "this token may only read")
             }
             "/api/ask" => wrong_method("POST"),
-            "/api/members" | "/api/holds" | "/api/why" if !reads => wrong_method("GET"),
+            "/api/members" | "/api/holds" | "/api/unmatched" | "/api/why" if !reads => wrong_method("GET"),
             "/api/members" => self.question(&Question::Members),
             "/api/holds" => self.question(&Question::Holds),
+            "/api/unmatched" => self.question(&Question::Unmatched),
             "/api/why" => match who() {
                 Some(who) => self.question(&Question::Why { who }),
                 None => error(StatusCode::BAD_REQUEST, "bad_request", "say whom: /api/why?who=…"),

@@ -1,12 +1,14 @@
 //! From intents to acts: which is next, what it must look at, and the second
 //! admission.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::Engine;
 use super::act::{Job, LookFor, Looked};
-use crate::facts::{Moment, Whom};
-use crate::ledger::{Act, Book, EndCause, Intent, IntentState};
+use crate::facts::{CustomerId, Moment, Whom};
+use crate::ledger::{Act, Book, EndCause, Intent, IntentState, Member};
 use crate::policy::brake::{self, NotNow};
 
 /// An intent that was held at its second admission is looked at again after this.
@@ -47,7 +49,7 @@ impl Engine {
             key: next.key.clone(),
             server,
             whom: whom(book, next),
-            customers: if stripe { member.customers.keys().cloned().collect() } else { Vec::new() },
+            customers: if stripe { customers(member) } else { Vec::new() },
             created_since: stripe.then(|| self.world.stripe.last.as_ref().map_or(now, |whole| whole.begun)),
             watcher: member.plex.filter(|_| idle),
             sections: matches!(next.act, Act::Invite { .. } | Act::Update { .. }),
@@ -105,8 +107,15 @@ impl Engine {
     }
 }
 
+/// Their customers, and those of whom only a subscription is theirs.
+fn customers(member: &Member) -> Vec<CustomerId> {
+    let of_subscriptions = member.subscriptions.values().map(|billed| &billed.now.customer);
+    let all: BTreeSet<&CustomerId> = member.customers.keys().chain(of_subscriptions).collect();
+    all.into_iter().cloned().collect()
+}
+
 fn is_removal(book: &Book, intent: &Intent) -> bool {
-    let accepted = || book.members.get(&intent.member).is_some_and(crate::ledger::Member::has_access);
+    let accepted = || book.members.get(&intent.member).is_some_and(Member::has_access);
     let paced = |cause: &EndCause| *cause != EndCause::Revoked && accepted();
     matches!(&intent.act, Act::End { cause, .. } if paced(cause))
 }

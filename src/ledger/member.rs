@@ -101,6 +101,9 @@ pub struct Payer {
     pub since: Moment,
     /// What ties them to the Plex account, once something does.
     pub proof: Option<Proof>,
+    /// `usher unlink`: only the operator ties them to anybody again.
+    #[serde(default)]
+    pub unlinked: Option<Moment>,
 }
 
 /// What ties a payer to a Plex account.
@@ -446,7 +449,8 @@ impl Member {
     /// subscription, as first seen.
     #[must_use]
     pub fn paying_email(&self) -> Option<&Email> {
-        self.customers.values().find_map(|payer| payer.email.as_ref())
+        let tied = |payer: &&Payer| payer.unlinked.is_none();
+        self.customers.values().filter(tied).find_map(|payer| payer.email.as_ref())
     }
 
     /// When the share that stands was taken up, or first seen.

@@ -218,6 +218,7 @@ fn whose(
         name: customer.and_then(|customer| customer.name.clone()),
         since: now,
         proof: None,
+        unlinked: None,
     };
     if let Some(member) = book.members.get_mut(&id) {
         member.customers.insert(sub.customer.clone(), payer);

@@ -57,6 +57,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     remember_matching_prices(now, rules, world, book);
     standing_reports::tell_sources(now, rules, world, book);
     standing_reports::tell_unmatched(now, rules, book);
+    standing_reports::tell_doubled(now, rules, book);
     standing_reports::tell_stuck(now, rules, book);
     standing_reports::tell_unexplained(now, rules, world, book);
     book.prune(now);

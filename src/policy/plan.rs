@@ -350,6 +350,12 @@ pub fn unmatched(member: &Member) -> Option<String> {
     if !running || member.has_access() {
         return None;
     }
+    if member.blocked.is_some() {
+        return Some("you revoked them, and they pay".into());
+    }
+    if member.plex.is_none() && !member.customers.values().any(|payer| payer.unlinked.is_none()) {
+        return Some("you unlinked them, and have not said yet whose it is".into());
+    }
     if let Some(refused) = member.invite_refused.as_ref().filter(|refused| refused.by_email) {
         return Some(format!("Plex refused the invite: {}", refused.why));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::{Rules, Scene, World, brake, decide::Waiting, plan, plan::Problem, reasons};
+use super::{Rules, Scene, World, brake, decide::Waiting, plan, plan::Problem, reasons, undo};
 use crate::facts::{FailureKind, Moment, Source};
 use crate::ledger::{Book, HeldBecause, Letter, Member, Owed};
 use crate::member::MemberId;
@@ -271,19 +271,47 @@ pub fn tell_unexplained(now: Moment, rules: &Rules, world: &World, book: &mut Bo
 
 /// Payers whom Usher can't let in: told once each.
 pub fn tell_unmatched(now: Moment, rules: &Rules, book: &mut Book) {
-    let found: Vec<(MemberId, String, String)> = book
+    let mend = |member: &Member| match member.blocked {
+        Some(_) => {
+            format!("`usher revoke {0} --cancel now` ends it at Stripe; `usher restore {0}` lets them in", member.id)
+        }
+        None => format!(
+            "`usher link {0} --plex …` says which Plex account they are, or share with them in Plex under the address they paid with; `usher why {0}` shows what is known.",
+            member.id
+        ),
+    };
+    let found: Vec<(MemberId, String, String, String)> = book
         .members
         .values()
         .filter(|member| !member.is_invited() && member.gone.as_ref().is_none_or(|gone| gone.by_us))
-        .filter_map(|member| plan::unmatched(member).map(|why| (member.id.clone(), member.name(), why)))
+        .filter_map(|member| plan::unmatched(member).map(|why| (member.id.clone(), member.name(), why, mend(member))))
         .collect();
     let standing: BTreeSet<String> = found.iter().map(|(id, ..)| format!("unmatched/{id}")).collect();
     book.told.retain(|key, _| !key.starts_with("unmatched/") || standing.contains(key));
-    for (id, name, why) in found {
+    for (id, name, why, mend) in found {
         let title = format!("{name} pays and can't be let in");
-        let mend = format!(
-            "Share with them in Plex by hand under the address they paid with; `usher why {id}` shows what is known."
-        );
         attention(now, rules, book, &format!("unmatched/{id}"), &title, &format!("{why}."), &mend);
+    }
+}
+
+/// One person with two running subscriptions: both told, once (RULES R2).
+pub fn tell_doubled(now: Moment, rules: &Rules, book: &mut Book) {
+    let charging = |member: &Member| -> Vec<String> {
+        let ours = undo::charging(member).filter(|billed| !billed.tiers.is_empty());
+        ours.map(|billed| {
+            format!("{} ({})", billed.now.id, billed.tiers.iter().cloned().collect::<Vec<_>>().join(", "))
+        })
+        .collect()
+    };
+    let doubled = book.members.values().map(|member| (member.id.clone(), member.name(), charging(member)));
+    let found: Vec<(MemberId, String, Vec<String>)> = doubled.filter(|(.., subs)| subs.len() > 1).collect();
+    let standing: BTreeSet<String> = found.iter().map(|(id, ..)| format!("doubled/{id}")).collect();
+    book.told.retain(|key, _| !key.starts_with("doubled/") || standing.contains(key));
+    for (id, name, subs) in found {
+        let title = format!("{name} pays for {} subscriptions", subs.len());
+        let detail = format!("{}. Access is what they buy together.", subs.join(" and "));
+        let mend =
+            "If one is somebody else's: `usher link WHO --stripe sub_…`. If it is a mistake, cancel one at Stripe.";
+        attention(now, rules, book, &format!("doubled/{id}"), &title, &detail, mend);
     }
 }

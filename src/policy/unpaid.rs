@@ -91,7 +91,10 @@ fn open(now: Moment, rules: &Rules, book: &mut Book, member: &Member, billed: &B
         access_until,
         next_attempt: invoice.and_then(|invoice| invoice.next_attempt_at).map(|at| rules.day_of(at)),
     };
-    let payer = member.customers.get(&billed.now.customer);
+    // Linked by `sub_…`, its customer may be somebody else's: that one's mail.
+    let customer = &billed.now.customer;
+    let elsewhere = || book.by_customer(customer)?.customers.get(customer);
+    let payer = member.customers.get(customer).or_else(elsewhere);
     let owed = Owed {
         member: Some(member.id.clone()),
         audience: Audience::Member,

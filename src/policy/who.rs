@@ -101,7 +101,7 @@ fn holder_for(
         member.share.as_ref().is_some_and(|share| share.first_seen <= adopted)
             || member.joined().is_some_and(|joined| joined <= since)
     };
-    for customer in book.members.get(payer)?.customers.values() {
+    for customer in book.members.get(payer)?.customers.values().filter(|customer| customer.unlinked.is_none()) {
         let Some(email) = &customer.email else { continue };
         let Some([holder]) = holders.get(email).map(Vec::as_slice) else { continue };
         let Some(member) = book.members.get(holder) else { continue };

@@ -2,6 +2,7 @@
 
 mod holds;
 mod members;
+mod unmatched;
 mod why;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub enum Question {
     Members,
     /// What waits, and why.
     Holds,
+    /// Who pays and can't be let in.
+    Unmatched,
     /// Everything about one person. `who`: email, username, Plex id, member id.
     Why { who: String },
 }
@@ -38,6 +41,7 @@ pub fn answer(scene: Scene<'_>, waiting: &[Waiting], question: &Question) -> Res
     match question {
         Question::Members => Ok(members::page(scene)),
         Question::Holds => Ok(holds::page(scene, waiting)),
+        Question::Unmatched => Ok(unmatched::page(scene)),
         Question::Why { who } => why::page(scene, waiting, who),
     }
 }

@@ -188,7 +188,7 @@ impl Paper {
         let (sub, customer): (SubscriptionId, CustomerId) =
             (format!("sub_{id}_{}", member.subscriptions.len()).into(), format!("cus_{id}").into());
         let email = member.email.clone();
-        let payer = Payer { mail_to: email.clone(), email, name: None, since: began, proof: None };
+        let payer = Payer { mail_to: email.clone(), email, name: None, since: began, proof: None, unlinked: None };
         member.customers.entry(customer.clone()).or_insert(payer);
         let now = Subscription {
             id: sub.clone(),

@@ -14,6 +14,7 @@ mod leaving;
 mod lessons;
 mod letters;
 mod libraries;
+mod links;
 mod money;
 mod outages;
 mod restart;

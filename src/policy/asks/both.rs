@@ -46,6 +46,8 @@ impl Ask {
             | Self::Invite { who, .. }
             | Self::Extend { who, .. }
             | Self::Pause { who, .. }
+            | Self::Link { who, .. }
+            | Self::Unlink { who, .. }
             | Self::Grandfather { who } => *who = member.to_string(),
             Self::GrandfatherEveryone => self = Self::Grandfather { who: member.to_string() },
             Self::Approve { .. } | Self::Reject { .. } | Self::Accept { .. } => {}

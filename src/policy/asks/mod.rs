@@ -7,6 +7,7 @@
 
 mod both;
 mod grants;
+mod links;
 mod undo;
 
 use chrono::NaiveDate;
@@ -56,6 +57,20 @@ pub enum Ask {
     Extend { who: String, days: u32 },
     /// A holiday: every clock stands still until that day has ended.
     Pause { who: String, until: NaiveDate, note: String },
+    /// Which Plex account somebody is; which `cus_…` or `sub_…` is theirs.
+    Link {
+        who: String,
+        #[serde(default)]
+        plex: Option<String>,
+        #[serde(default)]
+        stripe: Option<String>,
+    },
+    /// Takes a customer or subscription apart from them.
+    Unlink {
+        who: String,
+        #[serde(default)]
+        stripe: Option<String>,
+    },
 }
 
 /// An ask, or the wish to know what it would change.
@@ -145,6 +160,10 @@ pub fn carry_out(hearing: Hearing<'_>, book: &mut Book, ask: &Ask) -> Result<Sai
         Ask::GrandfatherEveryone => grants::grandfather_everyone(hearing, book),
         Ask::Grandfather { who } => grants::grandfather(hearing, book, &meant(book, who)?),
         Ask::Invite { who, tier, days } => grants::invite(hearing, book, who, tier, *days),
+        Ask::Link { who, plex, stripe } => {
+            links::link(hearing, book, &meant(book, who)?, plex.as_deref(), stripe.as_deref())
+        }
+        Ask::Unlink { who, stripe } => links::unlink(hearing, book, &meant(book, who)?, stripe.as_deref()),
         Ask::Extend { who, days } => grants::extend(hearing, book, &meant(book, who)?, *days),
         Ask::Pause { who, until, note } => grants::pause(hearing, book, &meant(book, who)?, *until, note),
     }

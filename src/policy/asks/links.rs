@@ -1,0 +1,266 @@
+//! `usher link` and `usher unlink`: the operator's word on who is who
+//! (RULES R2).
+
+use super::{Hearing, Said, of};
+use crate::facts::{CustomerId, PlexId, SubscriptionId};
+use crate::ledger::{Billed, Book, Grant, GrantKind, Member, Payer, Proof};
+use crate::member::MemberId;
+use crate::policy::who;
+
+/// Says which Plex account somebody is, or what at Stripe is theirs.
+pub(super) fn link(
+    hearing: Hearing<'_>,
+    book: &mut Book,
+    id: &MemberId,
+    plex: Option<&str>,
+    stripe: Option<&str>,
+) -> Result<Said, String> {
+    if plex.is_none() && stripe.is_none() {
+        return Err("say what is linked: --plex, --stripe or both".into());
+    }
+    let mut said = Said { lines: Vec::new(), about: vec![id.clone()] };
+    let mut id = id.clone();
+    if let Some(plex) = plex {
+        id = link_plex(hearing, book, &id, plex, &mut said)?;
+    }
+    match stripe.map(str::trim) {
+        None => {}
+        Some(customer) if customer.starts_with("cus_") => link_customer(hearing, book, &id, customer, &mut said)?,
+        Some(sub) if sub.starts_with("sub_") => link_subscription(hearing, book, &id, sub, &mut said)?,
+        Some(other) => return Err(format!("--stripe takes cus_… or sub_…, not {other:?}")),
+    }
+    Ok(said)
+}
+
+/// This member is that account. Returns who they are now.
+fn link_plex(
+    hearing: Hearing<'_>,
+    book: &mut Book,
+    id: &MemberId,
+    whom: &str,
+    said: &mut Said,
+) -> Result<MemberId, String> {
+    let account = match whom.trim().parse() {
+        Ok(number) => PlexId(number),
+        Err(_) => {
+            let member = who::find(book, whom)?;
+            let unknown = || format!("of {} no Plex account is known; say its number", member.name());
+            member.plex.ok_or_else(unknown)?
+        }
+    };
+    if book.identities.owner == Some(account) {
+        return Err("that is your own account".into());
+    }
+    let member = of(book, id)?;
+    let name = member.name();
+    match member.plex {
+        Some(theirs) if theirs == account => {
+            prove(book, id);
+            said.lines.push(format!("{name} is Plex account {account} already"));
+            return Ok(id.clone());
+        }
+        Some(theirs) => {
+            return Err(format!(
+                "{name} is Plex account {theirs}, and that never changes; link what they pay: --stripe"
+            ));
+        }
+        None => {}
+    }
+    let now = hearing.now;
+    let Some(target) = book.by_account(account).map(|member| member.id.clone()) else {
+        prove(book, id);
+        if let Some(member) = book.members.get_mut(id) {
+            member.plex = Some(account);
+            member.invite_refused = None;
+            member.note(now, format!("you said that they are Plex account {account}"));
+        }
+        said.lines.push(format!("{name} is Plex account {account}"));
+        return Ok(id.clone());
+    };
+    no_two_rows(book, id, &target)?;
+    let theirs = of(book, &target)?.name();
+    prove(book, id);
+    who::merge(now, book, id, &target, "you linked them");
+    said.about.push(target.clone());
+    said.lines.push(format!("{name} ({id}) and {theirs} ({target}) are one"));
+    Ok(target)
+}
+
+/// What they pay is theirs, by the operator's word.
+fn prove(book: &mut Book, id: &MemberId) {
+    let Some(member) = book.members.get_mut(id) else { return };
+    for payer in member.customers.values_mut() {
+        (payer.proof, payer.unlinked) = (payer.proof.or(Some(Proof::Operator)), None);
+    }
+}
+
+/// Of two who each have a row at Plex, one would be left behind there.
+fn no_two_rows(book: &Book, from: &MemberId, into: &MemberId) -> Result<(), String> {
+    let (from, into) = (of(book, from)?, of(book, into)?);
+    if from.share.is_none() || into.share.is_none() {
+        return Ok(());
+    }
+    let address = from.share.as_ref().and_then(|share| share.row.email.clone());
+    let address = address.map_or_else(String::new, |address| format!(" for {address}"));
+    Err(format!(
+        "{} has an invite{address} at Plex and {} has a share; take the invite back there first",
+        from.name(),
+        into.name()
+    ))
+}
+
+fn link_customer(
+    hearing: Hearing<'_>,
+    book: &mut Book,
+    id: &MemberId,
+    customer: &str,
+    said: &mut Said,
+) -> Result<(), String> {
+    let (customer, now) = (CustomerId::from(customer), hearing.now);
+    let name = of(book, id)?.name();
+    let holder = book.by_customer(&customer).map(|member| member.id.clone());
+    if holder.as_ref() == Some(id) {
+        prove(book, id);
+        said.lines.push(format!("{customer} is {name}'s already"));
+        return Ok(());
+    }
+    let Some(holder) = holder else {
+        let payer =
+            Payer { email: None, mail_to: None, name: None, since: now, proof: Some(Proof::Operator), unlinked: None };
+        if let Some(member) = book.members.get_mut(id) {
+            member.customers.insert(customer.clone(), payer);
+            member.note(now, format!("you said that {customer} is theirs"));
+        }
+        said.lines.push(format!("{customer} is {name}'s; Stripe has not told of it yet"));
+        return Ok(());
+    };
+    said.about.push(holder.clone());
+    if is_nothing_but(of(book, &holder)?, &customer) {
+        no_two_rows(book, &holder, id)?;
+        prove(book, &holder);
+        who::merge(now, book, &holder, id, "you linked them");
+    } else {
+        move_customer(hearing, book, &holder, id, &customer);
+        prove(book, id);
+        note_move(hearing, book, &holder, id, customer.as_str());
+    }
+    said.lines.push(format!("{customer} is {name}'s"));
+    Ok(())
+}
+
+/// A payer of whom nothing else is known.
+fn is_nothing_but(member: &Member, customer: &CustomerId) -> bool {
+    member.plex.is_none() && member.customers.keys().all(|theirs| theirs == customer)
+}
+
+fn link_subscription(
+    hearing: Hearing<'_>,
+    book: &mut Book,
+    id: &MemberId,
+    sub: &str,
+    said: &mut Said,
+) -> Result<(), String> {
+    let sub = SubscriptionId::from(sub);
+    let name = of(book, id)?.name();
+    let holder = book.members.values().find(|member| member.subscriptions.contains_key(&sub));
+    let Some(holder) = holder else { return Err(format!("Stripe has not told of {sub}; is the number right?")) };
+    if holder.id == *id {
+        said.lines.push(format!("{sub} is {name}'s already"));
+        return Ok(());
+    }
+    let only = holder.subscriptions.len() == 1 && holder.plex.is_none();
+    let customer = holder.subscriptions.get(&sub).map(|billed| billed.now.customer.clone());
+    let holder = holder.id.clone();
+    if let Some(customer) = customer.filter(|customer| only && book.by_customer(customer).is_some()) {
+        return link_customer(hearing, book, id, customer.as_str(), said);
+    }
+    said.about.push(holder.clone());
+    move_subscriptions(book, &holder, id, |billed| billed.now.id == sub);
+    note_move(hearing, book, &holder, id, sub.as_str());
+    said.lines.push(format!("{sub} is {name}'s"));
+    Ok(())
+}
+
+fn move_customer(hearing: Hearing<'_>, book: &mut Book, from: &MemberId, into: &MemberId, customer: &CustomerId) {
+    let payer = book.members.get_mut(from).and_then(|member| member.customers.remove(customer));
+    if let (Some(payer), Some(member)) = (payer, book.members.get_mut(into)) {
+        member.customers.insert(customer.clone(), payer);
+        member.invite_refused = None;
+    }
+    move_subscriptions(book, from, into, |billed| billed.now.customer == *customer);
+    give_back_by_hand(hearing, book, from);
+}
+
+fn move_subscriptions(book: &mut Book, from: &MemberId, into: &MemberId, which: impl Fn(&Billed) -> bool) {
+    let Some(old) = book.members.get_mut(from) else { return };
+    let ids: Vec<SubscriptionId> =
+        old.subscriptions.iter().filter(|(_, billed)| which(billed)).map(|(id, _)| id.clone()).collect();
+    for id in ids {
+        let Some(old) = book.members.get_mut(from) else { return };
+        let (billed, spell) = (old.subscriptions.remove(&id), old.unpaid.remove(&id));
+        let Some(new) = book.members.get_mut(into) else { return };
+        new.subscriptions.extend(billed.map(|billed| (id.clone(), billed)));
+        new.unpaid.extend(spell.map(|spell| (id, spell)));
+    }
+}
+
+/// A share made by hand stood for a subscription that is somebody else's: it
+/// stands by hand again.
+fn give_back_by_hand(hearing: Hearing<'_>, book: &mut Book, id: &MemberId) {
+    let Some(member) = book.members.get_mut(id) else { return };
+    let Some(share) = member.share.as_ref().filter(|share| share.row.is_accepted()) else { return };
+    let ours = member.made.contains(&share.row.id);
+    if !ours && member.subscriptions.is_empty() && member.grants.iter().all(|grant| !grant.stands(hearing.now)) {
+        let since = share.first_seen;
+        member.grants.push(Grant::new(GrantKind::ByHand, since));
+    }
+}
+
+fn note_move(hearing: Hearing<'_>, book: &mut Book, from: &MemberId, into: &MemberId, what: &str) {
+    book.note(from, hearing.now, format!("you said that {what} is {into}'s"));
+    book.note(into, hearing.now, format!("you said that {what} is theirs; it was {from}'s"));
+}
+
+/// Takes apart what was linked. Only `usher link` ties it again.
+pub(super) fn unlink(
+    hearing: Hearing<'_>,
+    book: &mut Book,
+    id: &MemberId,
+    stripe: Option<&str>,
+) -> Result<Said, String> {
+    let member = of(book, id)?;
+    let (name, now) = (member.name(), hearing.now);
+    let customers: Vec<&str> = member.customers.keys().map(CustomerId::as_str).collect();
+    let what = match (stripe.map(str::trim), customers.as_slice()) {
+        (Some(what), _) => what.to_owned(),
+        (None, [one]) => (*one).to_owned(),
+        (None, []) => return Err(format!("nothing at Stripe is linked to {name}")),
+        (None, several) => return Err(format!("{name} has {}; say which: --stripe", several.join(", "))),
+    };
+    let (customer, sub) = (CustomerId::from(what.as_str()), SubscriptionId::from(what.as_str()));
+    let billed = member.subscriptions.get(&sub).map(|billed| billed.now.customer.clone());
+    let apart = match billed {
+        Some(customer) => {
+            let home = book.by_customer(&customer).map(|member| member.id.clone()).filter(|home| home != id);
+            let apart = home.unwrap_or_else(|| book.enter(now));
+            move_subscriptions(book, id, &apart, |billed| billed.now.id == sub);
+            give_back_by_hand(hearing, book, id);
+            apart
+        }
+        None if member.plex.is_none() => return Err(format!("{name} is tied to no Plex account: nothing is linked")),
+        None if member.customers.contains_key(&customer) => {
+            let apart = book.enter(now);
+            move_customer(hearing, book, id, &apart, &customer);
+            let theirs = book.members.get_mut(&apart).into_iter().flat_map(|member| member.customers.values_mut());
+            for payer in theirs {
+                (payer.proof, payer.unlinked) = (None, Some(now));
+            }
+            apart
+        }
+        None => return Err(format!("{what} is not {name}'s")),
+    };
+    note_move(hearing, book, id, &apart, &what);
+    let line = format!("{what} is no longer {name}'s; it stands by itself as {apart}");
+    let said = Said { lines: vec![line], about: vec![id.clone(), apart.clone()] };
+    Ok(said.and(format!("`usher link WHO --stripe {what}` says whose it is; until then nobody is invited for it")))
+}
