@@ -126,7 +126,11 @@ async fn a_batch_for_discord_is_merged_and_outlives_its_faults() {
     let discord = Discord::new(http, &webhook, Some(server.url())).unwrap();
     assert!(discord.check().await.is_ok());
     let route = DiscordRoute { discord, renderer: Arc::new(renderer()), tz: chrono_tz::Tz::UTC };
-    let batch: Vec<Dispatch> = KINDS[7..].iter().map(|kind| sample_dispatch(kind).unwrap()).collect();
+    let batch: Vec<Dispatch> = KINDS
+        .iter()
+        .map(|kind| sample_dispatch(kind).unwrap())
+        .filter(|dispatch| dispatch.audience == Audience::Operator)
+        .collect();
     let (batches, inbox) = mpsc::channel(1);
     let (post, mut outcomes) = mpsc::channel(1);
     let play = async {
