@@ -129,7 +129,7 @@ async fn a_batch_for_discord_is_merged_and_outlives_its_faults() {
     let batch: Vec<Dispatch> = KINDS
         .iter()
         .map(|kind| sample_dispatch(kind).unwrap())
-        .filter(|dispatch| dispatch.audience == Audience::Operator)
+        .filter(|dispatch| dispatch.audience == usher::ledger::Audience::Operator)
         .collect();
     let (batches, inbox) = mpsc::channel(1);
     let (post, mut outcomes) = mpsc::channel(1);
