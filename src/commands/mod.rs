@@ -20,7 +20,7 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{ConfigProblem, Whereabouts, environment};
-use crate::reports::Question;
+use crate::reports::{PLAN_DAYS_MAX, Question};
 
 use change::Change;
 pub use look::{Offline, offline};
@@ -64,6 +64,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What would happen in the next days if nothing changed
+    Plan {
+        /// How many days
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(0..=i64::from(PLAN_DAYS_MAX)))]
+        days: u32,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Explain one person: every fact, the rule that fired, what comes next
     Why {
         /// Email, username, Plex id or member id
@@ -92,6 +101,9 @@ pub async fn carry_out(args: Args) -> ExitCode {
         Command::Holds { json } => look::look(&at, &Question::Holds, look::Form::of(json), clock.now()).await,
         Command::Members { json } => look::look(&at, &Question::Members, look::Form::of(json), clock.now()).await,
         Command::Unmatched { json } => look::look(&at, &Question::Unmatched, look::Form::of(json), clock.now()).await,
+        Command::Plan { days, json } => {
+            look::look(&at, &Question::Plan { days }, look::Form::of(json), clock.now()).await
+        }
         Command::Why { who, json } => look::look(&at, &Question::Why { who }, look::Form::of(json), clock.now()).await,
         Command::Change(change) => ask::ask(&at, &change.into()).await,
     }

@@ -69,9 +69,15 @@ impl AdminDoor {
                 error(StatusCode::FORBIDDEN, "read_only", "this token may only read")
             }
             "/api/ask" => wrong_method("POST"),
-            "/api/members" | "/api/holds" | "/api/unmatched" | "/api/why" if !reads => wrong_method("GET"),
+            "/api/members" | "/api/holds" | "/api/unmatched" | "/api/plan" | "/api/why" if !reads => {
+                wrong_method("GET")
+            }
             "/api/members" => self.question(&Question::Members),
             "/api/holds" => self.question(&Question::Holds),
+            "/api/plan" => match query_value(asked.query.as_deref(), "days").as_deref().unwrap_or("7").parse() {
+                Ok(days) => self.question(&Question::Plan { days }),
+                Err(_) => error(StatusCode::BAD_REQUEST, "bad_request", "say how many days: /api/plan?days=7"),
+            },
             "/api/unmatched" => self.question(&Question::Unmatched),
             "/api/why" => match who() {
                 Some(who) => self.question(&Question::Why { who }),

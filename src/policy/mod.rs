@@ -13,6 +13,7 @@ pub mod confirm;
 pub mod continuity;
 pub mod customers;
 pub mod decide;
+pub mod foresee;
 pub mod inactivity;
 pub mod letters;
 pub mod libraries;

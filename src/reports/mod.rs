@@ -2,6 +2,7 @@
 
 mod holds;
 mod members;
+mod plan;
 mod unmatched;
 mod why;
 
@@ -20,9 +21,14 @@ pub enum Question {
     Holds,
     /// Who pays and can't be let in.
     Unmatched,
+    /// What would happen in the next so many days.
+    Plan { days: u32 },
     /// Everything about one person. `who`: email, username, Plex id, member id.
     Why { who: String },
 }
+
+/// A plan goes no farther: the daemon does nothing else while it is made.
+pub const PLAN_DAYS_MAX: u32 = 60;
 
 /// An answer in two forms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +48,7 @@ pub fn answer(scene: Scene<'_>, waiting: &[Waiting], question: &Question) -> Res
         Question::Members => Ok(members::page(scene)),
         Question::Holds => Ok(holds::page(scene, waiting)),
         Question::Unmatched => Ok(unmatched::page(scene)),
+        Question::Plan { days } => plan::page(scene, (*days).min(PLAN_DAYS_MAX)),
         Question::Why { who } => why::page(scene, waiting, who),
     }
 }

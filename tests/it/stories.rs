@@ -17,6 +17,7 @@ mod libraries;
 mod links;
 mod money;
 mod outages;
+mod plan;
 mod restart;
 mod undo;
 
