@@ -20,7 +20,8 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{ConfigProblem, Whereabouts, environment};
-use crate::reports::{PLAN_DAYS_MAX, Question};
+use crate::policy::foresee;
+use crate::reports::Question;
 
 use change::Change;
 pub use look::{Offline, offline};
@@ -67,7 +68,7 @@ enum Command {
     /// What would happen in the next days if nothing changed
     Plan {
         /// How many days
-        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(0..=i64::from(PLAN_DAYS_MAX)))]
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(0..=i64::from(foresee::DAYS_MAX)))]
         days: u32,
         /// For programs
         #[arg(long)]

@@ -17,11 +17,12 @@ use crate::ledger::{
 use crate::member::MemberId;
 
 /// Two things nearer to each other are told as of one time.
-const GRAIN: TimeDelta = TimeDelta::minutes(10);
-/// In a big house, where each step costs a look at everybody.
-const COARSE_GRAIN: TimeDelta = TimeDelta::hours(6);
-/// From so many members on (a pass over 2,000 takes some 10 ms).
-const BIG_HOUSE: usize = 1000;
+const GRAIN_MIN: TimeDelta = TimeDelta::minutes(10);
+/// The daemon does nothing else meanwhile: so many members times steps take
+/// about a second.
+const MEMBER_STEPS_MAX: u64 = 100_000;
+/// A plan goes no farther ahead.
+pub const DAYS_MAX: u32 = 60;
 /// What is read back, owed and accepted in one step settles in two or three
 /// passes; more would be a circle.
 const PASSES_MAX: usize = 5;
@@ -45,17 +46,26 @@ pub struct Foreseen {
 #[must_use]
 pub fn foresee(scene: Scene<'_>, until: Moment) -> Vec<Foreseen> {
     let mut paper = Paper::of(scene);
-    let grain = if scene.book.members.len() > BIG_HOUSE { COARSE_GRAIN } else { GRAIN };
+    let steps = MEMBER_STEPS_MAX / (scene.book.members.len() as u64).max(1);
+    let grain = (until - scene.now) / i32::try_from(steps.max(1)).unwrap_or(i32::MAX);
+    let grain = grain.max(GRAIN_MIN);
     loop {
         paper.step();
-        let scene = paper.scene();
+        // At each midnight, so that a day is never told as the next one.
         let midnight = paper.rules.end_of_day(paper.rules.day_of(paper.now)) + TimeDelta::seconds(1);
-        let next = decide::next_deadline(scene).map_or(midnight, |deadline| deadline.min(midnight));
-        paper.now = next.max(paper.now + grain);
+        let deadline = decide::next_deadline(paper.scene()).map(|deadline| deadline.max(paper.now + grain));
+        paper.now = deadline.map_or(midnight, |deadline| deadline.min(midnight));
         if paper.now > until {
             return paper.foreseen;
         }
     }
+}
+
+/// How many days ahead a house of this size can be foreseen in a few seconds.
+#[must_use]
+pub fn days_max(members: usize) -> u32 {
+    let days = MEMBER_STEPS_MAX / (members as u64).max(1);
+    u32::try_from(days).unwrap_or(DAYS_MAX).clamp(1, DAYS_MAX)
 }
 
 /// The house on paper.

@@ -27,9 +27,6 @@ pub enum Question {
     Why { who: String },
 }
 
-/// A plan goes no farther: the daemon does nothing else while it is made.
-pub const PLAN_DAYS_MAX: u32 = 60;
-
 /// An answer in two forms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Page {
@@ -48,7 +45,7 @@ pub fn answer(scene: Scene<'_>, waiting: &[Waiting], question: &Question) -> Res
         Question::Members => Ok(members::page(scene)),
         Question::Holds => Ok(holds::page(scene, waiting)),
         Question::Unmatched => Ok(unmatched::page(scene)),
-        Question::Plan { days } => plan::page(scene, (*days).min(PLAN_DAYS_MAX)),
+        Question::Plan { days } => plan::page(scene, *days),
         Question::Why { who } => why::page(scene, waiting, who),
     }
 }

@@ -5,7 +5,10 @@ use serde_json::json;
 
 use super::Page;
 use crate::ledger::Member;
-use crate::policy::{Scene, foresee::foresee};
+use crate::policy::{
+    Scene,
+    foresee::{days_max, foresee},
+};
 
 /// The next so many days, today included.
 ///
@@ -16,6 +19,7 @@ pub(super) fn page(scene: Scene<'_>, days: u32) -> Result<Page, String> {
         return Err("a plan needs fresh readings, which only a running Usher has; start it, or wait a moment".into());
     }
     let rules = scene.rules;
+    let (asked, days) = (days, days.min(days_max(scene.book.members.len())));
     let until = rules.end_of_day(rules.day_of(scene.now + TimeDelta::days(days.into())));
     let foreseen = foresee(scene, until);
     let mut lines = Vec::new();
@@ -39,6 +43,9 @@ pub(super) fn page(scene: Scene<'_>, days: u32) -> Result<Page, String> {
         lines.push(format!("Nothing would happen in the next {days} days."));
     } else {
         lines.push("If nobody watches, pays or accepts anything meanwhile, and nothing else changes.".into());
+    }
+    if days < asked {
+        lines.push(format!("A house of this size is planned {days} days ahead at most."));
     }
     Ok(Page { text: lines.join("\n"), json: json!({ "days": days, "plan": rows }) })
 }
