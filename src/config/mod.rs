@@ -160,7 +160,6 @@ impl Config {
     fn note_what_is_not_acted_on(&mut self) {
         let house = &self.house;
         let set = [
-            ("PRUNE_PAYING=true", house.prune_paying),
             ("ON_REFUND=end", house.on_refund == OnReversal::End),
             ("ON_DISPUTE=end", house.on_dispute == OnReversal::End),
             ("UNFRIEND_AFTER_DAYS", house.unfriend_after_days.is_some()),

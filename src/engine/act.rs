@@ -227,7 +227,7 @@ impl Reach {
                     false => self.plex.cancel_invite(live, server, row).await.map(|()| None),
                 }
             }
-            Act::Cancel { subscription, when } => match &self.stripe {
+            Act::Cancel { subscription, when, .. } => match &self.stripe {
                 // One key per subscription: a repeat is the same cancellation.
                 Some(stripe) => {
                     let key = format!("usher-cancel-{subscription}");

@@ -43,7 +43,8 @@ impl Engine {
             Act::Update { narrows, .. } => *narrows,
             Act::Invite { .. } | Act::Remember { .. } => false,
         };
-        let idle = matches!(&next.act, Act::End { cause: EndCause::Idle { .. }, .. });
+        let idle =
+            matches!(&next.act, Act::End { cause: EndCause::Idle { .. }, .. } | Act::Cancel { idle_days: Some(_), .. });
         let stripe = takes_away && !matches!(next.act, Act::Forget { .. });
         let look = LookFor {
             key: next.key.clone(),
@@ -117,7 +118,11 @@ fn customers(member: &Member) -> Vec<CustomerId> {
 fn is_removal(book: &Book, intent: &Intent) -> bool {
     let accepted = || book.members.get(&intent.member).is_some_and(Member::has_access);
     let paced = |cause: &EndCause| *cause != EndCause::Revoked && accepted();
-    matches!(&intent.act, Act::End { cause, .. } if paced(cause))
+    match &intent.act {
+        Act::End { cause, .. } => paced(cause),
+        Act::Cancel { idle_days, .. } => idle_days.is_some(),
+        _ => false,
+    }
 }
 
 /// Something else that was tried for the same person is not read back yet: an

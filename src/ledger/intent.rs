@@ -54,6 +54,9 @@ pub enum Act {
         subscription: SubscriptionId,
         #[serde(default)]
         when: CancelWhen,
+        /// So long they had not watched (`PRUNE_PAYING`).
+        #[serde(default)]
+        idle_days: Option<i64>,
     },
     /// Delete the person in Tautulli, once gone.
     Forget { plex: PlexId },

@@ -310,16 +310,15 @@ impl Budget {
             .filter(|removal| !removal.stated && scene.now - removal.at < BUDGET_SPAN)
             .count();
         let rehearsed = scene.book.intents.values().filter(|intent| {
-            matches!((&intent.act, &intent.state), (Act::End { .. }, IntentState::Rehearsed { at }) if scene.now - *at < BUDGET_SPAN)
+            let counts = matches!(intent.act, Act::End { .. } | Act::Cancel { idle_days: Some(_), .. });
+            counts && matches!(intent.state, IntentState::Rehearsed { at } if scene.now - at < BUDGET_SPAN)
         });
         Self { max, left: max.saturating_sub(done + rehearsed.count()) }
     }
 
     fn take(&mut self, scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
-        if proposal.class != (Class::Removal { stated: false })
-            || is_rehearsed(scene, &proposal.key)
-            || is_revoked(scene, proposal)
-        {
+        let counts = matches!(proposal.class, Class::Removal { stated: false } | Class::Unsubscribe);
+        if !counts || is_rehearsed(scene, &proposal.key) || is_revoked(scene, proposal) {
             return None;
         }
         match self.left.checked_sub(1) {
@@ -375,7 +374,9 @@ pub fn second(scene: Scene<'_>, key: &ActKey, looked: &SecondLook) -> Result<Adm
     } else if let Some(why) = &looked.unanswered {
         return Err(NotNow::Held(HeldBecause::SecondLook { why: why.clone() }));
     }
-    if let (Class::Removal { .. }, Some(until), false) = (proposal.class, pace(scene), is_revoked(scene, &proposal)) {
+    if let (Class::Removal { .. } | Class::Unsubscribe, Some(until), false) =
+        (proposal.class, pace(scene), is_revoked(scene, &proposal))
+    {
         return Err(NotNow::Held(HeldBecause::Pace { until }));
     }
     match proposal.doing {

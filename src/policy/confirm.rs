@@ -4,7 +4,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Rules, World, letters, libraries, pending};
+use super::{Rules, World, letters, libraries, pending, pruning};
 use crate::backoff;
 use crate::facts::{CancelWhen, Moment, ShareId};
 use crate::ledger::{
@@ -64,7 +64,7 @@ fn shows_effect(book: &Book, intent: &Intent, member: &Member) -> bool {
             record.row.id == *share && same && downloads.is_none_or(|wanted| record.row.downloads == Some(wanted))
         }),
         Act::End { share, .. } => member.share.as_ref().is_none_or(|record| record.row.id != *share),
-        Act::Cancel { subscription, when } => member.subscriptions.get(subscription).is_none_or(|billed| {
+        Act::Cancel { subscription, when, .. } => member.subscriptions.get(subscription).is_none_or(|billed| {
             let is_set = *when == CancelWhen::PeriodEnd && billed.now.scheduled_end().is_some();
             is_set || !billed.now.status.is_charging()
         }),
@@ -82,7 +82,15 @@ fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &M
             book.note(&member.id, now, format!("share changed to {titles}: {}", intent.because));
         }
         Act::End { share, cause } => ended(now, rules, book, intent, member, *share, cause),
-        Act::Cancel { subscription, when } => {
+        Act::Cancel { subscription, when, idle_days: Some(days) } => {
+            let known = member.subscriptions.get(subscription);
+            if let Some(billed) = known.filter(|_| *when == CancelWhen::PeriodEnd) {
+                pruning::tell_cancelled(now, rules, book, member, billed, *days);
+            }
+            book.removals.push(Removal { at: now, member: member.id.clone(), stated: false });
+            book.note(&member.id, now, format!("{subscription} set to end at Stripe: {}", intent.because));
+        }
+        Act::Cancel { subscription, when, idle_days: None } => {
             let known = book.members.get_mut(&member.id).filter(|known| known.blocked.is_none());
             if let Some(billed) = known.and_then(|known| known.subscriptions.get_mut(subscription)) {
                 billed.cut_off = Some(now);

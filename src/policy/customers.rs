@@ -145,6 +145,12 @@ fn see_subscription(
     }
     // A word that we don't know explains nothing.
     let is_over = !sub.status.is_running() && !matches!(sub.status, Status::Unknown(_));
+    let cancelled = was.as_ref().is_some_and(|was| was.now.scheduled_end().is_some() && was.now.status.is_running());
+    if cancelled && goes_on {
+        // They want to stay: the time in which they didn't watch is forgiven, and
+        // nothing is cancelled for it without a new warning.
+        member.returned = Some(now);
+    }
     let ended = is_over && was.as_ref().is_some_and(|was| was.now.status.is_running());
     let no_tier = (billed.tiers.is_empty() || !billed.unclear.is_empty()) && sub.status.is_running();
     let unclear = billed.unclear.clone();

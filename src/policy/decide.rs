@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use super::{
     Rules, Scene, World, brake, by_hand, confirm, letters, libraries, offers, pending,
     plan::{self, Doing, Problem, Proposal},
-    reasons, sharing, standing_reports, unmanaged, who,
+    pruning, reasons, sharing, standing_reports, two_reports, unmanaged, who,
 };
 use crate::facts::{Moment, PriceId};
 use crate::ledger::{ActKey, Book, HeldBecause, Hold, Intent, IntentState, Letter, Offer, Owed, Verdict};
@@ -53,13 +53,13 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
         write_down(now, rules, book, proposal);
     }
     let waiting = hold(now, rules, book, admission.held);
+    pruning::report(now, rules, world, book);
     standing_reports::tell_budget(now, rules, book, &waiting);
     remember_matching_prices(now, rules, world, book);
     standing_reports::tell_sources(now, rules, world, book);
-    standing_reports::tell_unmatched(now, rules, book);
     standing_reports::tell_doubled(now, rules, book);
     standing_reports::tell_stuck(now, rules, book);
-    standing_reports::tell_unexplained(now, rules, world, book);
+    two_reports::tell(now, rules, world, book);
     book.prune(now);
     waiting
 }

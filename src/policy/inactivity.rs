@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::{
     Rules, Scene,
-    reasons::{ReasonKind, Standing},
+    reasons::{Reason, ReasonKind, Standing},
 };
 use crate::facts::{Activity, Moment, Whole};
 use crate::ledger::{Book, GrantKind, Member, Population};
@@ -32,7 +32,7 @@ pub enum Idle {
 /// How idle this member is now.
 #[must_use]
 pub fn idle(scene: Scene<'_>, member: &Member, standing: &Standing) -> Idle {
-    if let Some(why) = exempt(member, standing) {
+    if let Some(why) = exempt(scene.rules, member, standing) {
         return Idle::Exempt(why);
     }
     if let Some(why) = unknowable(scene, member) {
@@ -58,7 +58,7 @@ pub fn counted(scene: Scene<'_>, member: &Member, since: Moment) -> TimeDelta {
     stopped.observed(since, scene.now)
 }
 
-fn exempt(member: &Member, standing: &Standing) -> Option<&'static str> {
+fn exempt(rules: &Rules, member: &Member, standing: &Standing) -> Option<&'static str> {
     if standing.protected.is_some() {
         return Some("protected");
     }
@@ -68,8 +68,13 @@ fn exempt(member: &Member, standing: &Standing) -> Option<&'static str> {
     if standing.blocked || !standing.unknown.is_empty() {
         return Some("not decided by watching");
     }
-    let pruned = |kind| matches!(kind, ReasonKind::Granted(GrantKind::ByHand | GrantKind::Complimentary));
-    if standing.reasons.is_empty() || !standing.reasons.iter().all(|reason| pruned(reason.kind)) {
+    // What is set to end, ends by itself.
+    let pruned = |reason: &Reason| match reason.kind {
+        ReasonKind::Granted(kind) => matches!(kind, GrantKind::ByHand | GrantKind::Complimentary),
+        ReasonKind::Paying => rules.prune_paying && reason.until.is_none(),
+        ReasonKind::Grace => false,
+    };
+    if standing.reasons.is_empty() || !standing.reasons.iter().all(pruned) {
         return Some("has a reason that watching doesn't end");
     }
     None

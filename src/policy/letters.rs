@@ -8,7 +8,7 @@ use super::{
     Rules, Scene, World,
     inactivity::{self, Idle},
     reasons::{self, ReasonKind, Standing},
-    unmanaged, unpaid,
+    undo, unmanaged, unpaid,
 };
 use crate::facts::{CancelWhen, Moment, ShareId, SubscriptionId};
 use crate::ledger::{
@@ -131,7 +131,7 @@ pub fn open_idle_spell(now: Moment, rules: &Rules, book: &mut Book, id: &MemberI
         never_watched: member.last_play.is_none(),
         until: promise(now, rules),
         downloads: member.share.as_ref().and_then(|share| share.row.downloads) != Some(false),
-        pays: false,
+        pays: rules.prune_paying && undo::charging(&member).next().is_some(),
     };
     let mut owed = Owed::to_member(&member, format!("idle-{}", spell.timestamp()), letter, TimeDelta::days(365));
     if member.bounces.len() >= 2 {

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    PruneMode, Scene,
+    Scene,
     inactivity::{self, Idle},
-    paying, pending,
+    paying, pending, pruning,
     reasons::{self, Standing},
     sharing, undo, unmanaged, who,
 };
@@ -68,6 +68,9 @@ pub enum Class {
     Warning,
     /// Ends a subscription at Stripe that was not paid.
     CutOff,
+    /// Sets a subscription of somebody who doesn't watch to end with its period
+    /// (`PRUNE_PAYING`): a removal in all but the day, and counted as one.
+    Unsubscribe,
     /// Deletes a record in Tautulli, long after.
     Forget,
     /// Takes somebody back in Tautulli.
@@ -78,14 +81,17 @@ impl Class {
     /// Held by every rule of the brake, not only by identity and clock.
     #[must_use]
     pub fn takes_away(self) -> bool {
-        matches!(self, Self::Removal { .. } | Self::Narrowing | Self::Warning | Self::CutOff | Self::Forget)
+        matches!(
+            self,
+            Self::Removal { .. } | Self::Narrowing | Self::Warning | Self::CutOff | Self::Unsubscribe | Self::Forget
+        )
     }
 
     /// Which of the counts of *hold-all* it belongs to.
     #[must_use]
     pub fn crowd(self) -> Option<&'static str> {
         match self {
-            Self::Removal { .. } | Self::CutOff => Some("removals"),
+            Self::Removal { .. } | Self::CutOff | Self::Unsubscribe => Some("removals"),
             Self::Narrowing => Some("narrowings"),
             Self::Warning => Some("warnings"),
             Self::Invite { fresh: false, adoption: false } => Some("invites"),
@@ -133,7 +139,7 @@ pub fn plan(scene: Scene<'_>) -> Plan {
             Some(proposal) => plan.proposals.push(proposal),
             None => {
                 let before = plan.proposals.len();
-                idle(scene, member, &standing, &mut plan);
+                pruning::propose(scene, member, &standing, &mut plan);
                 // Whoever goes for not watching isn't removed twice.
                 let goes = |proposal: &Proposal| matches!(proposal.class, Class::Removal { .. });
                 if !plan.proposals.iter().skip(before).any(goes) {
@@ -142,6 +148,7 @@ pub fn plan(scene: Scene<'_>) -> Plan {
                 sharing::make_it_so(scene, member, &standing, &mut plan);
             }
         }
+        plan.problems.extend(undo::charged_and_revoked(member));
         plan.proposals.extend(cut_off(scene, member, &standing));
         plan.proposals.extend(forget(scene, member));
         plan.proposals.extend(undo::cancel_for_revoke(scene, member));
@@ -212,85 +219,6 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
     })
 }
 
-/// R3: warn, then remove.
-fn idle(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) {
-    let Idle::Days { days, since } = inactivity::idle(scene, member, standing) else { return };
-    if days < scene.rules.warn_days || scene.rules.prune_mode == PruneMode::Report {
-        return;
-    }
-    let checked: Vec<&str> = standing.reasons.iter().map(|reason| reason.what.as_str()).collect();
-    let because = format!(
-        "idle for {days} days of observed time since {}; only reason: {}",
-        since.date_naive(),
-        checked.join(", ")
-    );
-    let mut rests_on = BTreeSet::from([Source::Plex, Source::Tautulli]);
-    if scene.rules.configured.contains(&Source::Stripe) {
-        rests_on.insert(Source::Stripe);
-    }
-    match member.idle.as_ref().filter(|spell| spell.started == since) {
-        None => plan.proposals.push(Proposal {
-            key: ActKey::new("warn", &member.id, &since.timestamp().to_string()),
-            member: member.id.clone(),
-            class: Class::Warning,
-            doing: Doing::Warn { spell: since, days },
-            what: format!("warn {}", member.name()),
-            because,
-            rests_on,
-            due: since,
-            approval: None,
-            unwarned: None,
-        }),
-        Some(spell) if days >= scene.rules.kick_days => {
-            let Some(share) = &member.share else { return };
-            let cause =
-                EndCause::Idle { spell: since, days, warned: spell.warned_at, promised_end: spell.promised_end };
-            plan.proposals.push(Proposal {
-                key: ActKey::new("end", &member.id, &format!("{}-idle-{}", share.row.id, since.timestamp())),
-                member: member.id.clone(),
-                class: Class::Removal { stated: false },
-                what: format!("remove {}", member.name()),
-                because,
-                rests_on,
-                due: spell.promised_end.unwrap_or(scene.now),
-                approval: idle_approval(scene, member),
-                unwarned: unwarned(scene, member),
-                doing: Doing::Act(Act::End { share: share.row.id, cause }),
-            });
-        }
-        Some(_) => {}
-    }
-}
-
-/// Why only the operator may remove this idle member.
-fn idle_approval(scene: Scene<'_>, member: &Member) -> Option<String> {
-    let spell = member.idle.as_ref()?;
-    if spell.no_channel {
-        return Some("there is no way to write to them, so they were never warned".into());
-    }
-    if member.share.as_ref().and_then(|share| share.row.downloads) != Some(false) {
-        return Some("they may have downloads and watch offline, which Tautulli doesn't see".into());
-    }
-    (scene.rules.prune_mode == PruneMode::Approve).then(|| "PRUNE_MODE=approve".into())
-}
-
-/// Promise 1: warned in this spell, the warning accepted by a channel long
-/// enough ago, and the promised day over. `None` when all of it is so.
-fn unwarned(scene: Scene<'_>, member: &Member) -> Option<String> {
-    let Some(spell) = &member.idle else { return Some("they were not warned in this spell".into()) };
-    if spell.no_channel {
-        return None; // Approval stands for the warning that could not be sent.
-    }
-    let (Some(warned), Some(promised)) = (spell.warned_at, spell.promised_end) else {
-        return Some("their warning has not been accepted by a mail server yet".into());
-    };
-    let days = scene.rules.warning_days();
-    if inactivity::counted(scene, member, warned).num_days() < days {
-        return Some(format!("their warning is younger than {days} days of observed time"));
-    }
-    (scene.now < promised).then(|| format!("the promised day ends {}", promised.format("%Y-%m-%d %H:%M UTC")))
-}
-
 /// R4, `PAYMENT_GRACE=strict`: cancel what Stripe would still try to charge.
 fn cut_off(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposal> {
     if standing.protected.is_some() {
@@ -312,7 +240,7 @@ fn cut_off(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Pro
         due: scene.now,
         approval: None,
         unwarned: None,
-        doing: Doing::Act(Act::Cancel { subscription, when: CancelWhen::Now }),
+        doing: Doing::Act(Act::Cancel { subscription, when: CancelWhen::Now, idle_days: None }),
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::{Rules, Scene, World, brake, decide::Waiting, plan, plan::Problem, reasons, undo};
+use super::{Rules, Scene, World, brake, decide::Waiting, plan::Problem, undo};
 use crate::facts::{FailureKind, Moment, Source};
 use crate::ledger::{Book, HeldBecause, Letter, Member, Owed};
 use crate::member::MemberId;
@@ -27,7 +27,7 @@ pub fn tell_problems(now: Moment, rules: &Rules, book: &mut Book, problems: &[Pr
     }
 }
 
-fn attention(
+pub(super) fn attention(
     now: Moment,
     rules: &Rules,
     book: &mut Book,
@@ -236,61 +236,6 @@ pub fn tell_stuck(now: Moment, rules: &Rules, book: &mut Book) {
     for (condition, title, why) in found {
         let mend = "It is tried again at growing distances. If you can see why, mend it, or do it in Plex by hand.";
         attention(now, rules, book, &condition, &title, &format!("{why}."), mend);
-    }
-}
-
-/// *Access without a reason* must be empty (RULES R4): nobody is removed for
-/// it, since nothing is known to have ended.
-pub fn tell_unexplained(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
-    let scene = Scene { now, rules, book, world };
-    let unexplained = |member: &&Member| {
-        let standing = reasons::standing(scene, member);
-        standing.protected.is_none()
-            && !standing.blocked
-            && standing.reasons.is_empty()
-            && standing.unknown.is_empty()
-            && standing.ended.is_empty()
-            && standing.over.is_empty()
-    };
-    let found: Vec<(MemberId, String)> = book
-        .members
-        .values()
-        .filter(|member| member.has_access())
-        .filter(unexplained)
-        .map(|member| (member.id.clone(), member.name()))
-        .collect();
-    let standing: BTreeSet<String> = found.iter().map(|(id, _)| format!("unexplained/{id}")).collect();
-    book.told.retain(|key, _| !key.starts_with("unexplained/") || standing.contains(key));
-    for (id, name) in found {
-        let title = format!("{name} has access without a reason");
-        let detail = "No subscription and no grant stands for it, and none is known to have ended. Nothing is done.";
-        let mend = format!("`usher why {id}` shows what is known. If they should go, remove them in Plex.");
-        attention(now, rules, book, &format!("unexplained/{id}"), &title, detail, &mend);
-    }
-}
-
-/// Payers whom Usher can't let in: told once each.
-pub fn tell_unmatched(now: Moment, rules: &Rules, book: &mut Book) {
-    let mend = |member: &Member| match member.blocked {
-        Some(_) => {
-            format!("`usher revoke {0} --cancel now` ends it at Stripe; `usher restore {0}` lets them in", member.id)
-        }
-        None => format!(
-            "`usher link {0} --plex …` says which Plex account they are, or share with them in Plex under the address they paid with; `usher why {0}` shows what is known.",
-            member.id
-        ),
-    };
-    let found: Vec<(MemberId, String, String, String)> = book
-        .members
-        .values()
-        .filter(|member| !member.is_invited() && member.gone.as_ref().is_none_or(|gone| gone.by_us))
-        .filter_map(|member| plan::unmatched(member).map(|why| (member.id.clone(), member.name(), why, mend(member))))
-        .collect();
-    let standing: BTreeSet<String> = found.iter().map(|(id, ..)| format!("unmatched/{id}")).collect();
-    book.told.retain(|key, _| !key.starts_with("unmatched/") || standing.contains(key));
-    for (id, name, why, mend) in found {
-        let title = format!("{name} pays and can't be let in");
-        attention(now, rules, book, &format!("unmatched/{id}"), &title, &format!("{why}."), &mend);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Scene, libraries,
-    plan::{Class, Doing, Proposal},
+    plan::{Class, Doing, Problem, Proposal},
     reasons::{self, Standing},
     sharing,
 };
@@ -83,11 +83,26 @@ pub fn charging(member: &Member) -> impl Iterator<Item = &Billed> {
     member.subscriptions.values().filter(|billed| billed.vanished.is_none() && billed.now.status.is_charging())
 }
 
-/// Revoked with `--cancel`: nobody is ended while Stripe still charges them
-/// (RULES R4).
+/// Revoked: nobody is ended while Stripe still charges them (RULES R4).
 #[must_use]
 pub fn is_charged_first(member: &Member) -> bool {
-    member.cancels.is_some() && charging(member).next().is_some()
+    charging(member).next().is_some()
+}
+
+/// Revoked without `--cancel`, and they pay again since: refused, and said.
+#[must_use]
+pub fn charged_and_revoked(member: &Member) -> Option<Problem> {
+    let (Some(_), None, Some(_)) = (member.blocked, member.cancels, &member.share) else { return None };
+    let billed = charging(member).next()?;
+    Some(Problem {
+        key: format!("charged/{}/{}", member.id, billed.now.id),
+        title: format!("{} is revoked, and Stripe still charges them", member.name()),
+        detail: format!("{} is {}. Nobody is ended while they are charged.", billed.now.id, billed.now.status.word()),
+        what_to_do: format!(
+            "`usher revoke {0} --cancel now` or `--cancel period-end`; or `usher restore {0}`.",
+            member.id
+        ),
+    })
 }
 
 /// The cancellations that `usher revoke --cancel` asked for.
@@ -114,7 +129,7 @@ pub fn cancel_for_revoke(scene: Scene<'_>, member: &Member) -> Vec<Proposal> {
             due: blocked,
             approval: None,
             unwarned: None,
-            doing: Doing::Act(Act::Cancel { subscription, when }),
+            doing: Doing::Act(Act::Cancel { subscription, when, idle_days: None }),
         }
     };
     charging(member).filter(is_open).map(proposal).collect()

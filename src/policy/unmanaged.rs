@@ -9,6 +9,7 @@ use super::{
     Rules, Scene, World,
     letters::fate,
     plan::{Class, Doing, Proposal, unmatched},
+    pruning,
     reasons::{self, ReasonKind, Standing},
 };
 use crate::facts::{Moment, Source};
@@ -72,6 +73,7 @@ pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, hindrance
     proposal.what = format!("remove {}", member.name());
     proposal.because.push_str("; they were asked, and the day that was promised is over");
     proposal.due = due;
+    proposal.unwarned = hindrance.cloned().or_else(|| pruning::charged(member));
     proposal.approval =
         spell.no_channel.then(|| "there is no way to write to them, so they were never asked to subscribe".into());
     let cause = EndCause::Unmanaged { asked: spell.told_at, promised_end: spell.promised_end };

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Page, at};
 use crate::ledger::Member;
-use crate::policy::{Scene, inactivity, libraries, plan, reasons};
+use crate::policy::{Scene, inactivity, libraries, plan, reasons, two_reports};
 
 /// Everybody in the book.
 pub(super) fn page(scene: Scene<'_>) -> Page {
@@ -58,7 +58,20 @@ pub(super) fn page(scene: Scene<'_>) -> Page {
     }
     let count = scene.book.members_with_access();
     lines.push(format!("{count} with access, {} in the book", scene.book.members.len()));
-    Page { text: lines.join("\n"), json: json!({ "members": rows, "with_access": count }) }
+    let charged: Vec<String> =
+        two_reports::charged_without_access(scene).map(|(member, why)| format!("{} ({why})", member.id)).collect();
+    let unexplained: Vec<String> =
+        two_reports::access_without_reason(scene).map(|member| member.id.to_string()).collect();
+    for (what, who) in [("Charged without access", &charged), ("Access without a reason", &unexplained)] {
+        if !who.is_empty() {
+            lines.push(format!("{what}: {}", who.join(", ")));
+        }
+    }
+    let json = json!({
+        "members": rows, "with_access": count,
+        "charged_without_access": charged, "access_without_reason": unexplained,
+    });
+    Page { text: lines.join("\n"), json }
 }
 
 fn share_word(member: &Member) -> &'static str {

@@ -8,6 +8,8 @@ mod looking;
 mod money;
 mod offers;
 mod pending;
+mod pruning;
 mod rows;
 mod spells;
+mod two_reports;
 mod unmanaged;

@@ -12,7 +12,7 @@ use std::{env, fs, path::Path};
 
 use usher::policy::brake::{self, SecondLook};
 use usher::policy::inactivity::{self, Idle};
-use usher::policy::reasons;
+use usher::policy::{reasons, two_reports};
 
 use crate::paper::Paper;
 
@@ -72,7 +72,16 @@ fn standing(paper: &Paper) -> String {
         Idle::Exempt(_) => String::new(),
     };
     let because = if because.is_empty() { String::new() } else { format!(": {because}") };
-    format!("{word}{because}{idle}")
+    // One who is about to be invited stands there for minutes only.
+    let invited = paper.plan().proposals.iter().any(|proposal| proposal.key.0.starts_with("invite/"));
+    let charged = !invited && two_reports::charged_without_access(scene).any(|(member, _)| member.id == paper.ann);
+    let unexplained = two_reports::access_without_reason(scene).any(|member| member.id == paper.ann);
+    let report = match (charged, unexplained) {
+        (true, _) => " [charged without access]",
+        (_, true) => " [access without a reason]",
+        _ => "",
+    };
+    format!("{word}{because}{idle}{report}")
 }
 
 /// What is planned for Ann (or for everybody, where more are in the row), and

@@ -285,6 +285,7 @@ pub(super) fn inactivity(table: &mut Table) {
         paper.rules.prune_mode = PruneMode::Report;
     });
     unknowable(table);
+    prune_paying(table);
     table.group("idle for 300 days, with other reasons");
     for kind in [GrantKind::Complimentary, GrantKind::Grandfathered, GrantKind::Holiday, GrantKind::Extension] {
         table.row(&format!("by hand and {}", usher::policy::reasons::words(kind)), |paper| {
@@ -304,6 +305,64 @@ pub(super) fn inactivity(table: &mut Table) {
         by_hand(paper, 300);
         let ann = paper.ann.clone();
         paper.invited(&ann, &[MOVIES]);
+    });
+}
+
+/// PRUNE_PAYING=true: it is the subscription that ends, and with it the access.
+fn prune_paying(table: &mut Table) {
+    table.group(
+        "PRUNE_PAYING=true: a payer is idle, warned 4 days ago; Stripe ends the subscription, billing the access",
+    );
+    let payer = |paper: &mut Paper, ago: i64| {
+        paper.rules.prune_paying = true;
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES], days(400));
+        paper.pays(&ann, Status::Active, days(390));
+        paper.watched(&ann, days(ago));
+    };
+    table.row("watched 28 days ago, not warned", |paper| payer(paper, 28));
+    table.row("watched 31 days ago", |paper| {
+        payer(paper, 31);
+        let ann = paper.ann.clone();
+        paper.warned(&ann, days(4));
+    });
+    table.row("watched 31 days ago, the warning not yet accepted", |paper| {
+        payer(paper, 31);
+        let ann = paper.ann.clone();
+        let spell = paper.spell(&ann);
+        paper.member().idle = Some(spell);
+    });
+    table.row("watched 31 days ago, by hand as well", |paper| {
+        payer(paper, 31);
+        let ann = paper.ann.clone();
+        paper.grant(&ann, GrantKind::ByHand);
+        paper.warned(&ann, days(4));
+    });
+    table.row("watched 31 days ago, set to end already", |paper| {
+        payer(paper, 31);
+        let ann = paper.ann.clone();
+        paper.warned(&ann, days(4));
+        let end = paper.now + days(9);
+        paper.member().subscriptions.values_mut().for_each(|billed| billed.now.cancel_at = Some(end));
+    });
+    table.row("watched 31 days ago, past due: billing decides", |paper| {
+        paper.rules.prune_paying = true;
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES], days(400));
+        paper.owes(&ann, Status::PastDue, days(2), Some(days(1)));
+        paper.watched(&ann, days(31));
+    });
+    table.row("the same payer with PRUNE_PAYING=false", |paper| {
+        payer(paper, 31);
+        paper.rules.prune_paying = false;
+    });
+    table.group("R4: by hand, idle for 31 days and warned, but Stripe still charges them");
+    table.row("past due, no attempt left, the grace is over: refused", |paper| {
+        by_hand(paper, 31);
+        let ann = paper.ann.clone();
+        paper.warned(&ann, days(4));
+        paper.owes(&ann, Status::PastDue, days(20), None);
+        paper.told_unpaid(&ann, Some(days(10)));
     });
 }
 

@@ -1,0 +1,115 @@
+//! R4's two standing reports: *charged without access* and *access without a
+//! reason*. Both must be empty, and whoever comes to stand on one is told once.
+//! Nothing is done because of them: what isn't known to have ended isn't ended.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use super::{Rules, Scene, World, plan, reasons, sharing, standing_reports::attention, undo};
+use crate::facts::Moment;
+use crate::ledger::{Book, Member};
+use crate::member::MemberId;
+
+/// Whoever should be let in by itself and still isn't after so long is told.
+const LET_IN_WITHIN: TimeDelta = TimeDelta::hours(24);
+
+/// Whom Stripe charges and who isn't in, each with the reason why.
+pub fn charged_without_access(scene: Scene<'_>) -> impl Iterator<Item = (&Member, String)> {
+    scene.book.members.values().filter_map(move |member| {
+        let charged = undo::charging(member).next().is_some() && !member.has_access();
+        let charged = charged && !sharing::is_of_the_house(scene, member); // They need no share.
+        let why = || match (member.blocked, plan::unmatched(member)) {
+            (Some(_), _) => "you revoked their access".to_owned(),
+            (None, Some(why)) => why,
+            (None, None) => "not let in yet".to_owned(),
+        };
+        charged.then(|| (member, why()))
+    })
+}
+
+/// Who is in, and nothing stands for it, and nothing is known to have ended.
+pub fn access_without_reason(scene: Scene<'_>) -> impl Iterator<Item = &Member> {
+    scene.book.members.values().filter(|member| member.has_access()).filter(move |member| {
+        let standing = reasons::standing(scene, member);
+        standing.protected.is_none()
+            && !standing.blocked
+            && standing.reasons.is_empty()
+            && standing.unknown.is_empty()
+            && standing.ended.is_empty()
+            && standing.over.is_empty()
+    })
+}
+
+/// Tells both, once each person.
+pub fn tell(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    tell_unexplained(now, rules, world, book);
+    tell_charged(now, rules, world, book);
+}
+
+fn tell_unexplained(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    let scene = Scene { now, rules, book, world };
+    let found: Vec<(MemberId, String)> =
+        access_without_reason(scene).map(|member| (member.id.clone(), member.name())).collect();
+    let standing: BTreeSet<String> = found.iter().map(|(id, _)| format!("unexplained/{id}")).collect();
+    book.told.retain(|key, _| !key.starts_with("unexplained/") || standing.contains(key));
+    for (id, name) in found {
+        let title = format!("{name} has access without a reason");
+        let detail = "No subscription and no grant stands for it, and none is known to have ended. Nothing is done.";
+        let mend = format!("`usher why {id}` shows what is known. If they should go, remove them in Plex.");
+        attention(now, rules, book, &format!("unexplained/{id}"), &title, detail, &mend);
+    }
+}
+
+/// Somebody who is charged and not in, and whether Usher can let them in.
+struct Charged {
+    id: MemberId,
+    name: String,
+    why: String,
+    hopeless: bool,
+    mend: String,
+}
+
+fn mend(member: &Member) -> String {
+    match member.blocked {
+        Some(_) => {
+            format!("`usher revoke {0} --cancel now` ends it at Stripe; `usher restore {0}` lets them in", member.id)
+        }
+        None => format!(
+            "`usher link {0} --plex …` says which Plex account they are, or share with them in Plex under the address they paid with; `usher why {0}` shows what is known.",
+            member.id
+        ),
+    }
+}
+
+fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    let scene = Scene { now, rules, book, world };
+    // Told elsewhere: who left without us, whose invite waits.
+    let untold = |member: &Member| {
+        let left = member.gone.as_ref().is_some_and(|gone| !gone.by_us);
+        !left && !member.is_invited()
+    };
+    let found: Vec<Charged> = charged_without_access(scene)
+        .filter(|(member, _)| untold(member))
+        .map(|(member, why)| Charged {
+            id: member.id.clone(),
+            name: member.name(),
+            why,
+            hopeless: plan::unmatched(member).is_some(),
+            mend: mend(member),
+        })
+        .collect();
+    let keys = |prefix: &str| found.iter().map(|charged| format!("{prefix}/{}", charged.id)).collect::<BTreeSet<_>>();
+    for prefix in ["unmatched", "outside"] {
+        let standing = keys(prefix);
+        book.told.retain(|key, _| !key.starts_with(&format!("{prefix}/")) || standing.contains(key));
+    }
+    for Charged { id, name, why, hopeless, mend } in found {
+        let since = *book.told.entry(format!("outside/{id}")).or_insert(now);
+        if !hopeless && now - since < LET_IN_WITHIN {
+            continue;
+        }
+        let title = format!("{name} pays and can't be let in");
+        attention(now, rules, book, &format!("unmatched/{id}"), &title, &format!("{why}."), &mend);
+    }
+}
