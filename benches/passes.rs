@@ -138,6 +138,7 @@ fn world(now: Moment, size: u64) -> World {
         sections: BTreeMap::from([(MOVIES, movies)]),
         shares: (1..=size).map(|number| share(now, number)).collect(),
         home: BTreeSet::new(),
+        friends: None,
         on_other_servers: BTreeSet::new(),
     };
     let customer = |number: u64| Customer {

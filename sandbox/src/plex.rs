@@ -181,6 +181,19 @@ impl Plex {
         known.email = account.email;
     }
 
+    /// The account is a friend of the owner, share or not.
+    pub fn befriend(&self, id: PlexId) {
+        if let Some(account) = self.world().accounts.get_mut(&id) {
+            account.friend = true;
+        }
+    }
+
+    /// Whether it still is.
+    #[must_use]
+    pub fn is_friend(&self, id: PlexId) -> bool {
+        self.world().accounts.get(&id).is_some_and(|account| account.friend)
+    }
+
     /// A member of the owner's Plex Home with an account of his own.
     pub fn add_home_user(&self, id: PlexId, username: &str, email: &str) {
         self.add_account(id, username, email);

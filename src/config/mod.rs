@@ -162,7 +162,6 @@ impl Config {
         let set = [
             ("ON_REFUND=end", house.on_refund == OnReversal::End),
             ("ON_DISPUTE=end", house.on_dispute == OnReversal::End),
-            ("UNFRIEND_AFTER_DAYS", house.unfriend_after_days.is_some()),
             ("FREE_TIER_INVITE_CODE", !self.tiers.free_codes.is_empty()),
             ("HEARTBEAT_URL", self.heartbeat_url.is_some()),
         ];

@@ -164,7 +164,8 @@ impl Reach {
     async fn listing(&self, server: &ServerId, whom: &Whom) -> Result<ShareLook, Failure> {
         let listing = self.plex.listing(server, Lane::Act).await?;
         let shares = listing.shares.into_iter().filter(|share| whom.is(share)).collect();
-        Ok(ShareLook { begun: listing.begun, whom: whom.clone(), shares, sections: None })
+        let elsewhere = whom.account.is_some_and(|account| listing.elsewhere.contains(&account));
+        Ok(ShareLook { begun: listing.begun, whom: whom.clone(), shares, elsewhere, sections: None })
     }
 
     async fn act(
@@ -186,7 +187,7 @@ impl Reach {
         };
         whom.share = share.or(whom.share);
         let after = match order.act {
-            Act::Forget { .. } | Act::Remember { .. } | Act::Cancel { .. } => None,
+            Act::Forget { .. } | Act::Remember { .. } | Act::Cancel { .. } | Act::Unfriend { .. } => None,
             _ => self.listing(server, &whom).await.ok(),
         };
         let customer = match (&order.act, &self.stripe, customer) {
@@ -235,6 +236,7 @@ impl Reach {
                 }
                 None => Err(Failure::not_done(FailureKind::Internal, "Stripe is not configured")),
             },
+            Act::Unfriend { plex } => self.plex.unfriend(live, *plex).await.map(|()| None),
             Act::Forget { plex } => self.tautulli()?.delete_user(live, *plex).await.map(|()| None),
             Act::Remember { plex } => self.tautulli()?.undelete_user(live, *plex).await.map(|()| None),
         }

@@ -224,6 +224,9 @@ impl Engine {
             .collect();
         let created = std::mem::take(&mut looked.created);
         looked.second.could_be_theirs = super::act::could_be_theirs(&created, &elsewhere);
+        if let (Act::Unfriend { .. }, Some(true)) = (&intent.act, looked.share.as_ref().map(|share| share.elsewhere)) {
+            looked.second.unanswered = Some("they have a share on another server of yours".into());
+        }
         if let Some(share) = &looked.share {
             let rules = self.parts.rules.clone();
             comings::fold_look(now, &rules, &mut self.world, book, &intent.member, share);

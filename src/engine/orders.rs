@@ -32,14 +32,17 @@ impl Engine {
             .filter(|intent| !paced || !is_removal(book, intent))
             .min_by_key(|intent| {
                 (
-                    matches!(intent.act, Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. }),
+                    matches!(
+                        intent.act,
+                        Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. } | Act::Unfriend { .. }
+                    ),
                     intent.due,
                     intent.key.clone(),
                 )
             })?;
         let member = book.members.get(&next.member)?;
         let takes_away = match &next.act {
-            Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. } => true,
+            Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. } | Act::Unfriend { .. } => true,
             Act::Update { narrows, .. } => *narrows,
             Act::Invite { .. } | Act::Remember { .. } => false,
         };

@@ -49,6 +49,8 @@ pub struct ShareLook {
     pub whom: Whom,
     /// Their rows: at most one in good order.
     pub shares: Vec<Share>,
+    /// They have a share on another server of the owner.
+    pub elsewhere: bool,
     /// The sections of the server, where they were read along.
     pub sections: Option<BTreeMap<SectionId, Section>>,
 }

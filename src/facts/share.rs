@@ -126,6 +126,9 @@ pub struct Friends {
     pub shares: Vec<Share>,
     /// Everybody in the owner's Plex Home (shares listed or not).
     pub home: BTreeSet<PlexId>,
+    /// Everybody whom plex.tv lists as a friend or in the Home; `None` where
+    /// that listing could not be had.
+    pub friends: Option<BTreeSet<PlexId>>,
     /// Friends who also have shares on other servers of the owner.
     pub on_other_servers: BTreeSet<PlexId>,
 }

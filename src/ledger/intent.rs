@@ -58,6 +58,8 @@ pub enum Act {
         #[serde(default)]
         idle_days: Option<i64>,
     },
+    /// End the friendship at plex.tv, once nothing is shared any more.
+    Unfriend { plex: PlexId },
     /// Delete the person in Tautulli, once gone.
     Forget { plex: PlexId },
     /// Take the person back in Tautulli, where they were deleted.

@@ -78,6 +78,9 @@ pub struct Member {
     pub invite_refused: Option<InviteRefused>,
     /// Days (UTC) on which their address bounced for good.
     pub bounces: BTreeSet<chrono::NaiveDate>,
+    /// When the friendship at plex.tv is to end, if still gone.
+    #[serde(default)]
+    pub unfriend_at: Option<Moment>,
     /// When their Tautulli record is to be deleted, if still gone.
     pub forget_at: Option<Moment>,
     /// It was deleted then, and nothing is recorded of them until it is back.
@@ -385,6 +388,7 @@ impl Member {
             restoring: None,
             invite_refused: None,
             bounces: BTreeSet::new(),
+            unfriend_at: None,
             forget_at: None,
             forgotten: None,
             journal: Vec::new(),

@@ -317,6 +317,7 @@ fn taken_up(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Sh
     let Some(member) = book.members.get_mut(&id) else { return id };
     let back = member.gone.take().is_some() | member.restoring.take().is_some();
     member.forget_at = None;
+    member.unfriend_at = None;
     member.idle = None;
     member.invite_refused = None;
     if back {

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::{Rules, World, letters, libraries, pending, pruning};
 use crate::backoff;
-use crate::facts::{CancelWhen, Moment, ShareId};
+use crate::facts::{CancelWhen, Moment, PlexId, ShareId};
 use crate::ledger::{
     Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, Letter, Member, Owed, Removal,
 };
@@ -28,7 +28,7 @@ pub fn confirm(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
             book.intents.remove(&key);
             continue;
         };
-        if shows_effect(book, &intent, &member) {
+        if shows_effect(world, book, &intent, &member) {
             book.intents.remove(&key);
             book.holds.remove(&key);
             done(now, rules, book, &intent, &member);
@@ -56,7 +56,7 @@ fn free(now: Moment, book: &mut Book, key: &ActKey) {
     intent.not_before = intent.not_before.max(again);
 }
 
-fn shows_effect(book: &Book, intent: &Intent, member: &Member) -> bool {
+fn shows_effect(world: &World, book: &Book, intent: &Intent, member: &Member) -> bool {
     match &intent.act {
         Act::Invite { .. } => member.share.is_some(),
         Act::Update { share, sections, downloads, .. } => member.share.as_ref().is_some_and(|record| {
@@ -68,9 +68,17 @@ fn shows_effect(book: &Book, intent: &Intent, member: &Member) -> bool {
             let is_set = *when == CancelWhen::PeriodEnd && billed.now.scheduled_end().is_some();
             is_set || !billed.now.status.is_charging()
         }),
+        Act::Unfriend { plex } => is_no_friend_since(world, intent, *plex),
         Act::Forget { .. } => member.forget_at.is_none(),
         Act::Remember { .. } => member.forgotten.is_none(),
     }
+}
+
+/// A whole listing begun after the try lacks them.
+fn is_no_friend_since(world: &World, intent: &Intent, plex: PlexId) -> bool {
+    let IntentState::Attempted { at } = intent.state else { return false };
+    let listed = world.plex.last.as_ref().filter(|whole| whole.begun > at);
+    listed.and_then(|whole| whole.value.friends.as_ref()).is_some_and(|friends| !friends.contains(&plex))
 }
 
 /// What follows from a confirmed action, in the same commit.
@@ -100,6 +108,12 @@ fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &M
                 CancelWhen::PeriodEnd => "set to end with the paid period",
             };
             book.note(&member.id, now, format!("{subscription} {how} at Stripe: {}", intent.because));
+        }
+        Act::Unfriend { .. } => {
+            if let Some(known) = book.members.get_mut(&member.id) {
+                known.unfriend_at = None;
+                known.note(now, "no friend at plex.tv any more");
+            }
         }
         Act::Forget { .. } => {
             if let Some(known) = book.members.get_mut(&member.id) {
@@ -164,6 +178,9 @@ fn ended(
     book.note(&member.id, now, format!("removed: {}", intent.because));
     // R3: what Tautulli keeps is deleted after idleness only; who stopped
     // paying may pay again tomorrow.
+    if let (Some(days), Some(known)) = (rules.unfriend_days, book.members.get_mut(&member.id)) {
+        known.unfriend_at = Some(now + TimeDelta::days(days));
+    }
     let forgets = rules.forget_days.filter(|_| matches!(cause, EndCause::Idle { .. }));
     if let (Some(days), Some(known)) = (forgets, book.members.get_mut(&member.id)) {
         known.forget_at = Some(now + TimeDelta::days(days));

@@ -59,7 +59,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     standing_reports::tell_sources(now, rules, world, book);
     standing_reports::tell_doubled(now, rules, book);
     standing_reports::tell_stuck(now, rules, book);
-    two_reports::tell(now, rules, world, book);
+    two_reports::tell(now, rules, world, book, &waiting);
     book.prune(now);
     waiting
 }
@@ -274,6 +274,7 @@ pub fn next_deadline(scene: Scene<'_>) -> Option<Moment> {
             }
         }
         deadlines.extend(member.forget_at);
+        deadlines.extend(member.unfriend_at);
         deadlines.extend(member.asked.as_ref().and_then(|asked| asked.promised_end));
         deadlines.extend(pending::deadlines(scene, member));
     }

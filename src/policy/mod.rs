@@ -5,6 +5,7 @@
 //! a plan that was carried out is followed by an empty one. What it never
 //! does: conclude anything from what is missing (promise 2).
 
+pub mod afterwards;
 pub mod asks;
 pub mod brake;
 pub mod by_hand;

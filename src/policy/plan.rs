@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Scene,
+    Scene, afterwards,
     inactivity::{self, Idle},
     paying, pending, pruning,
     reasons::{self, Standing},
@@ -73,6 +73,8 @@ pub enum Class {
     Unsubscribe,
     /// Deletes a record in Tautulli, long after.
     Forget,
+    /// Ends the friendship at plex.tv, long after.
+    Unfriend,
     /// Takes somebody back in Tautulli.
     Remember,
 }
@@ -94,6 +96,7 @@ impl Class {
             Self::Removal { .. } | Self::CutOff | Self::Unsubscribe => Some("removals"),
             Self::Narrowing => Some("narrowings"),
             Self::Warning => Some("warnings"),
+            Self::Unfriend => Some("friendships"),
             Self::Invite { fresh: false, adoption: false } => Some("invites"),
             Self::Invite { .. } | Self::Widening | Self::CancelInvite | Self::Forget | Self::Remember => None,
         }
@@ -150,7 +153,8 @@ pub fn plan(scene: Scene<'_>) -> Plan {
         }
         plan.problems.extend(undo::charged_and_revoked(member));
         plan.proposals.extend(cut_off(scene, member, &standing));
-        plan.proposals.extend(forget(scene, member));
+        plan.proposals.extend(afterwards::forget(scene, member));
+        plan.proposals.extend(afterwards::unfriend(scene, member, &standing));
         plan.proposals.extend(undo::cancel_for_revoke(scene, member));
         plan.proposals.extend(undo::remember(scene, member));
     }
@@ -241,27 +245,6 @@ fn cut_off(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Pro
         approval: None,
         unwarned: None,
         doing: Doing::Act(Act::Cancel { subscription, when: CancelWhen::Now, idle_days: None }),
-    })
-}
-
-/// R3.2: delete the person in Tautulli, once gone and long after.
-fn forget(scene: Scene<'_>, member: &Member) -> Option<Proposal> {
-    let plex = member.plex?;
-    let at = member.forget_at.filter(|at| scene.now >= *at)?;
-    if member.share.is_some() || !scene.rules.configured.contains(&Source::Tautulli) {
-        return None;
-    }
-    Some(Proposal {
-        key: ActKey::new("forget", &member.id, &at.timestamp().to_string()),
-        member: member.id.clone(),
-        class: Class::Forget,
-        doing: Doing::Act(Act::Forget { plex }),
-        what: format!("delete {} in Tautulli", member.name()),
-        because: "removed, and still gone".into(),
-        rests_on: BTreeSet::from([Source::Plex, Source::Tautulli]),
-        due: at,
-        approval: None,
-        unwarned: None,
     })
 }
 

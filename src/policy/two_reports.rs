@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::{Rules, Scene, World, plan, reasons, sharing, standing_reports::attention, undo};
+use super::{Rules, Scene, World, decide::Waiting, plan, reasons, sharing, standing_reports::attention, undo};
 use crate::facts::Moment;
 use crate::ledger::{Book, Member};
 use crate::member::MemberId;
@@ -42,9 +42,9 @@ pub fn access_without_reason(scene: Scene<'_>) -> impl Iterator<Item = &Member> 
 }
 
 /// Tells both, once each person.
-pub fn tell(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+pub fn tell(now: Moment, rules: &Rules, world: &World, book: &mut Book, waiting: &[Waiting]) {
     tell_unexplained(now, rules, world, book);
-    tell_charged(now, rules, world, book);
+    tell_charged(now, rules, world, book, waiting);
 }
 
 fn tell_unexplained(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
@@ -82,12 +82,15 @@ fn mend(member: &Member) -> String {
     }
 }
 
-fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book, waiting: &[Waiting]) {
     let scene = Scene { now, rules, book, world };
-    // Told elsewhere: who left without us, whose invite waits.
+    // Told elsewhere: who left without us, whose invite waits
+    // to be taken up or to be sent (the outage, or the hold, is what is told).
     let untold = |member: &Member| {
         let left = member.gone.as_ref().is_some_and(|gone| !gone.by_us);
-        !left && !member.is_invited()
+        let under_way = book.intents.values().any(|intent| intent.member == member.id)
+            || waiting.iter().any(|waiting| waiting.member == member.id);
+        !left && !member.is_invited() && !under_way
     };
     let found: Vec<Charged> = charged_without_access(scene)
         .filter(|(member, _)| untold(member))

@@ -35,6 +35,7 @@ pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting], wanted: &str) -> Resul
     lines.push("Facts:".into());
     facts(scene, member, &mut lines);
     idleness(scene, member, &standing, &mut lines);
+    letters(scene, member, &mut lines);
     lines.push(format!("Next: {}", members::next(scene, member, &standing)));
     if let Some(why) = plan::unmatched(member) {
         lines.push(format!("  pays and is outside: {why}"));
@@ -121,6 +122,27 @@ fn idleness(scene: Scene<'_>, member: &Member, standing: &reasons::Standing, lin
             .warned_at
             .map_or("not accepted by a mail server yet".to_owned(), |warned| format!("accepted {}", at(scene, warned)));
         lines.push(format!("  warning of this spell: {warned}"));
+    }
+}
+
+/// Letters on which an end depends: about money, and the one that asks to
+/// subscribe.
+fn letters(scene: Scene<'_>, member: &Member, lines: &mut Vec<String>) {
+    let accepted = |told: Option<crate::facts::Moment>, no_channel: bool| match told {
+        Some(told) => format!("accepted {}", at(scene, told)),
+        None if no_channel => "there is no way to write to them".to_owned(),
+        None => "not accepted by a mail server yet".to_owned(),
+    };
+    let until = |promised: Option<crate::facts::Moment>| {
+        promised.map_or(String::new(), |promised| format!("; nothing ends before {}", at(scene, promised)))
+    };
+    for (subscription, spell) in &member.unpaid {
+        let fate = accepted(spell.told_at, spell.no_channel);
+        lines.push(format!("  letter about the unpaid {subscription}: {fate}{}", until(spell.promised_end)));
+    }
+    if let Some(asked) = &member.asked {
+        let fate = accepted(asked.told_at, asked.no_channel);
+        lines.push(format!("  letter that asks to subscribe: {fate}{}", until(asked.promised_end)));
     }
 }
 

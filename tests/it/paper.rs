@@ -338,6 +338,7 @@ fn world(now: Moment) -> World {
         sections: sections(),
         shares: Vec::new(),
         home: BTreeSet::new(),
+        friends: Some(BTreeSet::new()),
         on_other_servers: BTreeSet::new(),
     };
     let billing = Billing {

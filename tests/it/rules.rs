@@ -1,5 +1,6 @@
 //! The rules alone: the house on paper, no network, no disk.
 
+mod afterwards;
 mod asking;
 mod by_hand;
 mod crowds;

@@ -3,6 +3,7 @@
 //! `tests/golden/decision-table.txt`. `BLESS=1 cargo test` writes it anew;
 //! then read it, line by line, against the rules.
 
+mod letters;
 mod money;
 mod people;
 mod waiting;
@@ -40,6 +41,20 @@ impl Table {
         make(&mut paper);
         self.rows += 1;
         let _ = writeln!(self.text, "{words:<74} | {:<34} | {}", standing(&paper), what_is_done(&paper));
+    }
+
+    /// A situation that is shown by what comes of it alone.
+    fn result(&mut self, words: &str, result: &str) {
+        self.rows += 1;
+        let _ = writeln!(self.text, "{words:<74} | {result}");
+    }
+
+    /// A situation in which a look was taken just before the call.
+    fn looked(&mut self, words: &str, looked: &SecondLook, make: impl FnOnce(&mut Paper)) {
+        let mut paper = Paper::new();
+        make(&mut paper);
+        self.rows += 1;
+        let _ = writeln!(self.text, "{words:<74} | {:<34} | {}", standing(&paper), after_looks(&paper, looked));
     }
 }
 
@@ -87,13 +102,17 @@ fn standing(paper: &Paper) -> String {
 /// What is planned for Ann (or for everybody, where more are in the row), and
 /// what the brake says.
 fn what_is_done(paper: &Paper) -> String {
+    let asked = SecondLook { answered: usher::facts::Source::ALL.to_vec(), ..SecondLook::default() };
+    after_looks(paper, &asked)
+}
+
+fn after_looks(paper: &Paper, asked: &SecondLook) -> String {
     let plan = paper.plan();
     let problems: Vec<String> = plan.problems.iter().map(|problem| format!("TOLD: {}", problem.title)).collect();
     let admission = brake::admit(paper.scene(), plan);
-    let asked = SecondLook { answered: usher::facts::Source::ALL.to_vec(), ..SecondLook::default() };
     let mut done: Vec<String> = Vec::new();
     for proposal in &admission.admitted {
-        let paced = brake::second(paper.scene(), &proposal.key, &asked);
+        let paced = brake::second(paper.scene(), &proposal.key, asked);
         let word = match paced {
             Err(brake::NotNow::Held(because)) => format!("{} -> waits: {}", proposal.what, because.rule()),
             _ => format!("{} -> GOES", proposal.what),
@@ -132,6 +151,7 @@ fn the_decision_table_is_as_it_was_read() {
     money::libraries(&mut table);
     waiting::comings(&mut table);
     waiting::the_brake(&mut table);
+    letters::letters(&mut table);
     let _ = write!(table.text, "\n\n{} situations\n", table.rows);
     let text: String = table.text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/decision-table.txt");

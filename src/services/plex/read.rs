@@ -24,6 +24,8 @@ pub struct Listing {
     pub begun: Moment,
     /// Accepted and pending, each id once.
     pub shares: Vec<Share>,
+    /// Who has a share on another server of the owner.
+    pub elsewhere: BTreeSet<PlexId>,
     /// plex.tv's clock minus ours, in seconds.
     pub skew_secs: Option<i64>,
 }
@@ -65,9 +67,11 @@ impl Plex {
         let people = match self.people(&server.id).await {
             // An endpoint of v1: once it is removed, the shares alone must do,
             // and they can, as long as nobody of the Home is taken for a guest.
-            Err(failure) if failure.is_gone() && shares.tells_home => People::default(),
-            people => people?,
+            Err(failure) if failure.is_gone() && shares.tells_home => None,
+            people => Some(people?),
         };
+        let friends = people.as_ref().map(|people| people.all.clone());
+        let people = people.unwrap_or_default();
         whole(&shares.ours, &people)?;
         for share in &mut shares.ours {
             share.home |= share.account.is_some_and(|id| people.home.contains(&id));
@@ -83,6 +87,7 @@ impl Plex {
             sections,
             shares: shares.ours,
             home,
+            friends,
             on_other_servers: people.on_others.union(&shares.elsewhere).copied().collect(),
         };
         Ok((friends, self.skew_secs()))
@@ -94,8 +99,8 @@ impl Plex {
     /// When either half can't be read whole.
     pub async fn listing(&self, server: &ServerId, lane: Lane) -> Result<Listing, Failure> {
         let begun = self.http.now();
-        let shares = self.shares(server, lane).await?.ours;
-        Ok(Listing { begun, shares, skew_secs: self.skew_secs() })
+        let Shares { ours, elsewhere, .. } = self.shares(server, lane).await?;
+        Ok(Listing { begun, shares: ours, elsewhere, skew_secs: self.skew_secs() })
     }
 
     /// The libraries of `server`; never empty.

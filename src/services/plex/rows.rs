@@ -208,6 +208,8 @@ pub fn is_made_up(id: ShareId) -> bool {
 /// What `/api/users` adds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct People {
+    /// Every one of them.
+    pub all: BTreeSet<PlexId>,
     /// In the owner's Plex Home.
     pub home: BTreeSet<PlexId>,
     /// With a restriction profile.
@@ -223,6 +225,7 @@ pub fn people(rows: &[Value], ours: &ServerId) -> Option<People> {
     let mut people = People::default();
     for row in rows {
         let id = PlexId(num(&row["id"])?);
+        people.all.insert(id);
         let home = flag(&row["home"]) == Some(true);
         if home {
             people.home.insert(id);

@@ -227,6 +227,16 @@ impl Plex {
         self.send_delete(live, call).await.map(Some)
     }
 
+    /// Ends the friendship with an account, and with it whatever is shared with
+    /// it on any server. One that isn't there (any more) is `Ok`.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn unfriend(&self, live: &Live, account: PlexId) -> Result<(), Failure> {
+        let call = self.call(Method::DELETE, &self.site, &format!("/api/v2/sharings/{account}"), JSON);
+        gone_is_done(self.send_delete(live, call).await?)
+    }
+
     async fn delete(&self, live: &Live, base: &str, path: &str) -> Result<Reply, Failure> {
         let call = self.call(Method::DELETE, base, path, "application/xml");
         self.send_delete(live, call).await

@@ -106,6 +106,7 @@ impl House {
                 sections: BTreeMap::from([section(MOVIES, "Movies"), section(TV, "TV")]),
                 shares: Vec::new(),
                 home: BTreeSet::new(),
+                friends: Some(BTreeSet::new()),
                 on_other_servers: BTreeSet::new(),
             },
             billing: Billing {
@@ -366,6 +367,7 @@ impl House {
                     }
                 }
                 Act::Cancel { .. } | Act::Forget { .. } | Act::Remember { .. } => {}
+                Act::Unfriend { plex } => drop(self.friends.friends.as_mut().unwrap().remove(&plex)),
             }
         }
         self.later(TimeDelta::seconds(15));

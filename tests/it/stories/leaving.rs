@@ -154,3 +154,38 @@ async fn a_deleted_customer_ends_like_a_cancelled_one() {
     assert_eq!(rig.plex.changes().len(), 0);
     all_is_well(&rig);
 }
+
+/// Ann lapses and is removed; `UNFRIEND_AFTER_DAYS=3`.
+async fn removed_and_a_friend(name: &str, elsewhere: bool) -> (Rig, usher::facts::PlexId) {
+    let mut rig = Rig::new(name).await;
+    unhurried(&mut rig, 6);
+    rig.set("UNFRIEND_AFTER_DAYS", "3");
+    let ann = rig.person(2_000_001, "ann");
+    rig.plex.befriend(ann);
+    rig.plex.add_other_server("another");
+    if elsewhere {
+        rig.plex.share_other_server("another", ann, rig.now());
+    }
+    rig.open().await;
+    let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann) && rig.plex.is_friend(ann), "not yet");
+    rig.days(4).await;
+    (rig, ann)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_friendship_of_who_is_gone_ends_later_if_the_operator_wants_so() {
+    let (rig, ann) = removed_and_a_friend("unfriended", false).await;
+    assert!(!rig.plex.is_friend(ann), "{}", super::why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_something_on_another_server_of_the_owner_stays_a_friend() {
+    let (rig, ann) = removed_and_a_friend("still-a-friend", true).await;
+    assert!(rig.plex.is_friend(ann));
+    assert_eq!(rig.plex.deletions().len(), 1, "what is on the other server stays");
+    all_is_well(&rig);
+}

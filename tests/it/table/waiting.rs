@@ -2,8 +2,9 @@
 
 use chrono::TimeDelta;
 use usher::facts::{Source, Status};
-use usher::ledger::{Population, Removal};
+use usher::ledger::{HeldBecause, Hold, Population, Removal, Verdict};
 use usher::member::MemberId;
+use usher::policy::brake::SecondLook;
 use usher::policy::{Drop, Seen};
 
 use super::Table;
@@ -124,7 +125,7 @@ fn removed(paper: &mut Paper, ago: TimeDelta, stated: bool) {
 pub(super) fn the_brake(table: &mut Table) {
     table.heading(
         "R9  The brake",
-        &["Each condition against each thing that is due. Rules 7 and 8: see R3, R4 and brake.rs."],
+        &["Each condition against each thing that is due. Rule 7, the warnings: see R3, R4 and R5."],
     );
     for (condition, spoil) in CONDITIONS {
         table.group(condition);
@@ -135,6 +136,8 @@ pub(super) fn the_brake(table: &mut Table) {
             });
         }
     }
+    second_look(table);
+    words(table);
     table.group("9 hold-all, among few: more than two at once wait");
     for many in [2, 3] {
         table.row(&format!("{many} lapse on one day"), |paper| {
@@ -177,4 +180,79 @@ pub(super) fn the_brake(table: &mut Table) {
         let bob = paper.friend("bob", days(40));
         paper.warned(&bob, days(8));
     });
+}
+
+/// 8: what was looked at just before the call.
+fn second_look(table: &mut Table) {
+    let all = || SecondLook { answered: Source::ALL.to_vec(), ..SecondLook::default() };
+    let without = |left_out: Source| {
+        let answered = Source::ALL.into_iter().filter(|source| *source != left_out).collect();
+        SecondLook { answered, ..SecondLook::default() }
+    };
+    let conditions = [
+        ("8 second look: plex.tv was not asked again", without(Source::Plex)),
+        ("8 second look: Stripe was not asked again", without(Source::Stripe)),
+        ("8 second look: Tautulli was not asked again", without(Source::Tautulli)),
+        ("8 second look: somebody didn't answer", SecondLook { unanswered: Some("timed out".into()), ..all() }),
+        (
+            "8 second look: a subscription that could be theirs",
+            SecondLook { could_be_theirs: Some("sub_new".into()), ..all() },
+        ),
+    ];
+    for (condition, looked) in conditions {
+        table.group(condition);
+        // A warning is a letter: there is no call to look before.
+        for (due, make) in DUE.into_iter().filter(|(due, _)| *due != "to be warned") {
+            table.looked(due, &looked, make);
+        }
+    }
+}
+
+/// What the operator said of something that waited for a word.
+fn said(paper: &mut Paper, verdict: fn(usher::facts::Moment) -> Verdict) {
+    for (n, proposal) in paper.plan().proposals.into_iter().enumerate() {
+        let hold = Hold {
+            id: format!("h-{n}"),
+            key: proposal.key.clone(),
+            member: proposal.member,
+            what: proposal.what,
+            why: proposal.because,
+            because: HeldBecause::HoldAll { many: 9, threshold: 2 },
+            since: paper.now,
+            verdict: Some(verdict(paper.now)),
+        };
+        paper.book.holds.insert(proposal.key, hold);
+    }
+}
+
+/// `usher approve` and `usher reject`.
+fn words(table: &mut Table) {
+    table.group("you approved it; and the day's budget is used up");
+    for (due, make) in DUE {
+        table.row(due, |paper| {
+            make(paper);
+            removed(paper, TimeDelta::hours(5), false);
+            said(paper, |at| Verdict::Approved { at });
+        });
+    }
+    table.group("you approved it; its warning was not accepted, or the source is stale");
+    table.row("idle, the warning still in the outbox", |paper| {
+        let ann = paper.ann.clone();
+        paper.make_friend(&ann, days(31));
+        let spell = paper.spell(&ann);
+        paper.member().idle = Some(spell);
+        said(paper, |at| Verdict::Approved { at });
+    });
+    table.row("idle and warned, Tautulli two hours ago", |paper| {
+        DUE[0].1(paper);
+        said(paper, |at| Verdict::Approved { at });
+        stale(paper, Source::Tautulli);
+    });
+    table.group("you rejected it");
+    for (due, make) in DUE {
+        table.row(due, |paper| {
+            make(paper);
+            said(paper, |at| Verdict::Rejected { at });
+        });
+    }
 }

@@ -1,0 +1,93 @@
+//! R6: what may follow after somebody is gone.
+
+use usher::facts::PlexId;
+use usher::ledger::GrantKind;
+
+use super::house::{House, MOVIES, days};
+
+/// Ann (200), a friend at plex.tv, was removed when her subscription ended.
+fn removed() -> House {
+    let mut house = House::new();
+    house.rules.unfriend_days = Some(5);
+    house.friends.friends = Some((200..215).map(PlexId).collect());
+    let sub = house.subscribe("sub_1", "ann", "price_basic");
+    house.settle();
+    house.carry_out();
+    let id = house.friends.shares.last().unwrap().id.0;
+    house.accept(id, 200, "ann");
+    house.settle();
+    house.deliver();
+    let ended = house.now;
+    house.cancel(&sub, ended);
+    house.days(2);
+    house.carry_out();
+    assert!(!house.member(200).has_access());
+    house
+}
+
+fn unfriends(house: &House) -> usize {
+    house.decided().iter().filter(|key| key.starts_with("unfriend/")).count()
+}
+
+#[test]
+fn the_friendship_ends_after_the_days_that_the_operator_set_and_once() {
+    let mut house = removed();
+    house.days(4);
+    assert_eq!(unfriends(&house), 0);
+    house.days(2);
+    assert_eq!(unfriends(&house), 1);
+    house.carry_out();
+    house.settle();
+    assert!(house.member(200).unfriend_at.is_none(), "{:?}", house.member(200).journal);
+    house.days(10);
+    assert_eq!(house.decided(), Vec::<String>::new());
+}
+
+#[test]
+fn never_is_the_default() {
+    let mut house = removed();
+    house.rules.unfriend_days = None;
+    house.days(60);
+    assert_eq!(unfriends(&house), 0);
+}
+
+#[test]
+fn who_is_back_has_a_share_elsewhere_or_is_due_one_stays_a_friend() {
+    let mut back = removed();
+    back.share(77, 200, "ann", &[MOVIES], days(0));
+    back.days(10);
+    let mut elsewhere = removed();
+    elsewhere.friends.on_other_servers.insert(PlexId(200));
+    elsewhere.days(10);
+    let mut pays = removed();
+    pays.subscribe("sub_2", "ann", "price_basic");
+    pays.days(10);
+    let mut no_friend = removed();
+    no_friend.friends.friends.as_mut().unwrap().remove(&PlexId(200));
+    no_friend.days(10);
+    let mut unknown = removed();
+    unknown.friends.friends = None;
+    unknown.days(10);
+    for (house, why) in
+        [(back, "back"), (elsewhere, "elsewhere"), (pays, "pays"), (no_friend, "no friend"), (unknown, "unknown")]
+    {
+        assert_eq!(unfriends(&house), 0, "{why}");
+    }
+}
+
+#[test]
+fn who_went_by_themselves_stays_a_friend() {
+    let mut house = removed();
+    house.friends.friends.as_mut().unwrap().insert(PlexId(300));
+    house.share(20, 300, "bob", &[MOVIES], days(100));
+    for n in 0..4 {
+        house.share(30 + n, 310 + n, &format!("friend{n}"), &[MOVIES], days(100));
+        house.played(310 + n, days(0));
+    }
+    house.settle();
+    assert!(house.member(300).grant(GrantKind::ByHand, house.now).is_some());
+    house.unshare(20);
+    house.days(10);
+    assert!(house.member(300).gone.is_some());
+    assert!(house.decided().iter().all(|key| !key.contains(&house.member(300).id.0)));
+}
