@@ -160,14 +160,13 @@ async fn removed_and_a_friend(name: &str, elsewhere: bool) -> (Rig, usher::facts
     let mut rig = Rig::new(name).await;
     unhurried(&mut rig, 6);
     rig.set("UNFRIEND_AFTER_DAYS", "3");
-    let ann = rig.person(2_000_001, "ann");
+    rig.open().await;
+    let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
     rig.plex.befriend(ann);
     rig.plex.add_other_server("another");
     if elsewhere {
         rig.plex.share_other_server("another", ann, rig.now());
     }
-    rig.open().await;
-    let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
     rig.stripe.cancel_now(&sub, "cancellation_requested");
     rig.days(3).await;
     assert!(!rig.plex.has_access(ann) && rig.plex.is_friend(ann), "not yet");
