@@ -219,6 +219,7 @@ impl Paper {
             Act::End { .. } if !self.has_access(&intent.member) => format!("take back the invite of {name}"),
             Act::End { .. } => format!("remove {name}"),
             Act::Cancel { subscription, .. } => format!("cancel {subscription} of {name} at Stripe"),
+            Act::Unfriend { .. } => format!("end the friendship with {name} at plex.tv"),
             Act::Forget { .. } => format!("delete {name} in Tautulli"),
             Act::Remember { .. } => format!("take {name} back in Tautulli"),
         }
@@ -238,7 +239,8 @@ impl Paper {
             }
             act => return self.take_effect_elsewhere(intent, act),
         };
-        let look = ShareLook { begun: now, whom: Whom::default(), shares: row.into_iter().collect(), sections: None };
+        let shares = row.into_iter().collect();
+        let look = ShareLook { begun: now, whom: Whom::default(), shares, elsewhere: false, sections: None };
         comings::fold_look(now, &self.rules, &mut self.world, &mut self.book, &intent.member, &look);
     }
 
@@ -246,9 +248,16 @@ impl Paper {
         let now = self.now;
         let Some(member) = self.book.members.get_mut(&intent.member) else { return };
         match act {
+            Act::Unfriend { plex } => {
+                member.unfriend_at = None;
+                if let Some(whole) = self.world.plex.last.as_mut() {
+                    whole.value.friends =
+                        whole.value.friends.take().map(|all| all.into_iter().filter(|one| one != plex).collect());
+                }
+            }
             Act::Forget { .. } => member.forget_at = None,
             Act::Remember { .. } => member.forgotten = None,
-            Act::Cancel { subscription, when } => {
+            Act::Cancel { subscription, when, .. } => {
                 let Some(billed) = member.subscriptions.get_mut(subscription) else { return };
                 match when {
                     CancelWhen::PeriodEnd if billed.now.period_end().is_some() => {
