@@ -91,3 +91,60 @@ fn who_went_by_themselves_stays_a_friend() {
     assert!(house.member(300).gone.is_some());
     assert!(house.decided().iter().all(|key| !key.contains(&house.member(300).id.0)));
 }
+
+/// Ann (200) never watched and is removed for it; eleven others watch.
+fn removed_for_idleness(forget_days: Option<i64>) -> House {
+    let mut house = House::new();
+    house.rules.forget_days = forget_days;
+    for n in 0..12 {
+        house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES], days(400));
+        house.played(200 + n, days(0));
+    }
+    house.activity.people.get_mut(&PlexId(200)).unwrap().last_play = Some(house.now - days(60));
+    house.settle();
+    house.deliver();
+    for _ in 0..5 {
+        watch(&mut house);
+        house.days(1);
+    }
+    house.carry_out();
+    house.deliver();
+    assert!(!house.member(200).has_access(), "{:?}", house.member(200).journal);
+    house
+}
+
+fn watch(house: &mut House) {
+    for n in 1..12 {
+        house.played(200 + n, days(0));
+    }
+}
+
+fn forgets(house: &House) -> usize {
+    house.decided().iter().filter(|key| key.starts_with("forget/")).count()
+}
+
+#[test]
+fn tautulli_forgets_at_once_after_the_days_or_never_as_the_operator_says() {
+    let mut at_once = removed_for_idleness(Some(0));
+    at_once.settle();
+    assert_eq!(forgets(&at_once), 1);
+    let mut never = removed_for_idleness(None);
+    never.days(90);
+    assert_eq!(forgets(&never), 0);
+    let mut later = removed_for_idleness(Some(30));
+    later.days(29);
+    assert_eq!(forgets(&later), 0);
+    later.days(2);
+    assert_eq!(forgets(&later), 1);
+}
+
+#[test]
+fn tautulli_keeps_who_is_back_and_who_stopped_paying() {
+    let mut back = removed_for_idleness(Some(30));
+    back.share(77, 200, "friend0", &[MOVIES], days(0));
+    back.days(35);
+    assert_eq!(forgets(&back), 0);
+    let mut lapsed = removed();
+    lapsed.days(60);
+    assert_eq!(forgets(&lapsed), 0, "who stopped paying may pay again tomorrow");
+}

@@ -72,7 +72,7 @@ fn fewer(population: Population, paper: &mut Paper, confirmed: bool) {
     paper.world.drops.insert(population, Drop { since: paper.now, now: 3, expected: 10, confirmed });
 }
 
-const CONDITIONS: [(&str, Make); 22] = [
+const CONDITIONS: [(&str, Make); 24] = [
     ("all is well", |_| ()),
     ("1 looked: plex.tv only once", |paper| paper.world.plex.wholes = 1),
     ("1 looked: Stripe only once", |paper| paper.world.stripe.wholes = 1),
@@ -98,6 +98,8 @@ const CONDITIONS: [(&str, Make); 22] = [
     ("5 continuity: 3 of 10 friends", |paper| fewer(Population::Friends, paper, false)),
     ("5 continuity: 3 of 10 subscriptions", |paper| fewer(Population::Subscriptions, paper, false)),
     ("5 continuity: 3 of 10 people with history", |paper| fewer(Population::Watchers, paper, false)),
+    ("5 continuity: 3 of 10 plays in the history", |paper| fewer(Population::History, paper, false)),
+    ("5 continuity: 3 of 10 friends, accepted or confirmed", |paper| fewer(Population::Friends, paper, true)),
     ("6 protected: a VIP by now", |paper| {
         paper.rules.vip_names = vec!["ann".into()];
         let account = paper.member().plex.unwrap();
