@@ -6,6 +6,7 @@ mod comings;
 mod dry_run;
 mod endurance;
 mod grants;
+mod house_rules;
 mod identity;
 mod idle;
 mod idle_limits;
