@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::{NoticeKey, Person};
+use super::{BlindSpans, NoticeKey, Person};
 use crate::facts::{
     CancelWhen, CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, SectionId, Share, ShareId, Subscription,
     SubscriptionId,
@@ -418,6 +419,16 @@ impl Member {
     #[must_use]
     pub fn grant(&self, kind: GrantKind, now: Moment) -> Option<&Grant> {
         self.grants.iter().find(|grant| grant.kind == kind && grant.stands(now))
+    }
+
+    /// How much of a span they were on holiday: no clock of theirs ran then.
+    #[must_use]
+    pub fn on_holiday(&self, from: Moment, to: Moment) -> TimeDelta {
+        let mut holidays = BlindSpans::default();
+        for holiday in self.grants.iter().filter(|grant| grant.kind == GrantKind::Holiday) {
+            holidays.add(holiday.since, holiday.until.map_or(to, |until| until.min(to)));
+        }
+        (to - from).max(TimeDelta::zero()) - holidays.observed(from, to)
     }
 
     /// The name that people know them by.

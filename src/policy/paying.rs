@@ -131,7 +131,7 @@ fn unpaid(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> Stand
     let Some(since) = counts_from(billed).map(Invoice::owed_since) else {
         return money(None, format!("{} is {word} without an open invoice", sub.id));
     };
-    let until = since + TimeDelta::days(rules.payment_grace_days);
+    let until = since + TimeDelta::days(rules.payment_grace_days) + member.on_holiday(since, now);
     if now < until {
         return money(Some(until), format!("{} is {word} since {}", sub.id, since.date_naive()));
     }
@@ -207,7 +207,8 @@ pub fn may_cut_off(now: Moment, rules: &Rules, member: &Member, billed: &Billed)
         return false;
     }
     let since = counts_from(billed).map(Invoice::owed_since);
-    let over = since.is_some_and(|since| now >= since + TimeDelta::days(rules.payment_grace_days));
+    let grace = |since| TimeDelta::days(rules.payment_grace_days) + member.on_holiday(since, now);
+    let over = since.is_some_and(|since| now >= since + grace(since));
     let stood = |spell: &UnpaidSpell| {
         spell.told_at.is_some_and(|told| now >= told + AFTER_LETTER)
             && spell.promised_end.is_none_or(|promised| now >= promised)

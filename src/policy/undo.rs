@@ -86,14 +86,16 @@ pub fn charging(member: &Member) -> impl Iterator<Item = &Billed> {
 /// Revoked: nobody is ended while Stripe still charges them (RULES R4).
 #[must_use]
 pub fn is_charged_first(member: &Member) -> bool {
-    charging(member).next().is_some()
+    // Who came in after it is not ended, but not let in (RULES R2).
+    let came_after = member.blocked.zip(member.joined()).is_some_and(|(blocked, joined)| joined > blocked);
+    charging(member).next().is_some() && (member.cancels.is_some() || !came_after)
 }
 
 /// Revoked without `--cancel`, and they pay again since: refused, and said.
 #[must_use]
 pub fn charged_and_revoked(member: &Member) -> Option<Problem> {
     let (Some(_), None, Some(_)) = (member.blocked, member.cancels, &member.share) else { return None };
-    let billed = charging(member).next()?;
+    let billed = charging(member).next().filter(|_| is_charged_first(member))?;
     Some(Problem {
         key: format!("charged/{}/{}", member.id, billed.now.id),
         title: format!("{} is revoked, and Stripe still charges them", member.name()),

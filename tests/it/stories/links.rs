@@ -203,3 +203,29 @@ async fn links_that_make_no_sense_are_refused() {
     }
     nothing_was_done(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn promise_05_a_link_that_was_said_in_a_rehearsal_holds_when_live() {
+    let mut rig = Rig::new("link-dry").await;
+    unhurried(&mut rig, 1);
+    rig.set("DRY_RUN", "true");
+    let ann = rig.old_friend(2_000_001, "ann", 400);
+    rig.watched(ann, days(1));
+    rig.open().await;
+    let customer = rig.stripe.customer("x7@privaterelay.appleid.com", "Ann");
+    let sub = rig.stripe.subscribe(&customer, &rig.premium);
+    rig.minutes(10).await;
+    asked(&rig, json!({ "ask": "link", "who": customer, "plex": "ann" })).await;
+    rig.hours(3).await;
+    assert_eq!((heard(&rig, "change the share of ann"), rig.plex.changes().len()), (1, 0));
+    rig.close().await;
+    rig.set("DRY_RUN", "false");
+    rig.open().await;
+    rig.hours(3).await;
+    let page = rig.get("/api/members").await;
+    assert!(why(&rig, "ann").await.contains(&format!("{sub}: active")), "{page:#}");
+    assert_eq!(page["json"]["members"].as_array().map(Vec::len), Some(1), "{page:#}");
+    assert_eq!((rig.plex.invites_sent().len(), rig.plex.updates().len()), (0, 1));
+    assert!(rig.plex.share_of(ann).expect("a share").settings.allow_sync, "Premium has downloads");
+    all_is_well(&rig);
+}

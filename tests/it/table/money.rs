@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use usher::facts::{ShareState, Status};
-use usher::ledger::{Gone, GrantKind};
+use usher::ledger::{Gone, Grant, GrantKind};
 use usher::policy::Tiers;
 use usher::tier::Wanted;
 
@@ -90,6 +90,11 @@ pub(super) fn the_end_of_paying(table: &mut Table) {
     }
     table.row("unpaid since 10 days, letter accepted 9 days ago", |paper| {
         owes(paper, Status::Unpaid, 10, None, Some(9))
+    });
+    table.row("past_due since 10 days, letter accepted 9 days ago, 5 of them on holiday", |paper| {
+        owes(paper, Status::PastDue, 10, None, Some(9));
+        let (since, until) = (paper.now - days(7), Some(paper.now - days(2)));
+        paper.member().grants.push(Grant { until, ..Grant::new(GrantKind::Holiday, since) });
     });
     table.row("unpaid since 10 days, no letter was ever owed", |paper| {
         owes(paper, Status::Unpaid, 10, None, None);

@@ -1,7 +1,7 @@
 //! R1, R2, R3, R5: reasons, who is who, inactivity.
 
 use chrono::TimeDelta;
-use usher::facts::{Email, PlexId, Status};
+use usher::facts::{CancelWhen, Email, PlexId, Status};
 use usher::ledger::{GrantKind, InviteRefused};
 use usher::policy::PruneMode;
 
@@ -118,6 +118,18 @@ pub(super) fn reasons(table: &mut Table) {
         paper.pays(&ann, Status::Active, days(5));
         paper.member().blocked = Some(paper_now());
     });
+    for (name, cancels, end) in [
+        ("blocked with --cancel now, here, and paying", CancelWhen::Now, None),
+        ("blocked with --cancel period-end, here, and paying", CancelWhen::PeriodEnd, None),
+        ("the same, set to end in 3 days", CancelWhen::PeriodEnd, Some(days(3))),
+    ] {
+        table.row(name, |paper| {
+            here(paper);
+            let (ann, now) = (paper.ann.clone(), paper.now);
+            paper.pays(&ann, Status::Active, days(90)).now.cancel_at = end.map(|end| now + end);
+            (paper.member().blocked, paper.member().cancels) = (Some(now), Some(cancels));
+        });
+    }
     table.row("blocked, paying, no share", |paper| {
         let ann = paper.ann.clone();
         paper.pays(&ann, Status::Active, days(0));
