@@ -118,3 +118,51 @@ fn accept_knows_its_words() {
     assert!(Args::try_parse_from(["usher", "approve"]).is_err(), "approve needs an id");
     assert!(Args::try_parse_from(["usher"]).is_ok_and(|args| args.command.is_none()));
 }
+
+#[test]
+fn what_an_operator_types_is_what_is_asked() {
+    let asked = |line: &str| match Args::try_parse_from(format!("usher {line}").split(' ')) {
+        Ok(Args { command: Some(Command::Change(change)) }) => Some(crate::engine::desk::Wish::from(change)),
+        _ => None,
+    };
+    let of = |who: &str| who.to_owned();
+    let typed = [
+        ("restore ann", Ask::Restore { who: of("ann") }, false),
+        (
+            "revoke ann --cancel period-end --dry-run",
+            Ask::Revoke { who: of("ann"), cancel: Some(crate::facts::CancelWhen::PeriodEnd) },
+            true,
+        ),
+        ("grandfather --everyone", Ask::GrandfatherEveryone, false),
+        ("grandfather m-1", Ask::Grandfather { who: of("m-1") }, false),
+        (
+            "invite a@b.example --tier Basic --days 30",
+            Ask::Invite { who: of("a@b.example"), tier: of("Basic"), days: Some(30) },
+            false,
+        ),
+        ("extend ann 14", Ask::Extend { who: of("ann"), days: 14 }, false),
+        ("link ann --stripe sub_1", Ask::Link { who: of("ann"), plex: None, stripe: Some(of("sub_1")) }, false),
+        ("unlink ann", Ask::Unlink { who: of("ann"), stripe: None }, false),
+    ];
+    for (line, ask, dry_run) in typed {
+        let wish = asked(line).unwrap_or_else(|| panic!("not understood: {line}"));
+        assert_eq!((wish.ask.clone(), wish.dry_run), (ask, dry_run), "{line}");
+        // The door reads it back as it was said.
+        let body = serde_json::to_string(&wish).unwrap();
+        assert_eq!(serde_json::from_str::<crate::engine::desk::Wish>(&body).unwrap(), wish, "{body}");
+    }
+    let nonsense = [
+        "grandfather",
+        "grandfather ann --everyone",
+        "revoke ann --cancel soon",
+        "extend ann 0",
+        "invite ann",
+        "pause ann --until tomorrow --note x",
+        "pause ann --until 2026-12-31",
+        "link ann",
+        "plan --days 400",
+    ];
+    for line in nonsense {
+        assert!(Args::try_parse_from(format!("usher {line}").split(' ')).is_err(), "{line}");
+    }
+}
