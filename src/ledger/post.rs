@@ -240,7 +240,11 @@ impl Book {
             DeliveryOutcome::Never { why, .. } => Delivery::Refused { at: now, why: why.clone() },
         };
         let certainly_not_out = matches!(outcome, DeliveryOutcome::Later { .. } | DeliveryOutcome::ChannelDown { .. });
-        if certainly_not_out && !notice.maybe_out && notice.letter.promises_a_day() {
+        // A try that certainly reached nobody is no first sending: what it
+        // promises is made anew, and its shelf life still runs. The operator
+        // hears late rather than never.
+        let not_fixed = notice.letter.promises_a_day() || notice.audience == Audience::Member;
+        if certainly_not_out && !notice.maybe_out && not_fixed {
             notice.first_sending = None;
         }
         let (member, audience) = (notice.member.clone(), notice.audience);

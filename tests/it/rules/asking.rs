@@ -235,3 +235,26 @@ fn removals_that_wait_for_another_day_are_told_once() {
     });
     assert_eq!(told.count(), 1);
 }
+
+#[test]
+fn a_letter_that_was_never_out_is_not_sent_when_it_is_no_longer_worth_it() {
+    let mut house = House::new();
+    house.settle();
+    house.share(10, 200, "ann", &[MOVIES], days(0));
+    house.settle();
+    let key = house.letters("welcome")[0].clone();
+    let try_it = |house: &mut House| {
+        let sent = house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, house.now);
+        let tried = sent.iter().any(|dispatch| dispatch.key == key);
+        let outcome = DeliveryOutcome::ChannelDown { why: "connection refused".into(), for_secs: 60 };
+        house.book.delivered(&Delivered { key: key.clone(), channel: Channel::Mail, outcome }, house.now);
+        tried
+    };
+    assert!(try_it(&mut house));
+    house.later(days(2));
+    assert!(try_it(&mut house), "worth sending for 3 days");
+    house.later(days(2));
+    assert!(!try_it(&mut house), "a welcome four days later is none");
+    let fate = house.book.outbox[&key].deliveries.values().next().unwrap();
+    assert!(matches!(fate, usher::ledger::Delivery::Cancelled { .. }), "{fate:?}");
+}
