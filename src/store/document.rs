@@ -2,6 +2,8 @@
 //! is over the book's bytes exactly as they stand in the file, so a torn or
 //! edited file can't pass for a whole one.
 
+use std::io;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -40,20 +42,53 @@ struct SchemaOnly {
     schema: u32,
 }
 
+/// Stands where the sum will, which is known last.
+const NO_SUM: [u8; 64] = [b'0'; 64];
+
 /// The bytes of a file that holds `book`.
 pub(super) fn encode<B: Serialize>(book: &B, generation: Generation, trust: &Trust) -> Result<Vec<u8>, StoreError> {
     let not_json = |why: serde_json::Error| StoreError::NotJson { why: why.to_string() };
-    // Newlines within JSON strings are escaped, so this only indents.
-    let book = serde_json::to_string_pretty(book).map_err(not_json)?.replace('\n', "\n  ");
-    let sum = sum(book.as_bytes());
     let trust = match trust {
         Trust::Sound => String::new(),
         doubt => format!("  \"trust\": {},\n", serde_json::to_string(doubt).map_err(not_json)?),
     };
-    let document = format!(
-        "{{\n  \"schema\": {SCHEMA},\n  \"generation\": {generation},\n  \"sha256\": \"{sum}\",\n{trust}  \"book\": {book}\n}}\n"
-    );
-    Ok(document.into_bytes())
+    let mut bytes =
+        format!("{{\n  \"schema\": {SCHEMA},\n  \"generation\": {generation},\n  \"sha256\": \"").into_bytes();
+    let sum_at = bytes.len();
+    bytes.extend(NO_SUM);
+    bytes.extend(format!("\",\n{trust}  \"book\": ").into_bytes());
+    let book_at = bytes.len();
+    // The book is large and this is done at every commit: it is written once,
+    // where it stays, as the only thing in a list so that it is indented.
+    serde_json::to_writer_pretty(Within { bytes: &mut bytes, skip: LIST_OPENED.len() }, &[book]).map_err(not_json)?;
+    bytes.truncate(bytes.len() - LIST_CLOSED.len());
+    let sum = sum(bytes.get(book_at..).unwrap_or_default());
+    bytes.splice(sum_at..sum_at + NO_SUM.len(), sum.into_bytes());
+    bytes.extend(b"\n}\n");
+    Ok(bytes)
+}
+
+/// What a list of one thing is written between.
+const LIST_OPENED: &str = "[\n  ";
+const LIST_CLOSED: &str = "\n]";
+
+/// Writes at the end of `bytes`, without the first few of what comes.
+struct Within<'a> {
+    bytes: &'a mut Vec<u8>,
+    skip: usize,
+}
+
+impl io::Write for Within<'_> {
+    fn write(&mut self, new: &[u8]) -> io::Result<usize> {
+        let skipped = self.skip.min(new.len());
+        self.skip -= skipped;
+        self.bytes.extend(new.get(skipped..).unwrap_or_default());
+        Ok(new.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What these bytes are.
@@ -93,4 +128,23 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_indented_as_a_whole_and_its_sum_is_over_the_book_as_it_stands() {
+        let doubt = Trust::Older { history_generation: 9 };
+        for (trust, said) in [(Trust::Sound, ""), (doubt, "  \"trust\": {\"older\":{\"history_generation\":9}},\n")] {
+            let bytes = encode(&serde_json::json!({ "a": ["x\ny"] }), 7, &trust).unwrap();
+            let book = "{\n    \"a\": [\n      \"x\\ny\"\n    ]\n  }";
+            let sum = sum(book.as_bytes());
+            let head = format!("{{\n  \"schema\": 1,\n  \"generation\": 7,\n  \"sha256\": \"{sum}\",\n{said}");
+            assert_eq!(String::from_utf8(bytes.clone()).unwrap(), format!("{head}  \"book\": {book}\n}}\n"));
+            let Found::Whole { generation, .. } = decode::<serde_json::Value>(&bytes) else { panic!("not whole") };
+            assert_eq!(generation, 7);
+        }
+    }
 }
