@@ -240,25 +240,28 @@ impl Engine {
         let rules = self.parts.rules.clone();
         self.waiting = decide::decide(now, &rules, &self.world, &mut book);
         self.unwritten.audit.extend(audit_lines(&self.book, &book));
-        let decided = book.clone();
+        // What is only decided is kept aside where something may be handed out:
+        // it stays when the book can't be written.
+        let decided = (looked.is_some() || book.has_letters_due(now)).then(|| book.clone());
         let admitted = looked.and_then(|looked| self.admit(now, &mut book, &looked));
         let job = match admitted {
             Some(job) => Some(job),
             None => self.next_look(now, &mut book),
         };
         let batches = self.hand_out(now, &mut book);
-        if self.commit(now, book)? {
+        let Some(unwritten) = self.commit(now, book)? else {
             if let Some(job) = job {
                 self.start(job);
             }
             self.carry(batches);
             return Ok(());
-        }
+        };
         // Nothing is handed out that was not written down: what was decided
         // stays in memory, and the next pass tries to write it again.
         if job.is_some() {
             self.acting = None;
         }
+        let decided = decided.unwrap_or(unwritten);
         self.unwritten.book |= decided.differs_from(&self.book);
         self.book = Arc::new(decided);
         self.carry_aside(now);
@@ -293,9 +296,9 @@ impl Engine {
     }
 
     /// Writes the book if anything changed; watermarks alone at most hourly.
-    /// False when it could not be written: the one on the disk still stands,
-    /// and nothing may be done that rests on the new one.
-    fn commit(&mut self, now: Moment, mut book: Book) -> Result<bool, StoreError> {
+    /// Given back when it could not be written: the one on the disk still
+    /// stands, and nothing may be done that rests on the new one.
+    fn commit(&mut self, now: Moment, mut book: Book) -> Result<Option<Book>, StoreError> {
         let changed = self.unwritten.book || book.differs_from(&self.book);
         let marks_due = book.marks != self.book.marks && now - self.marks_written >= MARKS_WRITTEN_EVERY;
         if changed || marks_due {
@@ -304,13 +307,14 @@ impl Engine {
                 Ok(_) => self.note_written(now),
                 Err(error @ StoreError::NotWritten { .. }) => {
                     self.note_not_written(now, error.to_string());
-                    return Ok(false);
+                    book.committed = self.book.committed;
+                    return Ok(Some(book));
                 }
                 Err(error) => return Err(error),
             }
         }
         self.book = Arc::new(book);
-        Ok(true)
+        Ok(None)
     }
 
     fn note_written(&mut self, now: Moment) {

@@ -191,6 +191,14 @@ impl Book {
         batch
     }
 
+    /// Whether a letter is due on any channel: [`Book::hand_out`] changes the
+    /// book only then.
+    #[must_use]
+    pub fn has_letters_due(&self, now: Moment) -> bool {
+        let due = |delivery: &Delivery| matches!(delivery, Delivery::Due { not_before, .. } if *not_before <= now);
+        self.outbox.values().any(|notice| notice.deliveries.values().any(due))
+    }
+
     /// What was `sending` when the process died may be out or not: it goes
     /// again with the same Message-ID, and is counted.
     pub fn reopen_sendings(&mut self, now: Moment) -> u64 {

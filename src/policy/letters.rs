@@ -11,9 +11,7 @@ use super::{
     undo, unmanaged, unpaid,
 };
 use crate::facts::{CancelWhen, Moment, ShareId, SubscriptionId};
-use crate::ledger::{
-    Book, Channel, Delivery, EndedBecause, Grant, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed,
-};
+use crate::ledger::{Book, Channel, Delivery, EndedBecause, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed};
 use crate::member::MemberId;
 
 /// What became of a letter to a member.
@@ -147,19 +145,15 @@ pub fn open_idle_spell(now: Moment, rules: &Rules, book: &mut Book, id: &MemberI
 
 /// Owes what follows from money: a failed payment, a scheduled end.
 pub fn owe_money_letters(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
-    let ids: Vec<MemberId> = book.members.keys().cloned().collect();
+    let may_end = |member: &Member| member.grants.iter().any(|grant| grant.until.is_some());
+    let concerned = |member: &&Member| member.share.is_some() && (!member.subscriptions.is_empty() || may_end(member));
+    let ids: Vec<MemberId> = book.members.values().filter(concerned).map(|member| member.id.clone()).collect();
     for id in ids {
         let Some(member) = book.members.get(&id).cloned() else { continue };
-        if member.share.is_none() {
-            continue;
-        }
         if !member.subscriptions.is_empty() {
             unpaid::open_spells(now, rules, book, &member);
         }
-        let may_end = |grant: &Grant| grant.until.is_some();
-        if !member.subscriptions.is_empty() || member.grants.iter().any(may_end) {
-            owe_access_ending(now, rules, world, book, &member);
-        }
+        owe_access_ending(now, rules, world, book, &member);
     }
 }
 

@@ -23,36 +23,41 @@ pub fn is_ours(now: Moment, rules: &Rules, world: &mut World, book: &Book, sourc
 
 /// Takes up the last whole reading of plex.tv.
 pub fn fold_plex(now: Moment, rules: &Rules, world: &mut World, book: &mut Book) {
-    let Some(whole) = world.plex.last.clone() else { return };
     if !is_ours(now, rules, world, book, Source::Plex) {
         return;
     }
+    // Taken out while it is folded, and put back: it may be large.
+    let Some(whole) = world.plex.last.take() else { return };
     comings::settle_ours(now, book, &whole);
     continuity::measure(whole.begun, world, book, Population::Friends, comings::with_access(&whole.value));
     comings::fold_friends(now, rules, world, book, &whole);
     world.listed.retain(|_, looked| *looked > whole.begun);
     book.marks.last_whole.insert(Source::Plex, whole.at);
+    world.plex.last = Some(whole);
 }
 
 /// Takes up the last whole reading of Stripe.
 pub fn fold_stripe(now: Moment, rules: &Rules, world: &mut World, book: &mut Book) {
-    let Some(whole) = world.stripe.last.clone() else { return };
     if !is_ours(now, rules, world, book, Source::Stripe) {
         return;
     }
+    // Taken out while it is folded, and put back: it may be large.
+    let Some(whole) = world.stripe.last.take() else { return };
     customers::fold_billing(now, rules, world, book, &whole);
     let running = customers::running(rules, &whole.value);
     continuity::measure(whole.begun, world, book, Population::Subscriptions, running);
     world.customers_looked.retain(|_, looked| *looked > whole.begun);
     book.marks.last_whole.insert(Source::Stripe, whole.at);
+    world.stripe.last = Some(whole);
 }
 
 /// Takes up the last whole reading of Tautulli.
 pub fn fold_tautulli(now: Moment, rules: &Rules, world: &mut World, book: &mut Book) {
-    let Some(whole) = world.tautulli.last.clone() else { return };
     if !is_ours(now, rules, world, book, Source::Tautulli) {
         return;
     }
+    // Taken out while it is folded, and put back: it may be large.
+    let Some(whole) = world.tautulli.last.take() else { return };
     for (population, count) in inactivity::populations(&whole.value) {
         continuity::measure(whole.begun, world, book, population, count);
     }
@@ -60,6 +65,7 @@ pub fn fold_tautulli(now: Moment, rules: &Rules, world: &mut World, book: &mut B
     if whole.value.connected && whole.value.watching_now.is_some() {
         book.marks.last_whole.insert(Source::Tautulli, whole.at);
     }
+    world.tautulli.last = Some(whole);
 }
 
 /// While Tautulli can't be read, nobody's plays are seen.
