@@ -100,6 +100,12 @@ impl Config {
         Ok(own)
     }
 
+    /// The tiers file's bytes, where it can be read: whether it was edited.
+    #[must_use]
+    pub fn tiers_as_written(&self) -> Option<Vec<u8>> {
+        fs::read(&self.tiers.file).ok()
+    }
+
     /// Reads the tiers file as it is now, so that an edit counts without a
     /// restart. `BTreeMap`-ordered and free of side effects.
     ///
