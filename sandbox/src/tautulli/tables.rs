@@ -1,6 +1,6 @@
 //! The tables, which all share the manners of one (`datatables.py`).
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap};
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
@@ -24,19 +24,30 @@ fn table(
     mut rows: Vec<Value>,
 ) -> Result<Said, Trouble> {
     let column = parameters.get("order_column").unwrap_or(order_default);
-    let descending = parameters.get("order_dir").unwrap_or("desc") == "desc";
     // Any name but a column's leaves the rows as they are; user_id too.
     if column != "user_id" {
-        rows.sort_by(|a, b| {
-            let ascending = compare(&a[column], &b[column]);
-            if descending { ascending.reverse() } else { ascending }
-        });
+        rows.sort_by(|a, b| in_order(parameters, compare(&a[column], &b[column])));
     }
+    cut(parameters, bend, total, rows, |row| row)
+}
+
+fn in_order(parameters: &Parameters, ascending: Ordering) -> Ordering {
+    if parameters.get("order_dir").unwrap_or("desc") == "desc" { ascending.reverse() } else { ascending }
+}
+
+/// The rows that were asked for, of those that passed the filters.
+fn cut<T>(
+    parameters: &Parameters,
+    bend: Option<Bend>,
+    total: usize,
+    rows: Vec<T>,
+    written: impl Fn(T) -> Value,
+) -> Result<Said, Trouble> {
     let filtered = rows.len();
     let start = parameters.number("start", 0)?;
     let end = start + parameters.number("length", LENGTH_DEFAULT)?;
     let (start, end) = (slice_bound(start, filtered), slice_bound(end, filtered));
-    let rows = rows.get(start..end.max(start)).unwrap_or_default().to_vec();
+    let rows: Vec<Value> = rows.into_iter().take(end).skip(start).map(written).collect();
     let (rows, bent) = match bend {
         Some(bend) if !rows.is_empty() => (bend.of(&rows), true),
         _ => (rows, false),
@@ -155,27 +166,27 @@ impl State {
         let grouped = parameters.flag("grouping", true);
         let groups = self.groups(grouped);
         let total = groups.len();
-        let mut rows: Vec<Value> = groups
-            .iter()
-            .filter_map(|plays| plays.first())
-            .zip(&groups)
-            .filter(|(first, _)| wanted(first.user, first.started))
-            .map(|(first, plays)| self.history_row(first, plays, name(first.user)))
+        let mut found: Vec<(Option<u64>, Vec<Cow<'_, Play>>)> = groups
+            .into_iter()
+            .filter(|plays| plays.first().is_some_and(|first| wanted(first.user, first.started)))
+            .map(|plays| (None, plays.into_iter().map(Cow::Borrowed).collect()))
             .collect();
         if parameters.flag("include_activity", true) {
             for stream in self.running(now).filter(|stream| wanted(stream.user, stream.started)) {
                 let play =
                     Play { row_id: 0, reference_id: 0, user: stream.user, started: stream.started, stopped: now };
-                let mut row = self.history_row(&play, &[&play], name(stream.user));
-                for field in ["reference_id", "row_id", "id"] {
-                    row[field] = Value::Null;
-                }
-                row["state"] = json!("playing");
-                row["session_key"] = json!(stream.session_key);
-                rows.push(row);
+                found.push((Some(stream.session_key), vec![Cow::Owned(play)]));
             }
         }
-        let mut said = table(parameters, bend, "date", total, rows)?;
+        let written = |(session, plays): (Option<u64>, Vec<Cow<'_, Play>>)| self.history_row(session, &plays, &name);
+        // Years of history are not written down to be asked for one row.
+        let mut said = if parameters.get("order_column").unwrap_or("date") == "date" {
+            let date = |plays: &[Cow<'_, Play>]| plays.last().map(|last| last.started);
+            found.sort_by(|(_, a), (_, b)| in_order(parameters, date(a).cmp(&date(b))));
+            cut(parameters, bend, total, found, written)?
+        } else {
+            table(parameters, bend, "date", total, found.into_iter().map(written).collect())?
+        };
         said.data["total_duration"] = json!("0");
         said.data["filter_duration"] = json!("0");
         Ok(said)
@@ -191,11 +202,13 @@ impl State {
         groups.into_values().collect()
     }
 
-    fn history_row(&self, first: &Play, plays: &[&Play], name: &str) -> Value {
-        let last = plays.last().copied().unwrap_or(first);
+    /// A row, of plays that continue each other, or of what runs in a session.
+    fn history_row<'a>(&self, session: Option<u64>, plays: &[Cow<'_, Play>], name: &impl Fn(u64) -> &'a str) -> Value {
+        let (Some(first), Some(last)) = (plays.first(), plays.last()) else { return Value::Null };
+        let name = name(first.user);
         let ids: Vec<String> = plays.iter().map(|play| play.row_id.to_string()).collect();
         let seconds: i64 = plays.iter().map(|play| (play.stopped - play.started).num_seconds()).sum();
-        json!({
+        let mut row = json!({
             "reference_id": first.reference_id, "row_id": last.row_id, "id": last.row_id,
             "date": last.started.timestamp(), "started": first.started.timestamp(),
             "stopped": last.stopped.timestamp(), "duration": seconds, "play_duration": seconds, "paused_counter": 0,
@@ -206,7 +219,15 @@ impl State {
             "parent_title": "", "grandparent_title": "", "year": 2020, "guid": "",
             "transcode_decision": "direct play", "percent_complete": 90, "watched_status": 1,
             "group_count": plays.len(), "group_ids": ids.join(","), "state": null, "session_key": null,
-        })
+        });
+        if let Some(session) = session {
+            for field in ["reference_id", "row_id", "id"] {
+                row[field] = Value::Null;
+            }
+            row["state"] = json!("playing");
+            row["session_key"] = json!(session);
+        }
+        row
     }
 }
 
