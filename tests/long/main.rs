@@ -12,5 +12,6 @@
 )]
 
 mod binary;
+mod centuries;
 mod crash;
 mod years;

@@ -59,7 +59,7 @@ fn deserved(record: &Record, gone: &Deletion) -> Result<(), String> {
     if by_hand && !for_a_sub {
         return idle_long_enough(record, who, stay.from, gone.at, known.unreachable);
     }
-    let lapsed = paid_time_over(record, who, gone.at, known.unreachable);
+    let lapsed = paid_time_over(record, who, stay.from, gone.at, known.unreachable);
     if by_hand {
         lapsed.or_else(|_| idle_long_enough(record, who, stay.from, gone.at, known.unreachable))
     } else {
@@ -82,11 +82,14 @@ fn idle_long_enough(record: &Record, who: PlexId, joined: Moment, at: Moment, un
     Ok(())
 }
 
-/// Stripe states the end of everything they had, or the grace is over.
-fn paid_time_over(record: &Record, who: PlexId, at: Moment, unreachable: bool) -> Result<(), String> {
+/// Stripe states the end of everything they had, or the grace is over. What
+/// had ended before they came in this time is no cause of this end.
+fn paid_time_over(record: &Record, who: PlexId, joined: Moment, at: Moment, unreachable: bool) -> Result<(), String> {
     let mut any = false;
     for (id, sub) in record.subs_of(who) {
-        let Some(stood) = sub.at(at) else { continue };
+        let Some(stood) = sub.at(at).filter(|stood| stood.ended_at.is_none_or(|ended| ended > joined)) else {
+            continue;
+        };
         any = true;
         let told = |since: Moment| {
             let told = |mail: &super::record::Mail| mail.at >= since - HOUR && mail.at <= at - AFTER_LETTER + HOUR;
@@ -233,4 +236,61 @@ pub fn payers_outside(record: &Record, now: Moment, longer: TimeDelta, is_in: im
         }
     }
     outside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{Known, Mail, Stay, Sub};
+    use super::*;
+    use usher::facts::ShareId;
+
+    fn at(days: i64) -> Moment {
+        sandbox::time::moment(sandbox::rig::BEGINNING) + TimeDelta::days(days)
+    }
+
+    fn ended(who: PlexId, began: i64, ended: i64, unpaid: bool) -> Sub {
+        let stood = |since, status, ended_at| Stood { since, status, ended_at, unpaid };
+        let over = stood(at(ended), Status::Canceled, Some(at(ended)));
+        Sub { who, began: at(began), stood: vec![stood(at(began), Status::Active, None), over] }
+    }
+
+    /// Ann, whose share by Usher stood from day 41 to day 72.
+    fn removed_ann() -> Record {
+        let (who, share) = (PlexId(7), ShareId(1));
+        let mut record = Record::default();
+        record.people.insert(who, Known { name: "ann".into(), protected: false, unreachable: false });
+        record.stays.push(Stay { who, share, from: at(41) });
+        let invite = super::super::record::Invite { at: at(40), who: Some(who), share, everything: false };
+        record.invites.push(invite);
+        record.subs.insert("sub_2".into(), ended(who, 40, 70, false));
+        record.deletions.push(Deletion { at: at(72), who: Some(who), share, accepted: true, house: 9 });
+        record
+    }
+
+    #[test]
+    fn what_ended_unpaid_before_they_came_back_is_no_cause_of_the_next_end() {
+        let mut record = removed_ann();
+        record.subs.insert("sub_1".into(), ended(PlexId(7), 0, 30, true));
+        assert_eq!(broken(&record), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_ended_unpaid_while_they_were_in_needs_its_letter() {
+        let mut record = removed_ann();
+        record.subs.insert("sub_2".into(), ended(PlexId(7), 40, 70, true));
+        assert!(broken(&record).join("").contains("promise 1: ann"), "{:?}", broken(&record));
+        record.mails.push(Mail {
+            at: at(68),
+            to: Some(PlexId(7)),
+            kind: Kind::PaymentFailed,
+            message_id: "1".into(),
+            answer_lost: false,
+        });
+        record.subs.insert("sub_2".into(), {
+            let mut sub = ended(PlexId(7), 40, 70, true);
+            sub.stood.insert(1, Stood { since: at(67), status: Status::PastDue, ended_at: None, unpaid: true });
+            sub
+        });
+        assert_eq!(broken(&record), Vec::<String>::new());
+    }
 }

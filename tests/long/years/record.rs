@@ -2,12 +2,15 @@
 //! here comes from the daemon.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::TimeDelta;
 use sandbox::plex::Who;
 use sandbox::rig::{Rig, address};
 use sandbox::stripe::Status;
 use usher::facts::{Moment, PlexId, ShareId};
+
+use super::harm::Libraries;
 
 /// A mail by its subject, at "Attic Cinema".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +99,8 @@ pub struct Deletion {
     pub who: Option<PlexId>,
     pub share: ShareId,
     pub accepted: bool,
+    /// How many had access just before.
+    pub house: usize,
 }
 
 /// An invite through the API.
@@ -136,6 +141,11 @@ pub struct Record {
     pub playing: BTreeSet<PlexId>,
     /// Warnings so far.
     pub warnings: BTreeMap<PlexId, usize>,
+    /// When the operator approved what waited.
+    pub approvals: Vec<Moment>,
+    /// What each share was seen to give.
+    pub libraries: Libraries,
+    house: usize,
     counted: BTreeMap<PlexId, usize>,
 }
 
@@ -150,6 +160,15 @@ impl Record {
 
     pub fn subs_of(&self, who: PlexId) -> impl Iterator<Item = (&String, &Sub)> {
         self.subs.iter().filter(move |(_, sub)| sub.who == who)
+    }
+
+    /// Stripe stated the end of everything they had (RULES R9.9).
+    pub fn stripe_states_it(&self, gone: &Deletion) -> bool {
+        let over = |sub: &Sub| sub.at(gone.at).is_some_and(|stood| stood.ended_at.is_some());
+        gone.who.is_some_and(|who| {
+            let mut subs = self.subs_of(who).filter(|(_, sub)| sub.began <= gone.at).peekable();
+            subs.peek().is_some() && subs.all(|(_, sub)| over(sub))
+        })
     }
 
     pub fn last_play(&self, who: PlexId, before: Moment) -> Option<Moment> {
@@ -225,7 +244,18 @@ impl Record {
             who: gone.account,
             share: gone.share,
             accepted: gone.was_accepted,
+            house: self.house,
         }));
+        self.house = 0;
+        for share in rig.plex.shares().iter().filter(|share| share.accepted_at.is_some()) {
+            self.house += 1;
+            let mut libraries = share.sections.clone();
+            libraries.sort();
+            let seen = self.libraries.entry(share.id).or_default();
+            if !seen.contains(&libraries) {
+                seen.push(libraries);
+            }
+        }
         let known = self.mails.len();
         self.mails.extend(rig.smtp.received().into_iter().map(|mail| Mail {
             at: mail.at,
@@ -238,6 +268,13 @@ impl Record {
             *self.warnings.entry(who).or_default() += 1;
         }
         rig.smtp.forget_received();
+    }
+
+    /// All of it in one number: two records are the same life or they aren't.
+    pub fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        format!("{self:?}").hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Tautulli's history was lost: what was counted there counts no more.

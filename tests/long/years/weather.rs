@@ -16,6 +16,7 @@ use usher::facts::{Moment, PlexId};
 use usher::store::{Step, StepFault};
 
 use super::dice::Dice;
+use super::plug::Hand;
 use super::record::Record;
 use super::town::{GHOST, hours};
 use crate::crash::trap::{Spring, Trap};
@@ -67,6 +68,8 @@ pub struct Weather {
     cut_off: Option<Moment>,
     /// The daemon stays down until then.
     pub down_until: Option<Moment>,
+    /// Somebody is about to pull it; then it stays down for so long.
+    pub hand: Option<(Hand, TimeDelta)>,
     next: Moment,
 }
 
@@ -80,6 +83,7 @@ impl Weather {
             refresh_at: None,
             cut_off: None,
             down_until: None,
+            hand: None,
             next: now + TimeDelta::hours(30),
         }
     }
@@ -184,7 +188,10 @@ impl Weather {
                 lasts = hours(dice.between(1, 5));
             }
             Storm::Disk(step, fault) => trap.set(Spring::Always(*step, *fault)),
-            Storm::Plug(most) => self.down_until = Some(now + hours(dice.between(0, *most))),
+            Storm::Plug(most) => {
+                self.hand = Some((Hand::on_the_plug(rig, dice), hours(dice.between(0, *most))));
+                lasts = hours(2);
+            }
             Storm::TornBook => self.down_until = Some(now),
         }
         lasts
@@ -217,6 +224,7 @@ impl Weather {
         if let Some(since) = self.cut_off.take() {
             record.blind.push((since, now));
         }
+        self.hand = None;
         self.now = None;
         self.calm_since = now;
         // A few days without, now and then, so that calm is seen, too.
@@ -333,6 +341,8 @@ fn deck() -> Vec<Storm> {
         Storm::Disk(Step::TempWritten, StepFault::DiskFull),
         Storm::Disk(Step::TempSynced, StepFault::FsyncFails),
         Storm::Disk(Step::FolderSynced, StepFault::FsyncFails),
+        Storm::Plug(0),
+        Storm::Plug(0),
         Storm::Plug(0),
         Storm::Plug(1),
         Storm::Plug(12),

@@ -1,0 +1,88 @@
+//! What is held against a removal: the lives, which the rules never saw.
+
+use chrono::TimeDelta;
+use usher::facts::{Moment, Status};
+use usher::ledger::EndCause;
+
+use super::door::House;
+use super::lives::Person;
+use super::weather::Sky;
+
+impl House {
+    /// What the lives say against a removal.
+    pub fn wrong_with(&mut self, who: usize, cause: &EndCause, approved: bool) -> Option<String> {
+        let (now, person) = (self.now, &self.people[who]);
+        if person.protected {
+            return Some("they are protected".into());
+        }
+        let theirs = person.customer();
+        // What had ended before they came in this time is no cause.
+        let before = |ended: Moment| person.joined.is_some_and(|joined| ended < joined);
+        let all = self.billing.subscriptions.values();
+        let subs = || {
+            let theirs = all.clone().filter(|sub| sub.customer == theirs);
+            theirs.filter(|sub| !sub.ended_at.is_some_and(before))
+        };
+        if subs().any(|sub| matches!(sub.status, Status::Active | Status::Trialing)) {
+            return Some("one of their subscriptions pays".into());
+        }
+        if self.sky.is_of_plex() || self.sky.is_of_stripe() {
+            return Some(format!("on {:?}, which is unknown", self.sky));
+        }
+        let (wrong, stated) = match cause {
+            EndCause::Idle { .. } => (self.wrong_with_idle(person), false),
+            EndCause::Lapsed { .. } => {
+                let told =
+                    |since: Moment| person.told_unpaid.iter().any(|at| *at >= since && *at <= now - TimeDelta::days(3));
+                let wrong = subs().find_map(|sub| match (&sub.status, sub.ended_at) {
+                    (Status::Canceled, Some(ended)) if now - ended < TimeDelta::hours(24) => {
+                        Some(format!("{} ended only {ended}", sub.id))
+                    }
+                    (Status::Canceled, Some(ended)) if sub.ended_by_failed_payment => {
+                        let untold = !told(ended - TimeDelta::days(120));
+                        untold.then(|| format!("{} ended unpaid, and no letter said so", sub.id))
+                    }
+                    (Status::PastDue, _) => {
+                        let since = sub.open_invoices.iter().flatten().map(|invoice| invoice.opened_at).min()?;
+                        let grace = now - since < TimeDelta::days(7);
+                        (grace || !told(since)).then(|| format!("{} is unpaid only since {since}, or untold", sub.id))
+                    }
+                    _ => None,
+                });
+                let stated = subs().all(|sub| sub.ended_at.is_some());
+                (wrong, stated)
+            }
+            other => (Some(format!("nobody asked for {other:?}")), false),
+        };
+        wrong.or_else(|| self.beyond_the_budget(stated || approved))
+    }
+
+    fn wrong_with_idle(&self, person: &Person) -> Option<String> {
+        if self.sky.is_of_tautulli() || self.sky == Sky::KeepsNoHistory {
+            return Some(format!("on {:?}, which is unknown", self.sky));
+        }
+        let since = person.last_play.max(person.joined)?;
+        let observed = |since: Moment| {
+            let blind = self.blind.iter().filter(|day| **day > since).count();
+            (self.now - since).num_days() - i64::try_from(blind).unwrap_or(i64::MAX)
+        };
+        if observed(since) < 30 {
+            return Some(format!("idle for only {} observed days", observed(since)));
+        }
+        let warned = |at: &&Moment| **at > since && observed(**at) >= 3;
+        (!person.warned.iter().any(|at| warned(&at))).then(|| "they are unwarned".into())
+    }
+
+    /// RULES R9.9, for a removal that is not free of it.
+    fn beyond_the_budget(&mut self, free: bool) -> Option<String> {
+        if free {
+            return None;
+        }
+        let now = self.now;
+        self.unstated.retain(|at| now - *at < TimeDelta::hours(24));
+        self.unstated.push(now);
+        let house = self.people.iter().filter(|person| person.joined.is_some()).count() + self.unstated.len() - 1;
+        let budget = (house / 10).clamp(1, 3);
+        (self.unstated.len() > budget).then(|| format!("{} in 24 h, the budget is {budget}", self.unstated.len()))
+    }
+}
