@@ -36,8 +36,8 @@ use town::{GHOST, Town, VIPS};
 use weather::Weather;
 
 const YEAR_DAYS: u64 = 365;
-/// What fits into two minutes of CI, unoptimised: so many days of so many seeds.
-const CI_DAYS: u64 = 90;
+/// What fits into a minute or so of CI, unoptimised: so many days of so many seeds.
+const CI_DAYS: u64 = 60;
 const CI_SEEDS: u64 = 1;
 /// The last days are fair, and only watching goes on.
 const FAIR_DAYS: u64 = 21;
