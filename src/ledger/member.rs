@@ -443,6 +443,12 @@ impl Member {
             .unwrap_or_else(|| self.id.to_string())
     }
 
+    /// Mail to them was refused for good on two different days: no channel (RULES R3).
+    #[must_use]
+    pub fn has_bounced(&self) -> bool {
+        self.bounces.len() >= 2
+    }
+
     /// Where access letters go: the Plex address, else the one they paid with.
     #[must_use]
     pub fn access_email(&self) -> Option<&Email> {

@@ -1,7 +1,7 @@
 //! The outbox's lawful changes: owing a notice, handing it out, and writing
 //! down what became of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
@@ -301,11 +301,5 @@ impl Book {
     #[must_use]
     pub fn notices_open(&self) -> usize {
         self.outbox.values().filter(|notice| !notice.deliveries.values().all(Delivery::is_done)).count()
-    }
-
-    /// Members whose address bounced for good on two different days.
-    #[must_use]
-    pub fn bounced(&self) -> BTreeSet<MemberId> {
-        self.members.values().filter(|member| member.bounces.len() >= 2).map(|member| member.id.clone()).collect()
     }
 }

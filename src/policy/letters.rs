@@ -132,7 +132,7 @@ pub fn open_idle_spell(now: Moment, rules: &Rules, book: &mut Book, id: &MemberI
         pays: rules.prune_paying && undo::charging(&member).next().is_some(),
     };
     let mut owed = Owed::to_member(&member, format!("idle-{}", spell.timestamp()), letter, TimeDelta::days(365));
-    if member.bounces.len() >= 2 {
+    if member.has_bounced() {
         owed.to = None;
     }
     let notice = book.owe(owed, rules.ways, now);

@@ -24,8 +24,6 @@ pub fn give_back(scene: Scene<'_>, member: &Member, standing: &Standing) -> Opti
     let sections = SectionSet::new(sections(scene, restoring))?;
     let downloads = restoring.share.downloads.unwrap_or(false);
     let titles = libraries::titles(&scene.book.libraries, sections.ids()).join(", ");
-    let mut rests_on = sharing::sources(standing);
-    rests_on.insert(Source::Plex);
     Some(Proposal {
         key: ActKey::new("invite", &member.id, &format!("restore-{}", restoring.since.timestamp())),
         member: member.id.clone(),
@@ -33,7 +31,7 @@ pub fn give_back(scene: Scene<'_>, member: &Member, standing: &Standing) -> Opti
         class: Class::Invite { fresh: true, adoption: false },
         what: format!("invite {} to {titles}", member.name()),
         because: "you asked to give back what they had".into(),
-        rests_on,
+        rests_on: sharing::sources(standing),
         due: restoring.since,
         approval: None,
         unwarned: None,

@@ -92,7 +92,7 @@ pub fn open(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     let letter = Letter::Subscribe { until: promise(now, rules), address: member.email.clone() };
     let occasion = format!("share-{}-{}", share.row.id, now.timestamp());
     let mut owed = Owed::to_member(&member, occasion, letter, SHELF);
-    if member.bounces.len() >= 2 {
+    if member.has_bounced() {
         owed.to = None;
     }
     let notice = book.owe(owed, rules.ways, now);

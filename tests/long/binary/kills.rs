@@ -11,24 +11,12 @@ use usher::ledger::{Channel, Delivery, Notice};
 use usher::store::Which;
 
 use super::child::House;
+use crate::years::dice::Dice;
 
 /// Another course of the same test: `USHER_SEED=7 cargo test --test long kills`.
 const SEED: u64 = 20_260_103;
 /// Two houses side by side.
 const KILLS_EACH: usize = 10;
-
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
 
 /// What the kill waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +58,7 @@ impl Season {
         house.open().await;
         house.kill();
         let (names, subs, left, hits) = (Vec::new(), BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        Self { house, dice: Dice(seed), names, subs, left, hits }
+        Self { house, dice: Dice::new(seed), names, subs, left, hits }
     }
 
     /// Somebody new pays; whoever is invited accepts; now and then somebody
