@@ -17,6 +17,8 @@ mod query;
 mod records;
 mod render;
 mod routes;
+mod sell;
+mod upgrade;
 mod writes;
 
 use std::{ops::Deref, time::Duration};
@@ -97,6 +99,24 @@ impl Stripe {
     /// `starting_after` is ignored: the first page comes again and again.
     pub fn set_paging_stuck(&self, stuck: bool) {
         self.world().paging_stuck = stuck;
+    }
+
+    /// Whether the customer portal was ever set up for this mode. At first: yes.
+    pub fn set_portal_configured(&self, configured: bool) {
+        self.world().portal_configured = configured;
+    }
+
+    /// An active billing meter of that `event_name`.
+    pub fn add_meter(&self, event_name: &str) {
+        self.world().meters.push(event_name.to_owned());
+    }
+
+    /// What a meter was told, in order: whose, how much.
+    #[must_use]
+    pub fn metered(&self, event_name: &str) -> Vec<(String, u64)> {
+        let of = |event: &&records::MeterEvent| event.event_name == event_name;
+        let told = |event: &records::MeterEvent| (event.customer.clone(), event.value);
+        self.world().meter_events.iter().filter(of).map(told).collect()
     }
 
     /// What the account does when retries run out by themselves (4 attempts,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{hooks::Hooks, records::*, render};
+use super::{hooks::Hooks, records::*, render, upgrade};
 
 /// A renewal's draft is finalised and charged an hour later.
 const DRAFT_S: i64 = 3_600;
@@ -29,6 +29,9 @@ pub struct Account {
     pub(super) refunds: Vec<Claim>,
     pub(super) disputes: Vec<Claim>,
     pub(super) sessions: Vec<Session>,
+    pub(super) meters: Vec<String>,
+    pub(super) meter_events: Vec<MeterEvent>,
+    pub(super) portal_configured: bool,
     pub(super) events: Vec<Event>,
     /// Answers given to idempotency keys: the request, then the answer.
     pub(super) idempotent: BTreeMap<String, (String, Value)>,
@@ -53,6 +56,7 @@ enum Due {
     TrialWarning,
     End,
     Expire,
+    GiveUp,
     Resume,
     TrialOver,
     Roll,
@@ -73,6 +77,9 @@ impl Account {
             refunds: Vec::new(),
             disputes: Vec::new(),
             sessions: Vec::new(),
+            meters: Vec::new(),
+            meter_events: Vec::new(),
+            portal_configured: true,
             events: Vec::new(),
             idempotent: BTreeMap::new(),
             key: "sk_test_sandbox".to_owned(),
@@ -129,6 +136,7 @@ impl Account {
             let period_end = sub.cancel_at_period_end.then_some(sub.period_end);
             add(sub.cancel_at.or(period_end), Due::End);
             add(sub.pause.as_ref().and_then(|pause| pause.resumes_at), Due::Resume);
+            add(sub.pending.as_ref().map(|pending| pending.expires_at), Due::GiveUp);
             match sub.status {
                 Status::Trialing => {
                     add(sub.trial_end, Due::TrialOver);
@@ -172,6 +180,7 @@ impl Account {
                     self.change_invoice(&invoice, |i| i.status = "void");
                 }
             }
+            Due::GiveUp => upgrade::give_up(self, at, &sub),
             Due::Resume => self.change_sub(at, &sub, |sub| sub.pause = None),
             Due::TrialOver | Due::Roll => {
                 self.roll(at, &sub, Some(at + DRAFT_S));
@@ -264,6 +273,7 @@ impl Account {
             trial_end,
             trial_told: false,
             pause: None,
+            pending: None,
             days_until_due: None,
             latest_invoice: None,
             metadata: Metadata::new(),

@@ -1,6 +1,6 @@
 //! Invoices from draft to paid, and what they do to their subscription.
 
-use super::{account::Account, records::*, render};
+use super::{account::Account, records::*, render, upgrade};
 
 /// Days between attempts at a failed payment.
 const RETRY_S: i64 = 3 * 86_400;
@@ -155,6 +155,7 @@ impl Account {
         }
         self.tell(at, "invoice.paid", id);
         self.tell(at, "invoice.payment_succeeded", id);
+        upgrade::paid(self, at, &invoice.subscription, id);
         let owes = !self.invoices_of(&invoice.subscription, "open").is_empty();
         self.change_sub(at, &invoice.subscription, |sub| {
             let ill = matches!(sub.status, Status::PastDue | Status::Unpaid | Status::Incomplete);

@@ -46,6 +46,10 @@ impl Fail {
         self.message.clone()
     }
 
+    pub(super) fn param(&self) -> &str {
+        &self.param
+    }
+
     pub(super) fn body(&self) -> Value {
         let mut error = json!({"type": self.kind, "message": self.message});
         for (key, value) in [("code", &self.code), ("param", &self.param)] {

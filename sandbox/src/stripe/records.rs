@@ -163,6 +163,14 @@ pub(super) struct Pause {
     pub resumes_at: Option<i64>,
 }
 
+/// A change of items that waits until its invoice is paid.
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    pub items: Vec<Item>,
+    pub invoice: String,
+    pub expires_at: i64,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Sub {
     pub id: String,
@@ -187,6 +195,7 @@ pub(super) struct Sub {
     /// `customer.subscription.trial_will_end` has been sent.
     pub trial_told: bool,
     pub pause: Option<Pause>,
+    pub pending: Option<Pending>,
     /// `Some` = invoices are sent rather than charged.
     pub days_until_due: Option<i64>,
     pub latest_invoice: Option<String>,
@@ -257,6 +266,15 @@ pub(super) struct Session {
     pub subscription_metadata: Metadata,
     pub success_url: String,
     pub subscription: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct MeterEvent {
+    pub event_name: String,
+    pub identifier: String,
+    pub customer: String,
+    pub value: u64,
+    pub created: i64,
 }
 
 /// An event as it was rendered when it happened.

@@ -92,6 +92,7 @@ fn subscription(account: &Account, shape: Shape, sub: &Sub) -> Value {
         "cancellation_details": {"reason": sub.reason, "feedback": null, "comment": sub.comment},
         "trial_start": sub.trial_start, "trial_end": sub.trial_end,
         "pause_collection": sub.pause.as_ref().map(|p| json!({"behavior": p.behavior, "resumes_at": p.resumes_at})),
+        "pending_update": sub.pending.as_ref().map(pending_update),
         "collection_method": if sends { "send_invoice" } else { "charge_automatically" },
         "days_until_due": sub.days_until_due, "latest_invoice": sub.latest_invoice, "metadata": sub.metadata,
         "schedule": null, "test_clock": null, "default_payment_method": null, "discounts": [],
@@ -114,6 +115,14 @@ fn subscription(account: &Account, shape: Shape, sub: &Sub) -> Value {
         }
     }
     value
+}
+
+fn pending_update(pending: &Pending) -> Value {
+    let item = |item: &Item| json!({"id": item.id, "price": item.price, "quantity": item.quantity});
+    json!({
+        "billing_cycle_anchor": null, "expires_at": pending.expires_at, "trial_end": null, "trial_from_plan": null,
+        "subscription_items": pending.items.iter().map(item).collect::<Vec<_>>()
+    })
 }
 
 pub(super) fn customer(account: &Account, customer: &Customer) -> Value {

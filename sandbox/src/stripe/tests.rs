@@ -11,6 +11,8 @@ use crate::{
     wire::{self, Reply, call},
 };
 
+mod selling;
+
 const START: i64 = 1_790_000_000;
 const DAY: Duration = Duration::from_secs(86_400);
 const AUTH: (&str, &str) = ("authorization", "Bearer sk_test_sandbox");

@@ -1,14 +1,15 @@
 //! Stripe: who pays.
 //!
 //! It promises: listings to the last page or not at all; both shapes of the
-//! API read; one pinned version; the outcome of a cancellation never guessed.
-//! It never changes anything but by [`Stripe::cancel`], never retries, and
-//! never takes a missing row for an end: that is fetched singly.
+//! API read; one pinned version; the outcome of a change never guessed. What
+//! changes anything stands in `write.rs` and demands `Live`. It never retries,
+//! and never takes a missing row for an end: that is fetched singly.
 //!
 //! Known races: what is created while pages are read isn't in them.
 
 mod read;
 mod rows;
+mod write;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -16,18 +17,15 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{
-    failure::{Certainty, Failure},
-    http::{Call, Http, Reply, segment},
+    http::{Call, Http, Reply},
     loose::{flag, list, text},
     skew::Skew,
 };
-use crate::{
-    config::Live,
-    facts::{FailureKind, SubscriptionId},
-    secret::Secret,
-};
+use crate::{facts::FailureKind, secret::Secret};
 
+pub use super::failure::{Certainty, Failure};
 pub use crate::facts::CancelWhen;
+pub use write::{Buyer, ChangeOf, Changed, CheckoutOf, Session, UsageOf};
 
 const NAME: &str = "Stripe";
 const SITE: &str = "https://api.stripe.com";
@@ -68,34 +66,6 @@ impl Stripe {
     #[must_use]
     pub fn skew_secs(&self) -> Option<i64> {
         self.skew.secs()
-    }
-
-    /// Ends a subscription. `idempotency_key` names the intent: the same one
-    /// for every try of it.
-    ///
-    /// # Errors
-    /// `Gone` when Stripe doesn't know it or it has ended already: look.
-    pub async fn cancel(
-        &self,
-        _live: &Live,
-        id: &SubscriptionId,
-        when: CancelWhen,
-        idempotency_key: &str,
-    ) -> Result<(), Failure> {
-        let path = format!("/v1/subscriptions/{}", segment(&id.0));
-        let call = match when {
-            CancelWhen::Now => self.request(Method::DELETE, &path),
-            CancelWhen::PeriodEnd => self
-                .request(Method::POST, &path)
-                .header("idempotency-key", idempotency_key)
-                .form([("cancel_at_period_end", "true")]),
-        };
-        let (reply, value) = self.send(call).await?;
-        if text(&value["id"]).as_deref() == Some(id.as_str()) {
-            Ok(())
-        } else {
-            Err(Failure::nonsense(format!("{}: the answer isn't that subscription", reply.what)))
-        }
     }
 
     fn request(&self, method: Method, path: &str) -> Call {

@@ -2,8 +2,8 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    facts::{CustomerId, EventId, PriceId, Stated, Status},
-    services::script::{Answer, Asked, http, lines, live, serve},
+    facts::{CustomerId, EventId, PriceId, Stated, Status, SubscriptionId},
+    services::script::{Answer, Asked, http, lines, serve},
 };
 
 type Script = fn(&str) -> Answer;
@@ -203,16 +203,4 @@ async fn a_look_is_all_about_one_customer() {
     assert!(asked.lock().unwrap()[1].0.contains("customer=cus_A&status=all"));
     let unknown = stripe.customer(&CustomerId::from("cus_X")).await.unwrap();
     assert!(unknown.customer.is_none() && unknown.subscriptions.is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cancellation_is_sent_once() {
-    let answer = |_: &str| (200, JSON, sub("sub_1", "canceled").to_string());
-    let (stripe, asked) = stripe(answer).await;
-    let id = SubscriptionId::from("sub_1");
-    stripe.cancel(&live(), &id, CancelWhen::Now, "key").await.unwrap();
-    stripe.cancel(&live(), &id, CancelWhen::PeriodEnd, "key").await.unwrap();
-    let asked = asked.lock().unwrap().clone();
-    assert_eq!(asked[0], ("DELETE /v1/subscriptions/sub_1".to_owned(), String::new()));
-    assert_eq!(asked[1], ("POST /v1/subscriptions/sub_1".to_owned(), "cancel_at_period_end=true".to_owned()));
 }
