@@ -10,6 +10,7 @@ mod public;
 mod reply;
 mod server;
 mod signature;
+mod strangers;
 mod webhook;
 
 #[cfg(test)]
@@ -20,4 +21,5 @@ pub use public::PublicDoor;
 pub use reply::{Asked, BodyRefused, Reply, query_value};
 pub use server::{Limits, serve};
 pub use signature::{FUTURE_SECS_MAX, Refusal, verify};
+pub use strangers::{Strangers, Trusted};
 pub use webhook::{Cause, Tally, WebhookSettings};

@@ -10,6 +10,8 @@ use serde_json::json;
 /// A request, its body read whole under our limits.
 #[derive(Debug)]
 pub struct Asked {
+    /// The other end of the connection: perhaps a proxy.
+    pub peer: std::net::IpAddr,
     /// GET, POST, …
     pub method: Method,
     /// Without the query.

@@ -136,7 +136,7 @@ where
         let place = Arc::clone(&place);
         let answer = &answer;
         async move {
-            let asked = read(request, limits).await;
+            let asked = read(request, peer, limits).await;
             let reply = answer(asked).await;
             place.waits_for_a_head();
             Ok::<Reply, std::convert::Infallible>(reply)
@@ -160,9 +160,10 @@ where
     }
 }
 
-async fn read(request: Request<Incoming>, limits: Limits) -> Asked {
+async fn read(request: Request<Incoming>, peer: SocketAddr, limits: Limits) -> Asked {
     let (head, body) = request.into_parts();
     Asked {
+        peer: peer.ip(),
         method: head.method,
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),

@@ -85,7 +85,8 @@ fn asked(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Aske
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query.to_owned())));
     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
     let body = Ok(hyper::body::Bytes::copy_from_slice(body.as_bytes()));
-    Asked { method: method.parse().unwrap(), path: path.to_owned(), query, headers, body }
+    let peer = [203, 0, 113, 7].into();
+    Asked { peer, method: method.parse().unwrap(), path: path.to_owned(), query, headers, body }
 }
 
 fn signed(body: &str) -> String {
