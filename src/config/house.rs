@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use super::parse::{self, Complaint, Parsed, Problems};
 use super::raw::Raw;
-use crate::policy::PruneMode;
+use crate::policy::{FreeCode, PruneMode};
 use crate::secret::Secret;
 
 /// When failed payments end access.
@@ -167,19 +167,6 @@ fn vip_names(text: &str) -> Parsed<Vec<String>> {
             parse::text(&entry)
         })
         .collect()
-}
-
-/// A code that lets somebody in for free.
-#[derive(Debug, Clone)]
-pub struct FreeCode {
-    /// What is typed in.
-    pub code: Secret,
-    /// How often it may be used.
-    pub uses: u32,
-    /// Its last day; `None` = no end.
-    pub until: Option<NaiveDate>,
-    /// For how many days it lets in; `None` = for good.
-    pub days: Option<u32>,
 }
 
 /// `code[:uses[:until[:days]]]`, by commas.

@@ -19,7 +19,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use house::{FreeCode, House, OnReversal, PausedCollection, PaymentGrace, Unmanaged};
+pub use house::{House, OnReversal, PausedCollection, PaymentGrace, Unmanaged};
 pub use parse::{ConfigProblem, Network};
 pub use raw::VARIABLES;
 pub use runtime::{Brand, Digest, DoorConfig, Intervals, Log};
@@ -162,7 +162,6 @@ impl Config {
         let set = [
             ("ON_REFUND=end", house.on_refund == OnReversal::End),
             ("ON_DISPUTE=end", house.on_dispute == OnReversal::End),
-            ("FREE_TIER_INVITE_CODE", !self.tiers.free_codes.is_empty()),
             ("HEARTBEAT_URL", self.heartbeat_url.is_some()),
         ];
         let not_yet = set.iter().filter(|(_, set)| *set);

@@ -318,6 +318,10 @@ fn tiers_come_from_the_file_the_default_or_the_products() {
     assert!(matches!(good(&[file]).read_tiers(), Ok(Tiers::File(tiers)) if tiers.len() == 1));
     let problems = good(&[file, ("FREE_TIER", "Gold")]).read_tiers().expect_err("no such tier");
     assert!(problems[0].to_string().contains("set one of: Basic"), "{problems:?}");
+    let code = ("FREE_TIER_INVITE_CODE", "film");
+    let problems = good(&[file, code, ("DEFAULT_LIBRARIES", "TV")]).read_tiers().expect_err("which tier?");
+    assert!(problems[0].to_string().starts_with("FREE_TIER: is not set"), "{problems:?}");
+    assert!(good(&[file, code, ("FREE_TIER", "Basic")]).read_tiers().is_ok());
     let problems = good(&[("TIERS_FILE", "/nowhere/tiers.json")]).read_tiers().expect_err("named but missing");
     assert_eq!(problems[0].variable, "TIERS_FILE");
     let torn = scratch("torn.json", "[{");

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
 use super::Config;
-use super::house::{FreeCode, free_codes};
+use super::house::free_codes;
 use super::parse::{self, Complaint, ConfigProblem, Problems};
 use super::raw::Raw;
+use crate::policy::FreeCode;
 use crate::tier::{Tier, Wanted, parse_tiers};
 
 /// Where it is written what a price buys.
@@ -136,6 +137,12 @@ impl Config {
             Some(free) if !names.contains_key(free.as_str()) => {
                 let known: Vec<&str> = names.into_keys().collect();
                 let problem = format!("{free:?} is no tier of {file}");
+                let fix = format!("set one of: {}", known.join(", "));
+                Err(vec![ConfigProblem::new("FREE_TIER", Complaint::new(problem, fix))])
+            }
+            None if !self.tiers.free_codes.is_empty() => {
+                let known: Vec<&str> = names.into_keys().collect();
+                let problem = format!("is not set, and {file} has no default for what a free code opens");
                 let fix = format!("set one of: {}", known.join(", "));
                 Err(vec![ConfigProblem::new("FREE_TIER", Complaint::new(problem, fix))])
             }

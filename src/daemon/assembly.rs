@@ -166,6 +166,8 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
         unmanaged_days: (house.unmanaged == config::Unmanaged::RequireSubscription)
             .then_some(i64::from(house.adoption_grace_days)),
         unfriend_days: house.unfriend_after_days.map(i64::from),
+        free_codes: config.tiers.free_codes.clone(),
+        free_tier: config.tiers.free_tier.clone(),
     })
 }
 

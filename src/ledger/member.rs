@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::{BlindSpans, NoticeKey, Person};
+use super::{BlindSpans, CodeMark, Grant, GrantKind, NoticeKey, Person};
 use crate::facts::{
-    CancelWhen, CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, SectionId, Share, ShareId, Subscription,
-    SubscriptionId,
+    CancelWhen, CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, Share, ShareId, Subscription, SubscriptionId,
 };
 use crate::limits::JOURNAL_PER_MEMBER_MAX;
 use crate::member::MemberId;
@@ -49,6 +48,9 @@ pub struct Member {
     pub matched_prices: BTreeSet<PriceId>,
     /// Reasons that no subscription gives.
     pub grants: Vec<Grant>,
+    /// Free codes of which they have used one use up: once a person (RULES R8).
+    #[serde(default)]
+    pub redeemed: BTreeSet<CodeMark>,
     /// `usher revoke`: out, whatever else stands.
     pub blocked: Option<Moment>,
     /// `usher revoke --cancel`: what Stripe still charges ends first, so.
@@ -199,58 +201,6 @@ pub struct ShareRecord {
     pub was_pending: bool,
 }
 
-/// A reason that no subscription gives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
-    /// Which.
-    pub kind: GrantKind,
-    /// Since when.
-    pub since: Moment,
-    /// Its end, if it has one.
-    pub until: Option<Moment>,
-    /// *By hand* frozen at what it was when the first subscription began, or
-    /// the tier's libraries; `None` = the share as it stands.
-    pub libraries: Option<BTreeSet<SectionId>>,
-    /// Downloads likewise.
-    pub downloads: Option<bool>,
-    /// The tier that it gives instead.
-    #[serde(default)]
-    pub tier: Option<String>,
-    /// What the operator wrote beside it.
-    #[serde(default)]
-    pub note: Option<String>,
-}
-
-impl Grant {
-    /// The share as it stands, without an end.
-    #[must_use]
-    pub fn new(kind: GrantKind, since: Moment) -> Self {
-        Self { kind, since, until: None, libraries: None, downloads: None, tier: None, note: None }
-    }
-
-    /// It has no end, or that is still to come.
-    #[must_use]
-    pub fn stands(&self, now: Moment) -> bool {
-        self.until.is_none_or(|until| now < until)
-    }
-}
-
-/// The kinds of grant (RULES R1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GrantKind {
-    /// A share or invite that Usher can't show it made.
-    ByHand,
-    /// `usher grandfather`.
-    Grandfathered,
-    /// `usher invite`, or a code.
-    Complimentary,
-    /// `usher extend`.
-    Extension,
-    /// `usher pause`.
-    Holiday,
-}
-
 /// One stretch of idleness. A warning belongs to it and dies with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdleSpell {
@@ -377,6 +327,7 @@ impl Member {
             made: BTreeSet::new(),
             matched_prices: BTreeSet::new(),
             grants: Vec::new(),
+            redeemed: BTreeSet::new(),
             blocked: None,
             cancels: None,
             last_play: None,

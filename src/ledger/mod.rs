@@ -6,6 +6,7 @@
 
 mod blind;
 mod book;
+mod grant;
 mod index;
 mod intent;
 mod member;
@@ -14,6 +15,7 @@ mod post;
 
 pub use blind::*;
 pub use book::*;
+pub use grant::*;
 pub use index::*;
 pub use intent::*;
 pub use member::*;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{
-    Rules, Scene, World, brake, by_hand, confirm, letters, libraries, offers, pending,
+    Rules, Scene, World, brake, by_hand, codes, confirm, letters, libraries, offers, pending,
     plan::{self, Doing, Problem, Proposal},
     pruning, reasons, sharing, standing_reports, two_reports, unmanaged, who,
 };
@@ -35,6 +35,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     confirm::confirm(now, rules, world, book);
     who::link_by_standing_share(now, book);
     by_hand::freeze_all(now, rules, book);
+    codes::count_uses(now, rules, book);
     let unresolved = libraries::take_up(book, rules.tiers.all());
     offers::offer(now, rules, book);
     letters::take_note(now, rules, world, book);

@@ -9,6 +9,7 @@ pub mod afterwards;
 pub mod asks;
 pub mod brake;
 pub mod by_hand;
+pub mod codes;
 pub mod comings;
 pub mod confirm;
 pub mod continuity;
@@ -37,6 +38,7 @@ pub mod unpaid;
 pub mod who;
 mod world;
 
+pub use codes::FreeCode;
 pub use rules::*;
 pub use world::*;
 

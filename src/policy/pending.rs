@@ -112,6 +112,17 @@ pub fn tell_lapsed(now: Moment, rules: &Rules, book: &mut Book, member: &Member,
     book.owe(Owed::to_operator(Some(&member.id), format!("lapsed-{}", now.timestamp()), letter), rules.ways, now);
 }
 
+/// Seats that nobody has, is invited to, or is about to be; `None` = no limit.
+#[must_use]
+pub fn seats_free(scene: Scene<'_>) -> Option<usize> {
+    let pays = |member: &Member| member.subscriptions.values().any(|billed| billed.now.status.is_running());
+    let comes = |member: &Member| {
+        member.gone.is_none() && (pays(member) || member.grants.iter().any(|grant| grant.stands(scene.now)))
+    };
+    let sits = |member: &&Member| member.share.is_some() || (member.blocked.is_none() && comes(member));
+    Some(scene.rules.seats?.saturating_sub(scene.book.members.values().filter(sits).count()))
+}
+
 /// `SEATS` full: no invites. People with access and people invited have a
 /// seat; what is free goes to the oldest due, and an invite that was tried
 /// already keeps its place until it is read back.

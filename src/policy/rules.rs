@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta, TimeZone};
 
+use super::FreeCode;
 use crate::facts::{Catalogue, Email, Moment, ProductId, Source};
 use crate::ledger::Ways;
 use crate::tier::{Tier, Wanted};
@@ -60,6 +61,10 @@ pub struct Rules {
     pub unmanaged_days: Option<i64>,
     /// `UNFRIEND_AFTER_DAYS`; `None` = never.
     pub unfriend_days: Option<i64>,
+    /// `FREE_TIER_INVITE_CODE`.
+    pub free_codes: Vec<FreeCode>,
+    /// `FREE_TIER`: what a free code opens; `None` = the default tier.
+    pub free_tier: Option<String>,
 }
 
 /// `PRUNE_MODE`.
@@ -277,6 +282,8 @@ mod tests {
             seats: None,
             unmanaged_days: None,
             unfriend_days: None,
+            free_codes: Vec::new(),
+            free_tier: None,
         }
     }
 }

@@ -99,8 +99,9 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     let Some(sections) = SectionSet::new(granted.sections) else { return };
     let subs: Vec<&str> = standing_subs.iter().map(|id| id.as_str()).collect();
     let billed = || member.subscriptions.values().filter(|billed| standing_subs.contains(&billed.now.id));
-    // Nor does the operator's own word of today.
-    let today = |grant: &Grant| grant.kind == GrantKind::Complimentary && scene.now - grant.since < FRESH_PAYMENT;
+    // Nor does the operator's own word of today, nor a code's, whose uses are counted.
+    let said = |grant: &Grant| grant.kind == GrantKind::Complimentary || grant.code.is_some();
+    let today = |grant: &Grant| said(grant) && scene.now - grant.since < FRESH_PAYMENT;
     let fresh =
         billed().any(|billed| scene.now - billed.now.created < FRESH_PAYMENT) || member.grants.iter().any(today);
     let adoption = member.plex.is_none()

@@ -150,6 +150,7 @@ pub fn merge(now: Moment, book: &mut Book, from: &MemberId, into: &MemberId, why
     member.subscriptions.extend(old.subscriptions);
     member.made.extend(old.made);
     member.grants.extend(old.grants);
+    member.redeemed.extend(old.redeemed);
     member.bounces.extend(old.bounces);
     member.blocked = member.blocked.or(old.blocked);
     member.cancels = member.cancels.or(old.cancels);
@@ -219,7 +220,7 @@ pub fn find<'a>(book: &'a Book, who: &str) -> Result<&'a Member, String> {
     if let Some(member) = book.members.get(id) {
         return Ok(member);
     }
-    match hits(book, who).as_slice() {
+    match called(book, who).as_slice() {
         [one] => Ok(one),
         [] => Err(format!("nobody in the book is {who:?}; `usher members` lists everybody")),
         several => {
@@ -233,10 +234,12 @@ pub fn find<'a>(book: &'a Book, who: &str) -> Result<&'a Member, String> {
 /// Somebody in the book is called so, or several are.
 #[must_use]
 pub fn is_known(book: &Book, who: &str) -> bool {
-    !hits(book, who.trim()).is_empty()
+    !called(book, who.trim()).is_empty()
 }
 
-fn hits<'a>(book: &'a Book, who: &str) -> Vec<&'a Member> {
+/// Everybody to whom an id, name or address belongs.
+#[must_use]
+pub fn called<'a>(book: &'a Book, who: &str) -> Vec<&'a Member> {
     let wanted = who.to_lowercase();
     let is = |text: Option<&str>| text.is_some_and(|text| text.to_lowercase() == wanted);
     let matches = |member: &&Member| {

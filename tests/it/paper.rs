@@ -320,6 +320,8 @@ fn rules() -> Rules {
         seats: None,
         unmanaged_days: None,
         unfriend_days: None,
+        free_codes: Vec::new(),
+        free_tier: None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod afterwards;
 mod asking;
 mod by_hand;
+mod codes;
 mod crowds;
 mod house;
 mod looking;

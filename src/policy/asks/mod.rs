@@ -8,6 +8,7 @@
 mod both;
 mod grants;
 mod links;
+mod redeem;
 mod undo;
 
 use chrono::NaiveDate;
@@ -23,6 +24,7 @@ use crate::ledger::{Book, Member};
 use crate::member::MemberId;
 
 pub use both::carry_over;
+pub use redeem::NO_SUCH_CODE;
 
 /// What the operator asks for. Words are the commands' own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,9 @@ pub enum Ask {
         #[serde(default)]
         days: Option<u32>,
     },
+    /// A free code, typed in by somebody who says that this is the address of
+    /// their Plex account.
+    Redeem { email: String, code: String },
     /// Days added to the last end.
     Extend { who: String, days: u32 },
     /// A holiday: every clock stands still until that day has ended.
@@ -164,6 +169,7 @@ pub fn carry_out(hearing: Hearing<'_>, book: &mut Book, ask: &Ask) -> Result<Sai
             links::link(hearing, book, &meant(book, who)?, plex.as_deref(), stripe.as_deref())
         }
         Ask::Unlink { who, stripe } => links::unlink(hearing, book, &meant(book, who)?, stripe.as_deref()),
+        Ask::Redeem { email, code } => redeem::redeem(hearing, book, email, code),
         Ask::Extend { who, days } => grants::extend(hearing, book, &meant(book, who)?, *days),
         Ask::Pause { who, until, note } => grants::pause(hearing, book, &meant(book, who)?, *until, note),
     }

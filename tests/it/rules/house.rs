@@ -85,6 +85,8 @@ pub fn rules() -> Rules {
         seats: None,
         unmanaged_days: None,
         unfriend_days: None,
+        free_codes: Vec::new(),
+        free_tier: None,
     }
 }
 
@@ -359,7 +361,8 @@ impl House {
                 }
                 Act::Invite { to, .. } => {
                     let member = &self.book.members[&member];
-                    let name = member.paying_email().or(member.email.as_ref()).unwrap().as_str().to_owned();
+                    let address = member.paying_email().or(member.email.as_ref()).or(member.given_email.as_ref());
+                    let name = address.unwrap().as_str().to_owned();
                     let id = 900 + u64::try_from(self.friends.shares.len()).unwrap();
                     self.invite(id, name.split('@').next().unwrap(), &[MOVIES]);
                     if let InviteTo::Account(account) = to {

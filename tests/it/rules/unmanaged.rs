@@ -151,15 +151,7 @@ fn protected_and_grandfathered_are_not_asked() {
     house.rules.vip_names = vec!["friend0".into()];
     let bob = house.member(201).id.clone();
     let since = house.now;
-    let grant = usher::ledger::Grant {
-        kind: usher::ledger::GrantKind::Grandfathered,
-        since,
-        until: None,
-        libraries: None,
-        downloads: None,
-        tier: None,
-        note: None,
-    };
+    let grant = usher::ledger::Grant::new(usher::ledger::GrantKind::Grandfathered, since);
     house.book.members.get_mut(&bob).unwrap().grants.push(grant);
     house.days(30);
     assert_eq!(asked(&house), 0);
