@@ -220,6 +220,7 @@ fn subscription(now: Moment, number: u64) -> Subscription {
         ended_at: None,
         ended_by_failed_payment: false,
         trial_end: None,
+        after_trial: usher::facts::AfterTrial::Unknown,
         collection_paused: false,
         open_invoices: None,
     }

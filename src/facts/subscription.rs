@@ -100,6 +100,23 @@ pub enum CancelWhen {
     PeriodEnd,
 }
 
+/// What becomes of a subscription when its trial ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterTrial {
+    /// The answer didn't say whether there is a way to pay.
+    #[default]
+    Unknown,
+    /// It is charged to a card that is on file.
+    Charged,
+    /// No way to pay: it is canceled.
+    Canceled,
+    /// No way to pay: it is paused.
+    Paused,
+    /// No way to pay: an invoice is made, and stays open.
+    Invoiced,
+}
+
 /// One price in a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
@@ -140,6 +157,9 @@ pub struct Subscription {
     pub ended_by_failed_payment: bool,
     /// When the trial ends or ended.
     pub trial_end: Option<Moment>,
+    /// And what then.
+    #[serde(default)]
+    pub after_trial: AfterTrial,
     /// Collection is paused; the status stays `active`.
     pub collection_paused: bool,
     /// Open invoices, oldest first, for the statuses that need them
@@ -161,6 +181,18 @@ impl Subscription {
     #[must_use]
     pub fn scheduled_end(&self) -> Option<Moment> {
         self.cancel_at.or_else(|| if self.cancel_at_period_end { self.period_end() } else { None })
+    }
+
+    /// The prices that it is for.
+    #[must_use]
+    pub fn prices(&self) -> BTreeSet<PriceId> {
+        self.items.iter().map(|item| item.price.clone()).collect()
+    }
+
+    /// It is set to end, even where Stripe didn't say when.
+    #[must_use]
+    pub fn is_set_to_end(&self) -> bool {
+        self.cancel_at.is_some() || self.cancel_at_period_end
     }
 
     /// When the running cycle began: the latest over its items.
@@ -193,6 +225,10 @@ pub struct Invoice {
     pub amount_due: i64,
     /// Lower-case ISO code.
     pub currency: String,
+    /// The payer's bank wants them to confirm the payment themselves
+    /// (`invoice.payment_action_required`).
+    #[serde(default)]
+    pub needs_action: bool,
 }
 
 /// A customer.

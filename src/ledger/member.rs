@@ -161,6 +161,10 @@ pub struct Billed {
     /// The end of the last day of access that a letter named.
     #[serde(default)]
     pub promised_end: Option<Moment>,
+    /// What its payer was told of it last; `None` = it was there before anybody
+    /// was told anything, and is taken as it stands.
+    #[serde(default)]
+    pub heard: Option<Heard>,
     /// Stripe answered 404 to its id: neither standing nor ended.
     pub vanished: Option<Moment>,
     /// It was running before the book began, and its payer was not found on
@@ -176,6 +180,14 @@ impl Billed {
     }
 }
 
+impl Heard {
+    /// Nothing but what they bought is known to them yet.
+    #[must_use]
+    pub fn at_its_start(billed: &Billed) -> Self {
+        Self { prices: billed.now.prices(), tiers: billed.tiers.clone(), ..Self::default() }
+    }
+}
+
 /// Books of before knew at most one tier a subscription.
 fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeSet<String>, D::Error> {
     #[derive(Deserialize)]
@@ -188,6 +200,31 @@ fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeSet<Str
         Tiers::One(one) => one.into_iter().collect(),
         Tiers::Many(many) => many,
     })
+}
+
+/// How a subscription stood when its payer was last told of it. What differs
+/// from this is news, once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// The end that is set.
+    pub end: Option<HeardEnd>,
+    /// The end of the trial.
+    pub trial_end: Option<Moment>,
+    /// The prices that it is for.
+    pub prices: BTreeSet<PriceId>,
+    /// What they bought.
+    pub tiers: BTreeSet<String>,
+}
+
+/// A set end of which the payer was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeardEnd {
+    /// When it ends.
+    pub at: Moment,
+    /// When they were told.
+    pub told: Moment,
+    /// The letter; `None` where there was none to write.
+    pub notice: Option<NoticeKey>,
 }
 
 /// A share as listed last.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{CustomerId, Email, Moment, PlexId};
+use crate::facts::{AfterTrial, CustomerId, Email, Moment, PlexId};
 use crate::member::MemberId;
 
 /// `subject/kind/occasion/audience`, as text so that it can be a map's key.
@@ -85,6 +85,17 @@ pub enum Letter {
         access_until: Option<NaiveDate>,
         next_attempt: Option<NaiveDate>,
     },
+    /// The bank wants the payer to confirm a payment themselves; otherwise as
+    /// [`Letter::PaymentFailed`].
+    PaymentActionRequired { amount: Option<String>, pay_url: Option<String>, access_until: Option<NaiveDate> },
+    /// A trial ends, and what becomes of it then.
+    TrialEnding { on: NaiveDate, then: AfterTrial },
+    /// A subscription is set to end; `stays`: something else keeps them in.
+    CancellationReceived { on: NaiveDate, stays: bool },
+    /// It is no longer set to end; `renews`: the next payment.
+    CancellationUndone { renews: Option<NaiveDate> },
+    /// A subscription buys something else now; what they can see.
+    TierChanged { tier: String, libraries: Vec<String>, downloads: bool },
     /// Access ends with the paid period.
     AccessEnding {
         on: NaiveDate,
@@ -162,7 +173,13 @@ impl Letter {
     /// made anew; a promise of a day gone by helps nobody.
     #[must_use]
     pub fn promises_a_day(&self) -> bool {
-        matches!(self, Self::InactivityWarning { .. } | Self::PaymentFailed { .. } | Self::Subscribe { .. })
+        matches!(
+            self,
+            Self::InactivityWarning { .. }
+                | Self::PaymentFailed { .. }
+                | Self::PaymentActionRequired { .. }
+                | Self::Subscribe { .. }
+        )
     }
 
     /// The kind's word, as in keys, logs, template names and `preview`.
@@ -174,6 +191,11 @@ impl Letter {
             Self::InactivityWarning { .. } => "inactivity_warning",
             Self::RemovedInactive { .. } => "removed_inactive",
             Self::PaymentFailed { .. } => "payment_failed",
+            Self::PaymentActionRequired { .. } => "payment_action_required",
+            Self::TrialEnding { .. } => "trial_ending",
+            Self::CancellationReceived { .. } => "cancellation_received",
+            Self::CancellationUndone { .. } => "cancellation_undone",
+            Self::TierChanged { .. } => "tier_changed",
             Self::AccessEnding { .. } => "access_ending",
             Self::AccessEnded { .. } => "access_ended",
             Self::InviteReminder { .. } => "invite_reminder",

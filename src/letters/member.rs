@@ -52,6 +52,19 @@ pub(super) fn facts(letter: &Letter) -> Option<Value> {
             "access_until": access_until.map(day),
             "next_attempt": next_attempt.map(day),
         }),
+        Letter::PaymentActionRequired { amount, pay_url, access_until } => json!({
+            "amount": amount.as_deref().map(name),
+            "pay_url": pay_url.as_deref().and_then(link),
+            "access_until": access_until.map(day),
+        }),
+        Letter::TrialEnding { on, then } => json!({ "on": day(*on), "then": then }),
+        Letter::CancellationReceived { on, stays } => json!({ "on": day(*on), "stays": stays }),
+        Letter::CancellationUndone { renews } => json!({ "renews": renews.map(day) }),
+        Letter::TierChanged { tier, libraries, downloads } => json!({
+            "tier": name(tier),
+            "libraries": names(libraries),
+            "downloads": downloads,
+        }),
         Letter::AccessEnding { on, days_left, given } => json!({
             "given": given,
             "on": day(*on),

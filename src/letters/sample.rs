@@ -3,17 +3,22 @@
 
 use chrono::{NaiveDate, TimeZone, Utc};
 
-use crate::facts::{Email, Moment, PlexId};
+use crate::facts::{AfterTrial, Email, Moment, PlexId};
 use crate::ledger::{Audience, Dispatch, EndedBecause, FirstSending, Letter, MemberTold, NoticeKey, Person};
 use crate::member::MemberId;
 
 /// Every kind's word, members' letters first.
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 25] = [
     "invited",
     "welcome",
     "inactivity_warning",
     "removed_inactive",
     "payment_failed",
+    "payment_action_required",
+    "trial_ending",
+    "cancellation_received",
+    "cancellation_undone",
+    "tier_changed",
     "access_ending",
     "access_ended",
     "invite_reminder",
@@ -78,6 +83,17 @@ fn to_member(kind: &str) -> Option<Letter> {
             access_until: date(2026, 11, 28),
             next_attempt: date(2026, 11, 24),
         },
+        "payment_action_required" => Letter::PaymentActionRequired {
+            amount: Some("€ 8.00".to_owned()),
+            pay_url: Some("https://invoice.stripe.com/i/acct_1/test_sample".to_owned()),
+            access_until: date(2026, 11, 28),
+        },
+        "trial_ending" => Letter::TrialEnding { on: date(2026, 11, 24)?, then: AfterTrial::Charged },
+        "cancellation_received" => Letter::CancellationReceived { on: date(2026, 12, 5)?, stays: false },
+        "cancellation_undone" => Letter::CancellationUndone { renews: date(2026, 12, 5) },
+        "tier_changed" => {
+            Letter::TierChanged { tier: "Balcony".to_owned(), libraries: libraries(), downloads: true }
+        }
         "access_ending" => Letter::AccessEnding { on: date(2026, 11, 28)?, days_left: 7, given: false },
         "access_ended" => Letter::AccessEnded { because: EndedBecause::Canceled },
         "invite_reminder" => Letter::InviteReminder {

@@ -13,10 +13,10 @@ use super::{
     prices::{self, Bought},
 };
 use crate::facts::{
-    Billing, Catalogue, Customer, CustomerId, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated, Status,
+    AfterTrial, Billing, Catalogue, Customer, CustomerId, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated, Status,
     Subscription, SubscriptionId, Whole,
 };
-use crate::ledger::{Billed, Book, Index, Letter, Owed, Payer, Population};
+use crate::ledger::{Billed, Book, Heard, Index, Letter, Owed, Payer, Population};
 use crate::member::MemberId;
 
 /// Stripe's clock and ours may differ by as much as the clock brake allows:
@@ -121,13 +121,19 @@ fn see_subscription(
     if fresh.open_invoices.is_none() && fresh.status.is_failing() {
         fresh.open_invoices = was.as_ref().and_then(|billed| billed.now.open_invoices.clone());
     }
+    // Only a customer shown whole says whether there is a card.
+    if fresh.after_trial == AfterTrial::Unknown
+        && let Some(was) = &was
+    {
+        fresh.after_trial = was.now.after_trial;
+    }
     let paused_since =
         sub.collection_paused.then(|| was.as_ref().and_then(|billed| billed.paused_since).unwrap_or(now));
     let last_paid = was.as_ref().map(|billed| billed.tiers.clone()).unwrap_or_default();
     let tiers = what_it_gives(rules, sub, &bought, last_paid);
     let unpaid_from = unpaid_from(was.as_ref(), &fresh);
     let goes_on = sub.status.is_running() && sub.scheduled_end().is_none();
-    let billed = Billed {
+    let mut billed = Billed {
         now: fresh,
         first_seen: was.as_ref().map_or(now, |billed| billed.first_seen),
         tiers,
@@ -136,8 +142,13 @@ fn see_subscription(
         paused_since,
         cut_off: was.as_ref().and_then(|billed| billed.cut_off),
         promised_end: was.as_ref().and_then(|billed| billed.promised_end).filter(|_| !goes_on),
+        heard: None,
         vanished: None,
         adopted: was.as_ref().map_or(sub.created + CLOCKS_MAY_DIFFER < begun, |billed| billed.adopted),
+    };
+    billed.heard = match &was {
+        Some(was) => was.heard.clone(),
+        None => (!billed.adopted).then(|| Heard::at_its_start(&billed)),
     };
     note_change(now, member, was.as_ref(), &billed);
     if was.is_none() && sub.status.is_running() {

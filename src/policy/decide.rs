@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{
-    Rules, Scene, World, brake, by_hand, codes, confirm, letters, libraries, offers, pending,
+    Rules, Scene, World, brake, by_hand, codes, confirm, letters, libraries, life, offers, pending,
     plan::{self, Doing, Problem, Proposal},
     pruning, reasons, sharing, standing_reports, two_reports, unmanaged, who,
 };
@@ -39,6 +39,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     let unresolved = libraries::take_up(book, rules.tiers.all());
     offers::offer(now, rules, book);
     letters::take_note(now, rules, world, book);
+    life::tell(now, rules, world, book);
     letters::owe_money_letters(now, rules, world, book);
     pending::remind(now, rules, world, book);
     let mut plan = plan::plan(Scene { now, rules, book, world });

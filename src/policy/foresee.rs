@@ -316,6 +316,8 @@ fn about(letter: &Letter) -> Option<String> {
         Letter::InactivityWarning { until, .. } => format!("watch something by {until}"),
         Letter::PaymentFailed { .. } => "a payment failed".into(),
         Letter::AccessEnding { on, .. } => format!("access ends on {on}"),
+        Letter::CancellationReceived { on, .. } => format!("their subscription ends on {on}"),
+        Letter::TrialEnding { on, .. } => format!("their trial ends on {on}"),
         Letter::Invited { .. }
         | Letter::Welcome { .. }
         | Letter::AccessEnded { .. }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use super::{
     Rules, Scene, World,
     inactivity::{self, Idle},
+    life,
     reasons::{self, ReasonKind, Standing},
     undo, unmanaged, unpaid,
 };
@@ -169,16 +170,24 @@ fn owe_access_ending(now: Moment, rules: &Rules, world: &World, book: &mut Book,
     }
     let threshold = rules.expiry_warn_days.iter().copied().filter(|days| left <= TimeDelta::days(*days)).min();
     let Some(threshold) = threshold else { return };
+    let billed = subscription.as_ref().and_then(|subscription| member.subscriptions.get(subscription));
+    if billed.is_some_and(|billed| life::was_told_of(book, member, billed, threshold)) {
+        return;
+    }
     let days_left = (rules.day_of(day) - rules.day_of(now)).num_days();
     let letter = Letter::AccessEnding { on: rules.day_of(day), days_left, given: subscription.is_none() };
-    let billed = subscription.as_ref().and_then(|subscription| member.subscriptions.get(subscription));
     let mut owed = Owed::to_member(member, format!("{}-{}", end.timestamp(), threshold), letter, left);
     owed.customer = billed.map(|billed| billed.now.customer.clone());
     book.owe(owed, rules.ways, now);
-    let Some(known) = book.members.get_mut(&member.id) else { return };
-    if let Some(billed) = subscription.and_then(|subscription| known.subscriptions.get_mut(&subscription)) {
-        billed.promised_end = Some(rules.end_of_day(rules.day_of(day)));
+    if let Some(subscription) = subscription {
+        life::promise(rules, book, member, &subscription, end);
     }
+}
+
+/// Whether access ends when this subscription does.
+pub(super) fn ends_with(member: &Member, standing: &Standing, subscription: &SubscriptionId) -> bool {
+    let last = last_end(member, standing).filter(|_| standing.protected.is_none());
+    last.is_some_and(|last| last.subscription.as_ref() == Some(subscription))
 }
 
 /// The end after which nothing keeps them in.

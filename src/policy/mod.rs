@@ -19,6 +19,7 @@ pub mod foresee;
 pub mod inactivity;
 pub mod letters;
 pub mod libraries;
+pub mod life;
 mod news;
 pub mod offers;
 pub mod paying;

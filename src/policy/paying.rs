@@ -76,7 +76,11 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
             None => Stands::Unknown(format!("Stripe says {} is {} but not since when", sub.id, sub.status.word())),
             Some(ended) => {
                 let failed = sub.ended_by_failed_payment || billed.cut_off.is_some();
-                let because = if failed { EndedBecause::PaymentFailed } else { EndedBecause::Canceled };
+                let because = match failed {
+                    true => EndedBecause::PaymentFailed,
+                    false if ended_with_the_trial(sub, ended) => EndedBecause::TrialEnded,
+                    false => EndedBecause::Canceled,
+                };
                 over(now, rules, member, billed, ended, because, billed.cut_off.is_none())
             }
         },
@@ -96,6 +100,13 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
             Stands::Unknown(format!("Stripe says {} is {word:?}, a status that Usher doesn't know", sub.id))
         }
     }
+}
+
+/// It was canceled when its trial ended, without having been asked for before:
+/// no way to pay had been added.
+fn ended_with_the_trial(sub: &Subscription, ended: Moment) -> bool {
+    let then = |at: Moment| (at - ended).abs() <= CYCLE_SLACK;
+    sub.trial_end.is_some_and(then) && sub.canceled_at.is_none_or(then)
 }
 
 fn over(

@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use super::{
     PruneMode, Rules, Scene, World,
     inactivity::{self, Idle},
+    life,
     plan::{Class, Doing, Plan, Proposal},
     reasons::{self, Standing},
     undo,
 };
 use crate::facts::{CancelWhen, Moment, Source};
-use crate::ledger::{Act, ActKey, Audience, Billed, Book, EndCause, Letter, Member, Owed};
+use crate::ledger::{Act, ActKey, Billed, Book, EndCause, HeardEnd, Letter, Member, Owed};
 
 /// Warns, removes, or cancels.
 pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) {
@@ -92,19 +93,20 @@ fn cancellations(scene: Scene<'_>, member: &Member, removal: &Proposal, spell: M
 /// A payer's subscription was set to end for not watching: they hear of it,
 /// and so does the operator.
 pub fn tell_cancelled(now: Moment, rules: &Rules, book: &mut Book, member: &Member, billed: &Billed, days: i64) {
-    let until = billed.now.scheduled_end().map(|end| rules.day_of(end));
-    let payer = member.customers.get(&billed.now.customer);
+    let end = billed.now.scheduled_end();
+    let until = end.map(|end| rules.day_of(end));
     let occasion = format!("{}-{}", billed.now.id, now.timestamp());
-    let owed = Owed {
-        member: Some(member.id.clone()),
-        audience: Audience::Member,
-        occasion: occasion.clone(),
-        to: payer.and_then(|payer| payer.mail_to.clone()),
-        customer: Some(billed.now.customer.clone()),
-        letter: Letter::SubscriptionCancelled { idle_days: days, until },
-        shelf: chrono::TimeDelta::days(14),
-    };
-    book.owe(owed, rules.ways, now);
+    let letter = Letter::SubscriptionCancelled { idle_days: days, until };
+    let shelf = chrono::TimeDelta::days(14);
+    let notice = book.owe(life::to_payer(book, member, billed, occasion.clone(), letter, shelf), rules.ways, now);
+    // It says all that a cancellation's own letter would.
+    if let Some(at) = end {
+        life::promise(rules, book, member, &billed.now.id, at);
+        let known = book.members.get_mut(&member.id).and_then(|known| known.subscriptions.get_mut(&billed.now.id));
+        if let Some(heard) = known.and_then(|known| known.heard.as_mut()) {
+            heard.end = Some(HeardEnd { at, told: now, notice: Some(notice) });
+        }
+    }
     let letter = Letter::Attention {
         title: format!("{} doesn't watch: their subscription ends", member.name()),
         detail: format!(

@@ -4,9 +4,9 @@
 
 use chrono::TimeDelta;
 
-use super::{Rules, letters::fate, paying};
+use super::{Rules, letters::fate, life, paying};
 use crate::facts::{Invoice, InvoiceId, Moment, Status, SubscriptionId};
-use crate::ledger::{Audience, Billed, Book, Delivery, Letter, Member, Owed, UnpaidSpell};
+use crate::ledger::{Billed, Book, Delivery, Letter, Member, Owed, UnpaidSpell};
 use crate::member::MemberId;
 
 /// Money letters are worth sending for so long.
@@ -44,8 +44,11 @@ fn note_letter(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, subsc
     let Some(fate) = fate(book, &spell.notice) else { return };
     let mut promised = spell.promised_end;
     if let Some(notice) = book.outbox.get_mut(&spell.notice)
-        && let (Letter::PaymentFailed { access_until: Some(until), .. }, None) =
-            (&mut notice.letter, &notice.first_sending)
+        && let (
+            Letter::PaymentFailed { access_until: Some(until), .. }
+            | Letter::PaymentActionRequired { access_until: Some(until), .. },
+            None,
+        ) = (&mut notice.letter, &notice.first_sending)
         && matches!(fate, Delivery::Due { .. })
     {
         // What is promised is fixed at the first sending, not before.
@@ -85,28 +88,21 @@ fn open(now: Moment, rules: &Rules, book: &mut Book, member: &Member, billed: &B
     let earliest = now + paying::AFTER_LETTER;
     let days = TimeDelta::days(rules.payment_grace_days);
     let access_until = invoice.map(|invoice| rules.day_of((invoice.owed_since() + days).max(earliest)));
-    let letter = Letter::PaymentFailed {
-        amount: invoice.map(amount),
-        pay_url: invoice.and_then(|invoice| invoice.hosted_url.clone()),
-        access_until,
-        next_attempt: invoice.and_then(|invoice| invoice.next_attempt_at).map(|at| rules.day_of(at)),
+    let (amount, pay_url) = (invoice.map(amount), invoice.and_then(|invoice| invoice.hosted_url.clone()));
+    let by_themselves = invoice.is_some_and(|invoice| invoice.needs_action);
+    let letter = match by_themselves {
+        true => Letter::PaymentActionRequired { amount, pay_url, access_until },
+        false => Letter::PaymentFailed {
+            amount,
+            pay_url,
+            access_until,
+            next_attempt: invoice.and_then(|invoice| invoice.next_attempt_at).map(|at| rules.day_of(at)),
+        },
     };
-    // Linked by `sub_…`, its customer may be somebody else's: that one's mail.
-    let customer = &billed.now.customer;
-    let elsewhere = || book.by_customer(customer)?.customers.get(customer);
-    let payer = member.customers.get(customer).or_else(elsewhere);
-    let owed = Owed {
-        member: Some(member.id.clone()),
-        audience: Audience::Member,
-        occasion: occasion.clone(),
-        to: payer.and_then(|payer| payer.mail_to.clone()),
-        customer: Some(billed.now.customer.clone()),
-        letter,
-        shelf: MONEY_SHELF,
-    };
-    let notice = book.owe(owed, rules.ways, now);
+    let notice = book.owe(life::to_payer(book, member, billed, occasion.clone(), letter, MONEY_SHELF), rules.ways, now);
     let (id, word) = (&billed.now.id, billed.now.status.word());
-    let detail = format!("{id} is {word}; they were written to, and keep access while it is sorted out");
+    let why = if by_themselves { " until the payer confirms the payment with their bank" } else { "" };
+    let detail = format!("{id} is {word}{why}; they were written to, and keep access while it is sorted out");
     let trouble = Letter::PaymentTrouble { who: member.person(), detail };
     book.owe(Owed::to_operator(Some(&member.id), &occasion, trouble), rules.ways, now);
     let Some(known) = book.members.get_mut(&member.id) else { return };

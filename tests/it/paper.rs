@@ -207,6 +207,7 @@ impl Paper {
             ended_at: None,
             ended_by_failed_payment: false,
             trial_end: None,
+            after_trial: usher::facts::AfterTrial::Unknown,
             collection_paused: false,
             open_invoices: None,
         };
@@ -219,6 +220,7 @@ impl Paper {
             paused_since: None,
             cut_off: None,
             promised_end: None,
+            heard: None,
             vanished: None,
             adopted: false,
         };
@@ -237,6 +239,7 @@ impl Paper {
             hosted_url: None,
             amount_due: 500,
             currency: "usd".into(),
+            needs_action: false,
         }]);
     }
 

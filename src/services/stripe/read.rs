@@ -17,6 +17,9 @@ use crate::{
 /// brake holds long before.
 const STATED_MAX: usize = 50;
 
+/// The payer's bank wants them to confirm a payment themselves (3-D Secure).
+const ACTION_REQUIRED: &str = "invoice.payment_action_required";
+
 /// One reading: what it has met so far.
 struct Reading<'a> {
     stripe: &'a Stripe,
@@ -80,6 +83,7 @@ impl Stripe {
         for subscription in subscriptions.values_mut().filter(|subscription| needs_invoices(subscription)) {
             subscription.open_invoices = reading.invoices_of(&subscription.id).await?;
         }
+        reading.mark_those_that_need_action(&mut subscriptions).await?;
         Ok(CustomerLook { begun, id: id.clone(), customer, subscriptions: subscriptions.into_values().collect() })
     }
 
@@ -195,6 +199,33 @@ impl<'a> Reading<'a> {
                 Some(invoices) => Some(oldest_first(invoices)),
                 None => self.invoices_of(&subscription.id).await?,
             };
+        }
+        self.mark_those_that_need_action(all).await
+    }
+
+    /// Which open invoices wait for their payer's own confirmation: no invoice
+    /// says so in both shapes, but an event of the last 30 days did, of which
+    /// only the invoice's id is taken. One call, and only while somebody's
+    /// payment has failed.
+    async fn mark_those_that_need_action(
+        &mut self,
+        all: &mut BTreeMap<SubscriptionId, Subscription>,
+    ) -> Result<(), Failure> {
+        let mut open: Vec<&mut Invoice> =
+            all.values_mut().flat_map(|subscription| subscription.open_invoices.iter_mut().flatten()).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let events = match self.stripe.page("/v1/events", &vec![("types[]", ACTION_REQUIRED)]).await {
+            Ok((rows, _)) => rows,
+            // Not known: they are told of a failed payment, which it is.
+            Err(failure) if matches!(failure.status, Some(400 | 403 | 404)) => Vec::new(),
+            Err(failure) => return Err(failure),
+        };
+        let such = events.iter().filter(|event| event["type"] == ACTION_REQUIRED);
+        let ids: BTreeSet<String> = such.filter_map(|event| text(&event["data"]["object"]["id"])).collect();
+        for invoice in &mut open {
+            invoice.needs_action = ids.contains(invoice.id.as_str());
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     facts::{
-        Customer, CustomerId, Email, EventId, Invoice, InvoiceId, Item, Moment, MoneyMoment, PriceId, Product,
+        AfterTrial, Customer, CustomerId, Email, EventId, Invoice, InvoiceId, Item, Moment, MoneyMoment, PriceId, Product,
         ProductId, Status, Subscription, SubscriptionId,
     },
     services::loose::{flag, int, list, moment, text},
@@ -47,9 +47,34 @@ pub fn subscription(row: &Value) -> Option<Subscription> {
         ended_at: moment(&row["ended_at"]),
         ended_by_failed_payment: row["cancellation_details"]["reason"] == "payment_failed",
         trial_end: moment(&row["trial_end"]),
+        after_trial: after_trial(row),
         collection_paused: row["pause_collection"].is_object(),
         open_invoices: None,
     })
+}
+
+/// Whether somebody will be charged when the trial ends. A card may hang on the
+/// subscription or on the customer; only a customer shown whole can lack one.
+fn after_trial(row: &Value) -> AfterTrial {
+    let customer = &row["customer"];
+    let cards = [
+        &row["default_payment_method"],
+        &row["default_source"],
+        &customer["invoice_settings"]["default_payment_method"],
+        &customer["default_source"],
+    ];
+    if cards.iter().any(|card| !card.is_null()) {
+        return AfterTrial::Charged;
+    }
+    if !customer["invoice_settings"].is_object() {
+        return AfterTrial::Unknown;
+    }
+    match row["trial_settings"]["end_behavior"]["missing_payment_method"].as_str() {
+        Some("cancel") => AfterTrial::Canceled,
+        Some("pause") => AfterTrial::Paused,
+        Some("create_invoice") => AfterTrial::Invoiced,
+        _ => AfterTrial::Unknown,
+    }
 }
 
 /// The running period, as far as a row names it.
@@ -100,6 +125,7 @@ pub fn invoice(row: &Value) -> Option<(Option<SubscriptionId>, Invoice)> {
         hosted_url: text(&row["hosted_invoice_url"]),
         amount_due: int(&row["amount_due"]).unwrap_or(0),
         currency: text(&row["currency"]).unwrap_or_default().to_lowercase(),
+        needs_action: false,
     };
     Some((subscription, invoice))
 }

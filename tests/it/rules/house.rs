@@ -220,6 +220,7 @@ impl House {
             ended_at: None,
             ended_by_failed_payment: false,
             trial_end: None,
+            after_trial: usher::facts::AfterTrial::Unknown,
             collection_paused: false,
             open_invoices: None,
         };
@@ -251,6 +252,7 @@ impl House {
             hosted_url: None,
             amount_due: 500,
             currency: "usd".into(),
+            needs_action: false,
         }]);
     }
 

@@ -30,6 +30,7 @@ fn invoice(id: &str, opened_at: Moment) -> Invoice {
         hosted_url: None,
         amount_due: 500,
         currency: "usd".into(),
+        needs_action: false,
     }
 }
 
