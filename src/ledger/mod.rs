@@ -4,6 +4,7 @@
 //! notice and every action stands in it at most once, under a key made from
 //! the fact that caused it. What it never does: decide. That is `policy`.
 
+mod billed;
 mod blind;
 mod book;
 mod grant;
@@ -13,6 +14,7 @@ mod member;
 mod outbox;
 mod post;
 
+pub use billed::*;
 pub use blind::*;
 pub use book::*;
 pub use grant::*;

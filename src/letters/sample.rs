@@ -91,9 +91,7 @@ fn to_member(kind: &str) -> Option<Letter> {
         "trial_ending" => Letter::TrialEnding { on: date(2026, 11, 24)?, then: AfterTrial::Charged },
         "cancellation_received" => Letter::CancellationReceived { on: date(2026, 12, 5)?, stays: false },
         "cancellation_undone" => Letter::CancellationUndone { renews: date(2026, 12, 5) },
-        "tier_changed" => {
-            Letter::TierChanged { tier: "Balcony".to_owned(), libraries: libraries(), downloads: true }
-        }
+        "tier_changed" => Letter::TierChanged { tier: "Balcony".to_owned(), libraries: libraries(), downloads: true },
         "access_ending" => Letter::AccessEnding { on: date(2026, 11, 28)?, days_left: 7, given: false },
         "access_ended" => Letter::AccessEnded { because: EndedBecause::Canceled },
         "invite_reminder" => Letter::InviteReminder {

@@ -13,8 +13,8 @@ use super::{
     prices::{self, Bought},
 };
 use crate::facts::{
-    AfterTrial, Billing, Catalogue, Customer, CustomerId, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated, Status,
-    Subscription, SubscriptionId, Whole,
+    AfterTrial, Billing, Catalogue, Customer, CustomerId, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated,
+    Status, Subscription, SubscriptionId, Whole,
 };
 use crate::ledger::{Billed, Book, Heard, Index, Letter, Owed, Payer, Population};
 use crate::member::MemberId;

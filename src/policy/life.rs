@@ -14,9 +14,7 @@ use super::{
     sharing,
 };
 use crate::facts::{Moment, Status, SubscriptionId};
-use crate::ledger::{
-    Act, Audience, Billed, Book, Delivery, Heard, HeardEnd, Letter, Member, NoticeKey, Owed, Payer,
-};
+use crate::ledger::{Act, Audience, Billed, Book, Delivery, Heard, HeardEnd, Letter, Member, NoticeKey, Owed, Payer};
 use crate::member::MemberId;
 
 /// Stripe's own `trial_will_end` comes so long before; a shorter trial is told
@@ -107,8 +105,8 @@ fn hear_of_the_end(
             let letter = Letter::CancellationReceived { on, stays: !letters::ends_with(member, standing, &sub.id) };
             let requested = sub.canceled_at.unwrap_or(now).timestamp();
             let occasion = format!("{}-{requested}-{}", sub.id, end.timestamp());
-            let notice =
-                (!silent).then(|| book.owe(to_payer(book, member, billed, occasion, letter, end - now), rules.ways, now));
+            let notice = (!silent)
+                .then(|| book.owe(to_payer(book, member, billed, occasion, letter, end - now), rules.ways, now));
             if !silent {
                 promise(rules, book, member, &sub.id, end);
             }
@@ -144,14 +142,7 @@ fn is_certainly_unsent(book: &Book, notice: &NoticeKey) -> bool {
 
 /// Once, three days before; and not where a cancellation has said already that
 /// it ends then.
-fn hear_of_the_trial(
-    now: Moment,
-    rules: &Rules,
-    book: &mut Book,
-    member: &Member,
-    billed: &Billed,
-    heard: &mut Heard,
-) {
+fn hear_of_the_trial(now: Moment, rules: &Rules, book: &mut Book, member: &Member, billed: &Billed, heard: &mut Heard) {
     let sub = &billed.now;
     let soon = |end: &Moment| now < *end && *end - now <= TRIAL_TOLD_BEFORE;
     let Some(end) = sub.trial_end.filter(soon).filter(|_| sub.status == Status::Trialing) else { return };

@@ -15,6 +15,7 @@ mod leaving;
 mod lessons;
 mod letters;
 mod libraries;
+mod life;
 mod links;
 mod money;
 mod outages;

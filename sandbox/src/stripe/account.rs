@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{hooks::Hooks, records::*, render, upgrade};
 
 /// A renewal's draft is finalised and charged an hour later.
-const DRAFT_S: i64 = 3_600;
+pub(super) const DRAFT_S: i64 = 3_600;
 /// A first payment may be completed for so long.
 const INCOMPLETE_S: i64 = 23 * 3_600;
 /// `trial_will_end` comes so long before.
@@ -182,9 +182,8 @@ impl Account {
             }
             Due::GiveUp => upgrade::give_up(self, at, &sub),
             Due::Resume => self.change_sub(at, &sub, |sub| sub.pause = None),
-            Due::TrialOver | Due::Roll => {
-                self.roll(at, &sub, Some(at + DRAFT_S));
-            }
+            Due::TrialOver => self.trial_over(at, &sub),
+            Due::Roll => drop(self.roll(at, &sub, Some(at + DRAFT_S))),
             Due::Finalize => self.finalize(at, &invoice),
             Due::Attempt => self.attempt(at, &invoice),
             Due::Overdue => {
@@ -278,6 +277,8 @@ impl Account {
             latest_invoice: None,
             metadata: Metadata::new(),
             card_works: true,
+            bank_asks: false,
+            without_card: None,
         });
         self.touch();
         id

@@ -71,6 +71,19 @@ impl Account {
         invoice
     }
 
+    /// A trial ends; without a card the trial's own setting says what then.
+    pub(super) fn trial_over(&mut self, at: i64, id: &str) {
+        let without_card = self.sub(id).and_then(|sub| sub.without_card.clone());
+        match without_card.as_deref() {
+            Some("cancel") => self.end(at, id, "cancellation_requested"),
+            Some("pause") => {
+                self.change_sub(at, id, |sub| sub.status = Status::Paused);
+                self.tell(at, "customer.subscription.paused", id);
+            }
+            _ => drop(self.roll(at, id, Some(at + super::account::DRAFT_S))),
+        }
+    }
+
     /// A draft becomes final and is charged, sent, or set aside while paused.
     pub(super) fn finalize(&mut self, at: i64, id: &str) {
         let Some(invoice) = self.invoices.iter().find(|invoice| invoice.id == id).cloned() else {
@@ -113,6 +126,9 @@ impl Account {
             invoice.attempt_count += 1;
             invoice.next_payment_attempt = (!last && !incomplete).then_some(at + RETRY_S);
         });
+        if self.sub(&invoice.subscription).is_some_and(|sub| sub.bank_asks) {
+            self.tell(at, "invoice.payment_action_required", id);
+        }
         self.tell(at, "invoice.payment_failed", id);
         self.change_sub(at, &invoice.subscription, |sub| {
             if sub.status == Status::Active {

@@ -66,6 +66,19 @@ impl Stripe {
         self.act(|account, at| start(account, at, customer, price, trial_days))
     }
 
+    /// The same without giving a card: `cancel`, `pause` or `create_invoice`
+    /// when it ends.
+    pub fn subscribe_trial_without_card(&self, customer: &str, price: &str, trial_days: i64, then: &str) -> String {
+        self.act(|account, at| {
+            let id = start(account, at, customer, price, trial_days);
+            if let Some(sub) = account.subs.iter_mut().find(|sub| sub.id == id) {
+                sub.without_card = Some(then.to_owned());
+                sub.card_works = false;
+            }
+            id
+        })
+    }
+
     /// Pays by sent invoices, due so many days later; the first is open.
     pub fn subscribe_by_invoice(&self, customer: &str, price: &str, days_until_due: i64) -> String {
         self.act(|account, at| {
@@ -151,6 +164,15 @@ impl Stripe {
             let invoice = account.roll(at, sub, None);
             account.finalize(at, &invoice);
         });
+    }
+
+    /// As [`Stripe::card_fails`], because the bank wants the payer to confirm it.
+    pub fn bank_asks(&self, sub: &str) {
+        self.act(|account, _| {
+            let known = account.subs.iter_mut().find(|other| other.id == sub);
+            known.into_iter().for_each(|sub| sub.bank_asks = true);
+        });
+        self.card_fails(sub);
     }
 
     /// Whether charging this subscription's card will succeed from now on.

@@ -202,6 +202,11 @@ pub(super) struct Sub {
     pub metadata: Metadata,
     /// Whether charging succeeds. Not on the wire.
     pub card_works: bool,
+    /// Whether the bank asks the payer to confirm what can't be charged.
+    pub bank_asks: bool,
+    /// No card was given: what becomes of its trial then (`cancel`, `pause`,
+    /// `create_invoice`).
+    pub without_card: Option<String>,
 }
 
 #[derive(Debug, Clone)]

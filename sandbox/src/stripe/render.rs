@@ -95,7 +95,10 @@ fn subscription(account: &Account, shape: Shape, sub: &Sub) -> Value {
         "pending_update": sub.pending.as_ref().map(pending_update),
         "collection_method": if sends { "send_invoice" } else { "charge_automatically" },
         "days_until_due": sub.days_until_due, "latest_invoice": sub.latest_invoice, "metadata": sub.metadata,
-        "schedule": null, "test_clock": null, "default_payment_method": null, "discounts": [],
+        "schedule": null, "test_clock": null, "discounts": [],
+        "default_payment_method": sub.without_card.is_none().then_some("pm_S000001"), "default_source": null,
+        "trial_settings": {"end_behavior": {"missing_payment_method":
+            sub.without_card.as_deref().unwrap_or("create_invoice")}},
         "items": list(&url, data.collect(), false)
     });
     match shape {
@@ -132,6 +135,7 @@ pub(super) fn customer(account: &Account, customer: &Customer) -> Value {
     json!({
         "id": customer.id, "object": "customer", "email": customer.email, "name": customer.name,
         "created": customer.created, "livemode": account.is_live(), "metadata": customer.metadata,
+        "invoice_settings": {"default_payment_method": null}, "default_source": null,
         "delinquent": false, "description": null, "currency": "usd", "balance": 0
     })
 }

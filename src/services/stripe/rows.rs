@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::{
     facts::{
-        AfterTrial, Customer, CustomerId, Email, EventId, Invoice, InvoiceId, Item, Moment, MoneyMoment, PriceId, Product,
-        ProductId, Status, Subscription, SubscriptionId,
+        AfterTrial, Customer, CustomerId, Email, EventId, Invoice, InvoiceId, Item, Moment, MoneyMoment, PriceId,
+        Product, ProductId, Status, Subscription, SubscriptionId,
     },
     services::loose::{flag, int, list, moment, text},
 };

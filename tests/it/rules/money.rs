@@ -102,7 +102,7 @@ fn the_day_that_a_letter_named_as_the_last_is_over_before_anything_ends() {
     let end = house.now + days(3);
     house.sub(&sub).cancel_at = Some(end);
     house.settle();
-    assert!(!house.letters("access_ending").is_empty());
+    assert_eq!((house.letters("cancellation_received").len(), house.letters("access_ending").len()), (1, 0));
     house.later(days(3));
     house.cancel(&sub, end);
     house.read();
@@ -192,9 +192,11 @@ fn who_is_removed_a_second_time_for_the_same_subscription_is_written_to_again() 
 fn a_letter_about_an_end_that_is_taken_back_is_not_sent() {
     let mut house = House::new();
     let (sub, _) = member(&mut house, "price_basic");
-    let end = house.now + days(5);
+    let end = house.now + days(12);
     house.sub(&sub).cancel_at = Some(end);
-    house.settle();
+    house.days(4);
+    house.later(TimeDelta::hours(26));
+    house.read();
     assert_eq!(house.letters("access_ending").len(), 1);
     house.sub(&sub).cancel_at = None;
     house.settle();
@@ -219,4 +221,36 @@ fn a_new_payment_is_worth_another_invite_although_plex_refused_the_last() {
     house.subscribe("sub_2", "ann", "price_premium");
     house.settle();
     assert_eq!(house.invites().len(), 1);
+}
+
+#[test]
+fn what_the_operator_or_the_house_cancelled_is_no_cancellation_that_came_in() {
+    let mut house = House::new();
+    let (sub, _) = member(&mut house, "price_basic");
+    let (end, now) = (house.now + days(20), house.now);
+    let id = house.member(200).id.clone();
+    house.book.members.get_mut(&id).unwrap().blocked = Some(now);
+    house.sub(&sub).cancel_at = Some(end);
+    house.settle();
+    assert_eq!(house.letters("cancellation_received").len(), 0, "revoked: they hear of that");
+}
+
+#[test]
+fn a_tier_that_is_renamed_is_no_news_and_a_cheaper_price_of_the_same_tier_neither() {
+    let mut house = House::new();
+    let (sub, _) = member(&mut house, "price_basic");
+    if let usher::policy::Tiers::File(tiers) = &mut house.rules.tiers {
+        tiers[0].name = "Stalls".into();
+        tiers[0].prices.insert(usher::facts::PriceId::from("price_yearly"));
+    }
+    house.settle();
+    house.sub(&sub).items[0].price = usher::facts::PriceId::from("price_yearly");
+    house.settle();
+    assert_eq!(house.letters("tier_changed").len(), 0);
+    house.sub(&sub).items[0].price = usher::facts::PriceId::from("price_premium");
+    house.settle();
+    assert_eq!(house.letters("tier_changed").len(), 0, "not before the share gives it");
+    house.carry_out();
+    house.settle();
+    assert_eq!(house.letters("tier_changed").len(), 1, "{:?}", house.member(200).journal);
 }

@@ -62,6 +62,7 @@ fn promise_01_a_payer_who_never_watches_is_warned_and_then_only_the_subscription
     assert_eq!(house.ends(), Vec::<String>::new(), "cancel first");
     cancelled_at_stripe(&mut house, &sub);
     assert_eq!(house.letters("subscription_cancelled").len(), 1);
+    assert_eq!(house.letters("cancellation_received").len(), 0, "never two letters for one thing");
     assert_eq!(house.book.removals.len(), 1, "it counts in the day's budget");
     days_pass(&mut house, 8);
     assert!(house.member(200).has_access() && house.decided().is_empty(), "what is paid for stays theirs");

@@ -29,7 +29,7 @@ async fn leaves_at_the_end_of_the_period(name: &str, form: CancelForm) {
     let after = deletions[0].at - end;
     assert!(after >= hours(24) && after < hours(37), "{after} after the end");
     assert_eq!(told(&rig, "ann", "has ended"), 1, "{:?}", rig.subjects_to("ann"));
-    assert_eq!(rig.subjects_to("ann").len(), 5, "{:?}", rig.subjects_to("ann"));
+    assert_eq!(rig.subjects_to("ann").len(), 6, "{:?}", rig.subjects_to("ann"));
     assert_eq!(heard(&rig, "ann was removed"), 1);
     all_is_well(&rig);
 }

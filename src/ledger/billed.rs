@@ -1,0 +1,99 @@
+//! What the book knows of one subscription.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::NoticeKey;
+use crate::facts::{InvoiceId, Moment, PriceId, Subscription};
+
+/// A subscription and what we made of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Billed {
+    /// As Stripe told it last.
+    pub now: Subscription,
+    /// When the book first saw it.
+    pub first_seen: Moment,
+    /// The tiers that its prices bought last. A price that leaves every tier
+    /// ends nobody: it holds and is told.
+    #[serde(default, alias = "tier", deserialize_with = "one_or_many")]
+    pub tiers: BTreeSet<String>,
+    /// Prices of ours in it of which no tier says what they buy.
+    #[serde(default)]
+    pub unclear: BTreeSet<PriceId>,
+    /// The open invoice from which its grace counts, while that stays open.
+    #[serde(default)]
+    pub unpaid_from: Option<InvoiceId>,
+    /// Since when its collection has been paused, as far as we saw.
+    pub paused_since: Option<Moment>,
+    /// Usher ended it at Stripe because it was not paid (`PAYMENT_GRACE=strict`).
+    #[serde(default)]
+    pub cut_off: Option<Moment>,
+    /// The end of the last day of access that a letter named.
+    #[serde(default)]
+    pub promised_end: Option<Moment>,
+    /// What its payer was told of it last; `None` = it was there before anybody
+    /// was told anything, and is taken as it stands.
+    #[serde(default)]
+    pub heard: Option<Heard>,
+    /// Stripe answered 404 to its id: neither standing nor ended.
+    pub vanished: Option<Moment>,
+    /// It was running before the book began, and its payer was not found on
+    /// Plex: waits for the `adoption` approval (RULES R8).
+    pub adopted: bool,
+}
+
+impl Billed {
+    /// What it buys, in words.
+    #[must_use]
+    pub fn buys(&self) -> Option<String> {
+        (!self.tiers.is_empty()).then(|| self.tiers.iter().cloned().collect::<Vec<_>>().join(" and "))
+    }
+}
+
+impl Heard {
+    /// Nothing but what they bought is known to them yet.
+    #[must_use]
+    pub fn at_its_start(billed: &Billed) -> Self {
+        Self { prices: billed.now.prices(), tiers: billed.tiers.clone(), ..Self::default() }
+    }
+}
+
+/// Books of before knew at most one tier a subscription.
+fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeSet<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Tiers {
+        One(Option<String>),
+        Many(BTreeSet<String>),
+    }
+    Ok(match Tiers::deserialize(from)? {
+        Tiers::One(one) => one.into_iter().collect(),
+        Tiers::Many(many) => many,
+    })
+}
+
+/// How a subscription stood when its payer was last told of it. What differs
+/// from this is news, once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// The end that is set.
+    pub end: Option<HeardEnd>,
+    /// The end of the trial.
+    pub trial_end: Option<Moment>,
+    /// The prices that it is for.
+    pub prices: BTreeSet<PriceId>,
+    /// What they bought.
+    pub tiers: BTreeSet<String>,
+}
+
+/// A set end of which the payer was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeardEnd {
+    /// When it ends.
+    pub at: Moment,
+    /// When they were told.
+    pub told: Moment,
+    /// The letter; `None` where there was none to write.
+    pub notice: Option<NoticeKey>,
+}
