@@ -220,13 +220,22 @@ impl Rig {
         self.admin("POST", "/api/ask", &ask.to_string()).await
     }
 
+    /// As [`Rig::ask`]; `None` when the daemon ended before it answered.
+    pub async fn try_ask(&self, ask: Value) -> Option<Value> {
+        self.try_admin("POST", "/api/ask", &ask.to_string()).await
+    }
+
     async fn admin(&self, method: &str, target: &str, body: &str) -> Value {
+        self.try_admin(method, target, body).await.expect("the daemon answers")
+    }
+
+    async fn try_admin(&self, method: &str, target: &str, body: &str) -> Option<Value> {
         let listening = store::read_listening(&self.state).ok().flatten().expect("the daemon listens");
         let tokens = store::existing_tokens(&self.state).ok().flatten().expect("the tokens are made");
         let bearer = format!("Bearer {}", tokens.admin.expose());
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         let url = format!("http://{}{target}", listening.admin);
-        wire::call(method, &url, &headers, body).await.expect("the daemon answers").json()
+        wire::call(method, &url, &headers, body).await.ok().map(|reply| reply.json())
     }
 
     /// Someone with a Plex account and a name in Tautulli.

@@ -128,7 +128,11 @@ impl AdminDoor {
         match tokio::time::timeout(ANSWER_TIMEOUT, round).await {
             Ok(Some(Ok(page))) => json(StatusCode::OK, &page),
             Ok(Some(Err(sentence))) => error(StatusCode::CONFLICT, "refused", &sentence),
-            Ok(None) => error(StatusCode::SERVICE_UNAVAILABLE, "stopping", "Usher is stopping; nothing was done"),
+            Ok(None) => error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stopping",
+                "Usher is stopping; ask again when it runs, to be sure",
+            ),
             Err(_) => error(
                 StatusCode::GATEWAY_TIMEOUT,
                 "late",

@@ -1,19 +1,20 @@
-//! The crash table (DESIGN §6, promise 6), each cell a test: every action,
+//! The crash table (DESIGN §6, promise 6), each cell a test: every kind of action,
 //! dropped at every step of every commit and at every boundary of its call.
 
 mod books;
 mod scene;
 pub mod trap;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sandbox::faults::{Fault, Matching, Rule};
 use sandbox::smtp::{self, Stay};
-use usher::ledger::{Book, Channel, Delivery, IntentState};
+use usher::ledger::{Book, Channel, Delivery, Intent, IntentState};
 use usher::store::Step;
 
-use scene::{Scene, Stage, under_way};
+use scene::{Scene, Stage};
 use trap::Spring;
 
 /// Dies at this step of the action's first commit, in another life of its
@@ -24,7 +25,7 @@ async fn dropped_at(scene: Scene, step: Step) {
     for nth in 1.. {
         let mut stage = Stage::set(scene, &format!("{step:?}-{nth}")).await;
         stage.trap.set(Spring::Nth(step, nth));
-        stage.begin();
+        stage.begin().await;
         let died = stage.ends().await;
         assert_eq!(died, stage.trap.sprung() == 1, "it ends when it is dropped, and only then");
         stage.trap.set(Spring::Never);
@@ -40,10 +41,10 @@ async fn dropped_at(scene: Scene, step: Step) {
 }
 
 /// Dies as soon as the book on the disk looks like that.
-async fn dropped_when(scene: Scene, name: &str, looks: fn(&Book) -> bool) {
+async fn dropped_when(scene: Scene, name: &str, looks: fn(Scene, &Book) -> bool) {
     let mut stage = Stage::set(scene, name).await;
-    stage.trap.set(Spring::Once(Step::FolderSynced, looks));
-    stage.begin();
+    stage.trap.set(Spring::Once(Step::FolderSynced, Arc::new(move |book| looks(scene, book))));
+    stage.begin().await;
     assert!(stage.ends().await, "it was dropped there");
     stage.again().await;
     stage.check().await;
@@ -53,7 +54,7 @@ async fn dropped_when(scene: Scene, name: &str, looks: fn(&Book) -> bool) {
 /// pulled the moment that it has.
 async fn call_fails(scene: Scene, name: &str, fault: Fault, plug: bool) {
     let mut stage = Stage::set(scene, name).await;
-    stage.rig.plex.faults().once(Matching::Writes, fault.clone());
+    stage.faults().once(Matching::Writes, fault.clone());
     play(&mut stage, &fault, plug).await;
     stage.check().await;
 }
@@ -73,7 +74,7 @@ async fn read_back_fails(scene: Scene, name: &str, fault: Fault, plug: bool) {
 }
 
 async fn play(stage: &mut Stage, fault: &Fault, plug: bool) {
-    stage.begin();
+    stage.begin().await;
     stage.struck(fault).await;
     if plug {
         drop(stage.rig.pull_the_plug().await);
@@ -81,12 +82,14 @@ async fn play(stage: &mut Stage, fault: &Fault, plug: bool) {
     }
 }
 
-fn is_decided(book: &Book) -> bool {
-    under_way(book, |state| matches!(state, IntentState::Decided))
+fn is_decided(scene: Scene, book: &Book) -> bool {
+    let decided = |intent: &Intent| scene.is_about(&intent.act) && matches!(intent.state, IntentState::Decided);
+    book.intents.values().any(decided)
 }
 
-fn is_attempted(book: &Book) -> bool {
-    under_way(book, |state| matches!(state, IntentState::Attempted { .. }))
+fn is_attempted(scene: Scene, book: &Book) -> bool {
+    let tried = |intent: &Intent| scene.is_about(&intent.act) && matches!(intent.state, IntentState::Attempted { .. });
+    book.intents.values().any(tried)
 }
 
 /// The crash table for one action.
@@ -121,7 +124,7 @@ macro_rules! crash_table {
 }
 
 macro_rules! crash_tables {
-    ($($module:ident => $scene:expr,)*) => {$(
+    ($($module:ident => $scene:expr, { $($read_back:tt)* },)*) => {$(
         crash_table!($module, $scene, {
             dropped_before_anything_is_written => Step::BeforeTemp,
             dropped_with_the_new_book_in_its_temp_file => Step::TempWritten,
@@ -139,20 +142,37 @@ macro_rules! crash_tables {
             the_call_hangs => call_fails(Fault::Hang, false),
             the_call_hangs_and_the_plug_is_pulled => call_fails(Fault::Hang, true),
             the_call_is_answered_with_a_page_for_people => call_fails(Fault::Html, false),
-            the_read_back_is_dropped => read_back_fails(Fault::DropBeforeEffect, false),
-            the_read_back_is_answered_with_500 => read_back_fails(Fault::EffectThenStatus(500), false),
-            the_read_back_shows_half => read_back_fails(Fault::HalfPages, false),
-            the_read_back_hangs_and_the_plug_is_pulled => read_back_fails(Fault::Hang, true),
+            $($read_back)*
         });
     )*};
 }
 
-crash_tables! {
+/// Rows for actions that one listing at plex.tv reads back.
+macro_rules! and_read_back {
+    ($($module:ident => $scene:expr,)*) => {
+        crash_tables! {$($module => $scene, {
+            the_read_back_is_dropped => read_back_fails(Fault::DropBeforeEffect, false),
+            the_read_back_is_answered_with_500 => read_back_fails(Fault::EffectThenStatus(500), false),
+            the_read_back_shows_half => read_back_fails(Fault::HalfPages, false),
+            the_read_back_hangs_and_the_plug_is_pulled => read_back_fails(Fault::Hang, true),
+        },)*}
+    };
+}
+
+and_read_back! {
     an_invite => Scene::Invite,
     a_change_of_libraries => Scene::Update,
     the_end_of_a_payer => Scene::EndOfAPayer,
     the_removal_of_somebody_idle => Scene::IdleRemoval,
     an_invite_taken_back => Scene::CancelledInvite,
+}
+
+// These are read back by the loops.
+crash_tables! {
+    a_cancellation_at_stripe => Scene::Cancellation, {},
+    the_end_of_a_friendship => Scene::Unfriending, {},
+    a_deletion_in_tautulli => Scene::Forgetting, {},
+    a_return_to_tautulli => Scene::Remembering, {},
 }
 
 fn removal_is_read_back(book: &Book) -> bool {
@@ -169,7 +189,7 @@ fn removal_letter_is_out(book: &Book) -> bool {
 #[tokio::test(start_paused = true)]
 async fn dropped_after_the_commit_before_the_call_the_removal_is_completed() {
     let mut stage = Stage::set(Scene::EndOfAPayer, "row-2").await;
-    stage.trap.set(Spring::Once(Step::FolderSynced, is_attempted));
+    stage.trap.set(Spring::Once(Step::FolderSynced, Arc::new(|book| is_attempted(Scene::EndOfAPayer, book))));
     assert!(stage.ends().await);
     assert_eq!(stage.rig.plex.deletions().len(), 0, "nothing was seen outside");
     stage.again().await;
@@ -179,7 +199,7 @@ async fn dropped_after_the_commit_before_the_call_the_removal_is_completed() {
 #[tokio::test(start_paused = true)]
 async fn dropped_after_the_commit_the_removal_is_cancelled_when_they_have_paid_again() {
     let mut stage = Stage::set(Scene::EndOfAPayer, "row-2-paid").await;
-    stage.trap.set(Spring::Once(Step::FolderSynced, is_attempted));
+    stage.trap.set(Spring::Once(Step::FolderSynced, Arc::new(|book| is_attempted(Scene::EndOfAPayer, book))));
     assert!(stage.ends().await);
     let customer = stage.rig.stripe.customer("ann@example.com", "Ann");
     stage.rig.stripe.subscribe(&customer, &stage.rig.basic);
@@ -194,7 +214,7 @@ async fn dropped_after_the_commit_the_removal_is_cancelled_when_they_have_paid_a
 #[tokio::test(start_paused = true)]
 async fn dropped_after_the_read_back_the_letter_is_sent_once() {
     let mut stage = Stage::set(Scene::EndOfAPayer, "row-4").await;
-    stage.trap.set(Spring::Once(Step::FolderSynced, removal_is_read_back));
+    stage.trap.set(Spring::Once(Step::FolderSynced, Arc::new(removal_is_read_back)));
     assert!(stage.ends().await);
     assert_eq!(stage.rig.plex.deletions().len(), 1);
     stage.again().await;
@@ -204,7 +224,7 @@ async fn dropped_after_the_read_back_the_letter_is_sent_once() {
 #[tokio::test(start_paused = true)]
 async fn dropped_after_the_letter_was_accepted_it_is_not_sent_again() {
     let mut stage = Stage::set(Scene::EndOfAPayer, "row-5-known").await;
-    stage.trap.set(Spring::Once(Step::FolderSynced, removal_letter_is_out));
+    stage.trap.set(Spring::Once(Step::FolderSynced, Arc::new(removal_letter_is_out)));
     assert!(stage.ends().await);
     let letters = stage.rig.subjects_to("ann");
     stage.again().await;

@@ -21,7 +21,7 @@ async fn cannot_be_written(scene: Scene, step: Step, fault: StepFault) {
     };
     let before = outside(&stage);
     stage.trap.set(Spring::Always(step, fault));
-    stage.begin();
+    stage.begin().await;
     for _ in 0..4 {
         stage.rig.minutes(30).await;
         if !stage.rig.is_running() {

@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex};
 use usher::ledger::Book;
 use usher::store::{Hook, Step, StepFault, Store, Which};
 
+/// Whether a book looks like that.
+pub type Looks = Arc<dyn Fn(&Book) -> bool + Send + Sync>;
+
 /// When it springs.
-#[derive(Clone, Copy)]
 pub enum Spring {
     /// Not at all.
     Never,
     /// At this step of the nth commit since it was set; the machine dies.
     Nth(Step, u32),
     /// At this step, once the book on the disk looks like that; it dies.
-    Once(Step, fn(&Book) -> bool),
+    Once(Step, Looks),
     /// At this step of every commit.
     Always(Step, StepFault),
 }
@@ -61,12 +63,12 @@ impl Trap {
 impl Inner {
     fn passes(&mut self, step: Step) -> Result<(), StepFault> {
         self.commits += u32::from(step == Step::BeforeTemp);
-        let fault = match self.spring {
-            Spring::Nth(at, nth) if at == step && self.commits == nth => StepFault::Die,
-            Spring::Once(at, looks) if at == step && book(&self.folder).is_some_and(|book| looks(&book)) => {
+        let fault = match &self.spring {
+            Spring::Nth(at, nth) if *at == step && self.commits == *nth => StepFault::Die,
+            Spring::Once(at, looks) if *at == step && book(&self.folder).is_some_and(|book| looks(&book)) => {
                 StepFault::Die
             }
-            Spring::Always(at, fault) if at == step => fault,
+            Spring::Always(at, fault) if *at == step => *fault,
             _ => return Ok(()),
         };
         self.sprung += 1;
