@@ -155,17 +155,12 @@ impl Config {
         self
     }
 
-    /// Settings that are understood but that this version does nothing about:
-    /// an operator who set one must not believe that it works.
+    /// A setting that is understood but that this version does nothing about:
+    /// an operator who set it must not believe that it works.
     fn note_what_is_not_acted_on(&mut self) {
-        let house = &self.house;
-        let set = [
-            ("ON_REFUND=end", house.on_refund == OnReversal::End),
-            ("ON_DISPUTE=end", house.on_dispute == OnReversal::End),
-            ("HEARTBEAT_URL", self.heartbeat_url.is_some()),
-        ];
-        let not_yet = set.iter().filter(|(_, set)| *set);
-        self.notes.extend(not_yet.map(|(name, _)| format!("{name} is set, but this version does not act on it yet")));
+        if self.heartbeat_url.is_some() {
+            self.notes.push("HEARTBEAT_URL is set, but this version does not act on it yet".into());
+        }
     }
 }
 

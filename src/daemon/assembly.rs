@@ -136,6 +136,8 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
         settle: TimeDelta::hours(i64::from(house.expiry_settle_hours)),
         expiry_warn_days: house.expiry_warn_days.iter().map(|days| i64::from(*days)).collect(),
         paused_collection_ends: house.paused_collection == config::PausedCollection::End,
+        refund_ends: house.on_refund == config::OnReversal::End,
+        dispute_ends: house.on_dispute == config::OnReversal::End,
         vip_names: house.vip_names.iter().map(|name| name.trim().to_lowercase()).collect(),
         admin_email: config.admin_email.clone(),
         removals_per_day_max: house.max_removals_per_day.map(|max| max as usize),

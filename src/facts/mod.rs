@@ -3,6 +3,7 @@
 //! Names follow the services' own words: shares and invites as plex.tv says,
 //! subscriptions and invoices as Stripe says, plays as Tautulli says.
 
+mod amount;
 mod identity;
 mod look;
 mod play;
@@ -10,6 +11,7 @@ mod reading;
 mod share;
 mod subscription;
 
+pub use amount::*;
 pub use identity::*;
 pub use look::*;
 pub use play::*;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CustomerId, Email, EventId, InvoiceId, Moment, PriceId, ProductId, StripeAccountId, SubscriptionId};
+use super::{
+    Amount, CustomerId, Email, EventId, InvoiceId, Moment, PriceId, ProductId, StripeAccountId, SubscriptionId,
+};
 
 /// A subscription's status, every one that Stripe documents.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -298,19 +300,37 @@ pub enum Stated {
     NotFound,
 }
 
-/// A refund or dispute.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Something that happened to money, as Stripe tells it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoneyMoment {
-    /// The event.
+    /// The event that made us look.
     pub event: EventId,
-    /// When.
+    /// When that was.
     pub at: Moment,
-    /// The event's type, e.g. `charge.refunded`.
-    pub kind: String,
+    /// What.
+    pub what: MoneyWhat,
     /// Whose, when known.
     pub customer: Option<CustomerId>,
-    /// The refund, dispute or charge it speaks of.
-    pub object: String,
+    /// For which subscription it was paid, when known.
+    pub subscription: Option<SubscriptionId>,
+    /// How much, when known.
+    pub amount: Option<Amount>,
+}
+
+/// The moments of money that no listing shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MoneyWhat {
+    /// Money was given back. `whole`: nothing of the charge is left;
+    /// `of_the_latest`: and it was for the newest paid invoice.
+    Refund { id: String, failed: bool, whole: bool, of_the_latest: bool },
+    /// The payer's bank claims it back; in Stripe's word for how that stands.
+    Dispute { id: String, status: String },
+    /// The payer's bank suspects fraud.
+    FraudWarning { id: String },
+    /// An invoice was given up.
+    Uncollectible { invoice: InvoiceId },
+    /// The payer's bank wants them to confirm this open invoice's payment.
+    ActionRequired { invoice: Invoice },
 }
 
 /// Which customers are known to exist at all.

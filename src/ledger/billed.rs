@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::NoticeKey;
+use super::{EndedBecause, NoticeKey};
 use crate::facts::{InvoiceId, Moment, PriceId, Subscription};
 
 /// A subscription and what we made of it.
@@ -36,6 +36,10 @@ pub struct Billed {
     /// was told anything, and is taken as it stands.
     #[serde(default)]
     pub heard: Option<Heard>,
+    /// Its payment was given back or claimed back, for which it is cancelled
+    /// (`ON_REFUND=end`, `ON_DISPUTE=end`).
+    #[serde(default)]
+    pub reversed: Option<Reversed>,
     /// Stripe answered 404 to its id: neither standing nor ended.
     pub vanished: Option<Moment>,
     /// It was running before the book began, and its payer was not found on
@@ -43,7 +47,24 @@ pub struct Billed {
     pub adopted: bool,
 }
 
+/// A payment that was given back or claimed back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversed {
+    /// Which of the two.
+    pub because: EndedBecause,
+    /// The refund's or dispute's id.
+    pub id: String,
+    /// When.
+    pub at: Moment,
+}
+
 impl Billed {
+    /// Neither unpaid nor reversed, for which we would have cancelled it.
+    #[must_use]
+    pub fn is_ended_by_stripe(&self) -> bool {
+        self.cut_off.is_none() && self.reversed.is_none()
+    }
+
     /// What it buys, in words.
     #[must_use]
     pub fn buys(&self) -> Option<String> {

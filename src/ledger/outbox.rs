@@ -152,6 +152,10 @@ pub enum EndedBecause {
     Operator,
     /// The time for which it was given is over.
     GrantOver,
+    /// The last payment was given back (`ON_REFUND=end`).
+    Refunded,
+    /// The payer's bank claims a payment back (`ON_DISPUTE=end`).
+    Disputed,
 }
 
 /// What became of the member's own letter, for the operator's.

@@ -75,6 +75,8 @@ fn text_and_html_say_the_same() {
         EndedBecause::NoSubscription,
         EndedBecause::Operator,
         EndedBecause::GrantOver,
+        EndedBecause::Refunded,
+        EndedBecause::Disputed,
     ] {
         dispatches.push(Dispatch { letter: Letter::AccessEnded { because }, ..sample_dispatch("welcome").unwrap() });
     }

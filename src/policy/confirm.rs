@@ -100,7 +100,8 @@ fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &M
         }
         Act::Cancel { subscription, when, idle_days: None } => {
             let known = book.members.get_mut(&member.id).filter(|known| known.blocked.is_none());
-            if let Some(billed) = known.and_then(|known| known.subscriptions.get_mut(subscription)) {
+            let billed = known.and_then(|known| known.subscriptions.get_mut(subscription));
+            if let Some(billed) = billed.filter(|billed| billed.reversed.is_none()) {
                 billed.cut_off = Some(now);
             }
             let how = match when {
@@ -164,7 +165,7 @@ fn ended(
     }
     let stated = match cause {
         EndCause::Lapsed { because, subscription, .. } => {
-            let said = |billed: &Billed| billed.now.ended_at.is_some() && billed.cut_off.is_none();
+            let said = |billed: &Billed| billed.now.ended_at.is_some() && billed.is_ended_by_stripe();
             let over = member.subscriptions.get(subscription).is_some_and(said);
             over || *because == EndedBecause::TrialEnded
         }

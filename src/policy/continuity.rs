@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::{Drop, World};
 use crate::facts::Moment;
-use crate::ledger::{Book, Peak, Population};
+use crate::ledger::{Book, Explained, Peak, Population};
 
 /// The largest count of so many days is what counts.
 const DAYS: i64 = 7;
@@ -43,9 +43,10 @@ fn expected(now: Moment, book: &Book, population: Population) -> u64 {
     let Some(peaks) = book.marks.populations.get(&population) else { return 0 };
     let Some(believed) = peaks.values().map(|peak| peak.at).max() else { return 0 };
     let end = if now - believed <= TimeDelta::days(DAYS) { now } else { believed };
-    let explained_since = |at: Moment| {
-        book.explained.iter().filter(|explained| explained.population == population && explained.at > at).count() as u64
-    };
+    // A count is as old as its reading's begin: what was explained in that very
+    // instant came after it.
+    let since = |at: Moment| move |explained: &&Explained| explained.population == population && explained.at >= at;
+    let explained_since = |at: Moment| book.explained.iter().filter(since(at)).count() as u64;
     peaks
         .values()
         .filter(|peak| end - peak.at <= TimeDelta::days(DAYS))

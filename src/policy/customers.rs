@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::{
-    Rules, World, paying,
+    Rules, World, moments, paying,
     prices::{self, Bought},
 };
 use crate::facts::{
-    AfterTrial, Billing, Catalogue, Customer, CustomerId, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated,
-    Status, Subscription, SubscriptionId, Whole,
+    AfterTrial, Billing, Catalogue, Customer, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated, Status,
+    Subscription, SubscriptionId, Whole,
 };
 use crate::ledger::{Billed, Book, Heard, Index, Letter, Owed, Payer, Population};
 use crate::member::MemberId;
@@ -63,7 +63,7 @@ pub fn fold_billing(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
         see_customer(book, index, customer);
     }
     tell_foreign(now, rules, book, foreign);
-    tell_moments(now, rules, book, billing);
+    moments::fold(now, rules, world, book, billing);
     book.cursor = billing.cursor.clone().or_else(|| book.cursor.take());
     book.adopted.entry(Source::Stripe).or_insert(now);
 }
@@ -143,6 +143,7 @@ fn see_subscription(
         cut_off: was.as_ref().and_then(|billed| billed.cut_off),
         promised_end: was.as_ref().and_then(|billed| billed.promised_end).filter(|_| !goes_on),
         heard: None,
+        reversed: was.as_ref().and_then(|billed| billed.reversed.clone()),
         vanished: None,
         adopted: was.as_ref().map_or(sub.created + CLOCKS_MAY_DIFFER < begun, |billed| billed.adopted),
     };
@@ -315,24 +316,6 @@ fn tell_foreign(now: Moment, rules: &Rules, book: &mut Book, foreign: usize) {
         what_to_do: "Nothing, if they belong to something else. Otherwise add their prices to the tiers file.".into(),
     };
     book.owe(Owed::to_operator(None, "foreign", letter), rules.ways, now);
-}
-
-fn tell_moments(now: Moment, rules: &Rules, book: &mut Book, billing: &Billing) {
-    for moment in &billing.moments {
-        let member = moment.customer.as_ref().and_then(|customer: &CustomerId| book.by_customer(customer));
-        let Some(member) = member else { continue };
-        let (id, name) = (member.id.clone(), member.name());
-        let letter = Letter::Attention {
-            title: format!("{}: {name}", moment.kind.replace(['.', '_'], " ")),
-            detail: format!(
-                "Stripe reports {} ({}) for {name} ({id}). Access is not changed by it.",
-                moment.kind, moment.object
-            ),
-            what_to_do: format!("Look at it in Stripe's dashboard. `usher why {id}` shows how they stand."),
-        };
-        book.note(&id, moment.at, format!("{} ({})", moment.kind, moment.object));
-        book.owe(Owed::to_operator(Some(&id), moment.event.0.clone(), letter), rules.ways, now);
-    }
 }
 
 /// Running subscriptions of ours, for continuity.

@@ -20,6 +20,7 @@ pub mod inactivity;
 pub mod letters;
 pub mod libraries;
 pub mod life;
+pub mod moments;
 mod news;
 pub mod offers;
 pub mod paying;

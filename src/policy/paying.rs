@@ -76,12 +76,13 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
             None => Stands::Unknown(format!("Stripe says {} is {} but not since when", sub.id, sub.status.word())),
             Some(ended) => {
                 let failed = sub.ended_by_failed_payment || billed.cut_off.is_some();
-                let because = match failed {
-                    true => EndedBecause::PaymentFailed,
-                    false if ended_with_the_trial(sub, ended) => EndedBecause::TrialEnded,
-                    false => EndedBecause::Canceled,
+                let because = match (&billed.reversed, failed) {
+                    (_, true) => EndedBecause::PaymentFailed,
+                    (Some(reversed), false) => reversed.because,
+                    (None, false) if ended_with_the_trial(sub, ended) => EndedBecause::TrialEnded,
+                    (None, false) => EndedBecause::Canceled,
                 };
-                over(now, rules, member, billed, ended, because, billed.cut_off.is_none())
+                over(now, rules, member, billed, ended, because, billed.is_ended_by_stripe())
             }
         },
         // Never paid: it gave nothing, so there is nothing to settle.

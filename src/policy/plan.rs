@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     Scene, afterwards,
     inactivity::{self, Idle},
-    paying, pending, pruning,
+    moments, paying, pending, pruning,
     reasons::{self, Standing},
     sharing, undo, unmanaged, who,
 };
@@ -153,6 +153,7 @@ pub fn plan(scene: Scene<'_>) -> Plan {
         }
         plan.problems.extend(undo::charged_and_revoked(member));
         plan.proposals.extend(cut_off(scene, member, &standing));
+        plan.proposals.extend(moments::propose(scene, member));
         plan.proposals.extend(afterwards::forget(scene, member));
         plan.proposals.extend(afterwards::unfriend(scene, member, &standing));
         plan.proposals.extend(undo::cancel_for_revoke(scene, member));
@@ -183,6 +184,8 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
                 EndedBecause::NoSubscription => "is missing",
                 EndedBecause::Operator => "was ended by you",
                 EndedBecause::GrantOver => "is over",
+                EndedBecause::Refunded => "was cancelled because its payment was refunded",
+                EndedBecause::Disputed => "was cancelled because its payment was disputed",
             };
             let due = ended.map_or(*at, |ended| ended.due);
             let words =

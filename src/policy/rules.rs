@@ -28,6 +28,10 @@ pub struct Rules {
     pub expiry_warn_days: Vec<i64>,
     /// `PAUSED_COLLECTION=end`.
     pub paused_collection_ends: bool,
+    /// `ON_REFUND=end`.
+    pub refund_ends: bool,
+    /// `ON_DISPUTE=end`.
+    pub dispute_ends: bool,
     /// `VIP_NAMES`, lower-cased.
     pub vip_names: Vec<String>,
     /// `ADMIN_EMAIL`: protected.
@@ -266,6 +270,8 @@ mod tests {
             settle: TimeDelta::hours(24),
             expiry_warn_days: vec![7, 3],
             paused_collection_ends: false,
+            refund_ends: false,
+            dispute_ends: false,
             vip_names: Vec::new(),
             admin_email: None,
             removals_per_day_max: None,

@@ -78,7 +78,13 @@ pub fn remember(scene: Scene<'_>, member: &Member) -> Option<Proposal> {
 
 /// What Stripe would still take money for.
 pub fn charging(member: &Member) -> impl Iterator<Item = &Billed> {
-    member.subscriptions.values().filter(|billed| billed.vanished.is_none() && billed.now.status.is_charging())
+    member.subscriptions.values().filter(|billed| is_charged(billed))
+}
+
+/// Stripe would still take money for this one.
+#[must_use]
+pub fn is_charged(billed: &Billed) -> bool {
+    billed.vanished.is_none() && billed.now.status.is_charging()
 }
 
 /// Revoked: nobody is ended while Stripe still charges them (RULES R4).

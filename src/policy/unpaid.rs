@@ -5,7 +5,7 @@
 use chrono::TimeDelta;
 
 use super::{Rules, letters::fate, life, paying};
-use crate::facts::{Invoice, InvoiceId, Moment, Status, SubscriptionId};
+use crate::facts::{Amount, Invoice, InvoiceId, Moment, Status, SubscriptionId};
 use crate::ledger::{Billed, Book, Delivery, Letter, Member, Owed, UnpaidSpell};
 use crate::member::MemberId;
 
@@ -127,15 +127,7 @@ fn is_the_same_spell(spell: &UnpaidSpell, billed: &Billed) -> bool {
     spell.subscription == billed.now.id && spell.invoice.as_ref().is_none_or(spoken_of)
 }
 
-/// `1234 usd` → `12.34 USD`; zero-decimal currencies as they are.
+/// As people write it.
 fn amount(invoice: &Invoice) -> String {
-    const ZERO_DECIMAL: [&str; 16] = [
-        "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf",
-    ];
-    let currency = invoice.currency.to_lowercase();
-    let shown = currency.to_uppercase();
-    if ZERO_DECIMAL.contains(&currency.as_str()) {
-        return format!("{} {shown}", invoice.amount_due);
-    }
-    format!("{}.{:02} {shown}", invoice.amount_due / 100, invoice.amount_due.abs() % 100)
+    Amount { minor: invoice.amount_due, currency: invoice.currency.clone() }.to_string()
 }

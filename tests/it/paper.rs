@@ -221,6 +221,7 @@ impl Paper {
             cut_off: None,
             promised_end: None,
             heard: None,
+            reversed: None,
             vanished: None,
             adopted: false,
         };
@@ -300,6 +301,8 @@ fn rules() -> Rules {
         settle: TimeDelta::hours(24),
         expiry_warn_days: vec![7, 3],
         paused_collection_ends: false,
+        refund_ends: false,
+        dispute_ends: false,
         vip_names: Vec::new(),
         admin_email: Email::parse("operator@example.com"),
         removals_per_day_max: None,

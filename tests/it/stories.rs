@@ -17,6 +17,7 @@ mod letters;
 mod libraries;
 mod life;
 mod links;
+mod moments;
 mod money;
 mod outages;
 mod plan;

@@ -283,6 +283,20 @@ impl Stripe {
         })
     }
 
+    /// Gives back all of what was charged for an invoice; the refund's id.
+    pub fn refund_of(&self, invoice: &str) -> Option<String> {
+        self.act(|account, at| {
+            let charge = account.charges.iter_mut().find(|charge| charge.invoice == invoice)?;
+            let mut claim = claim_of(charge, at, "succeeded", "requested_by_customer");
+            charge.refunded = charge.amount;
+            claim.id = account.id("re");
+            account.refunds.push(claim.clone());
+            account.tell(at, "charge.refunded", &claim.charge);
+            account.tell(at, "refund.created", &claim.id);
+            Some(claim.id)
+        })
+    }
+
     /// The last charge is disputed; the dispute's id. Cancels nothing by itself.
     pub fn dispute(&self, sub: &str) -> Option<String> {
         self.act(|account, at| {
@@ -304,6 +318,30 @@ impl Stripe {
                 claim.status = status.to_owned();
             }
             account.tell(at, "charge.dispute.closed", dispute);
+        });
+    }
+
+    /// The payer's bank suspects fraud in the last charge; the warning's id.
+    pub fn fraud_warning(&self, sub: &str) -> Option<String> {
+        self.act(|account, at| {
+            let mut claim = last_charge(account, sub, at, "", "misc")?;
+            claim.id = account.id("issfr");
+            account.fraud_warnings.push(claim.clone());
+            account.tell(at, "radar.early_fraud_warning.created", &claim.id);
+            Some(claim.id)
+        })
+    }
+
+    /// The operator gives up on the open invoices of a subscription.
+    pub fn mark_uncollectible(&self, sub: &str) {
+        self.act(|account, at| {
+            for invoice in account.invoices_of(sub, "open") {
+                account.change_invoice(&invoice, |i| {
+                    i.status = "uncollectible";
+                    i.next_payment_attempt = None;
+                });
+                account.tell(at, "invoice.marked_uncollectible", &invoice);
+            }
         });
     }
 
@@ -360,7 +398,12 @@ fn begin(account: &mut Account, at: i64, sub: &str) {
 fn last_charge(account: &Account, sub: &str, at: i64, status: &str, reason: &str) -> Option<Claim> {
     let of_sub = |invoice: &str| account.invoices.iter().any(|i| i.id == invoice && i.subscription == sub);
     let charge = account.charges.iter().rev().find(|charge| of_sub(&charge.invoice))?;
-    Some(Claim {
+    Some(claim_of(charge, at, status, reason))
+}
+
+/// What is left of a charge, claimed or given back.
+fn claim_of(charge: &records::Charge, at: i64, status: &str, reason: &str) -> Claim {
+    Claim {
         id: String::new(),
         charge: charge.id.clone(),
         payment_intent: charge.payment_intent.clone(),
@@ -369,5 +412,5 @@ fn last_charge(account: &Account, sub: &str, at: i64, status: &str, reason: &str
         created: at,
         status: status.to_owned(),
         reason: Some(reason.to_owned()),
-    })
+    }
 }

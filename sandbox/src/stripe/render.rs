@@ -27,6 +27,7 @@ pub(super) fn object(account: &Account, shape: Shape, id: &str) -> Option<Value>
         "pi" => account.charges.iter().find(|o| o.payment_intent == id).map(|o| payment_intent(account, shape, o)),
         "re" => account.refunds.iter().find(|o| o.id == id).map(refund),
         "dp" => account.disputes.iter().find(|o| o.id == id).map(|o| dispute(account, o)),
+        "issfr" => account.fraud_warnings.iter().find(|o| o.id == id).map(|o| fraud_warning(account, o)),
         "cs" => account.sessions.iter().find(|o| o.id == id).map(|o| session(account, o)),
         "evt" => account.events.iter().find(|o| o.id == id).map(|o| o.body.clone()),
         _ => None,
@@ -261,6 +262,14 @@ pub(super) fn dispute(account: &Account, claim: &Claim) -> Value {
         "payment_intent": claim.payment_intent, "currency": claim.currency, "created": claim.created,
         "status": claim.status, "reason": claim.reason, "livemode": account.is_live(), "metadata": {},
         "is_charge_refundable": false
+    })
+}
+
+fn fraud_warning(account: &Account, claim: &Claim) -> Value {
+    json!({
+        "id": claim.id, "object": "radar.early_fraud_warning", "actionable": true, "charge": claim.charge,
+        "payment_intent": claim.payment_intent, "created": claim.created, "fraud_type": claim.reason,
+        "livemode": account.is_live()
     })
 }
 

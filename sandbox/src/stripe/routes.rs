@@ -120,6 +120,7 @@ impl Account {
                 "charge" => "ch_",
                 "refund" => "re_",
                 "dispute" => "dp_",
+                "radar.early_fraud_warning" => "issfr_",
                 "payment_intent" => "pi_",
                 "checkout.session" => "cs_",
                 _ => "evt_",
@@ -152,6 +153,7 @@ impl Account {
                 claims(&query, &mut paging, "/v1/disputes", &self.disputes, &show)
             }
             ["v1", "disputes", id] => single("dispute", id),
+            ["v1", "radar", "early_fraud_warnings", id] => single("radar.early_fraud_warning", id),
             ["v1", "invoice_payments"] => self.invoice_payments(&query, &mut paging),
             ["v1", "webhook_endpoints"] => self.webhook_endpoints(&query, &mut paging),
             ["v1", "checkout", "sessions", id] => single("checkout.session", id),

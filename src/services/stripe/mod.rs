@@ -7,6 +7,7 @@
 //!
 //! Known races: what is created while pages are read isn't in them.
 
+mod moments;
 mod read;
 mod rows;
 mod write;

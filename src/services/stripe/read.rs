@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{Stripe, rows};
 use crate::{
     facts::{
-        Billing, Catalogue, Customer, CustomerId, CustomerLook, EventId, Invoice, Moment, MoneyMoment, PriceId,
-        ProductId, Stated, Status, StripeAccountId, Subscription, SubscriptionId,
+        Billing, Catalogue, Customer, CustomerId, CustomerLook, EventId, Invoice, Moment, PriceId, ProductId, Stated,
+        Status, StripeAccountId, Subscription, SubscriptionId,
     },
     services::{failure::Failure, http::segment, loose::text},
 };
@@ -21,8 +21,8 @@ const STATED_MAX: usize = 50;
 const ACTION_REQUIRED: &str = "invoice.payment_action_required";
 
 /// One reading: what it has met so far.
-struct Reading<'a> {
-    stripe: &'a Stripe,
+pub(super) struct Reading<'a> {
+    pub(super) stripe: &'a Stripe,
     fits: bool,
     customers: BTreeMap<CustomerId, Customer>,
 }
@@ -118,7 +118,7 @@ impl<'a> Reading<'a> {
         Ok(rows)
     }
 
-    fn met(&mut self, row: &Value) {
+    pub(super) fn met(&mut self, row: &Value) {
         self.fits &= rows::fits(row, self.stripe.key_livemode());
     }
 
@@ -290,43 +290,6 @@ impl<'a> Reading<'a> {
         }
         Ok(Some(catalogue))
     }
-
-    /// Refunds and disputes since `cursor`, oldest first, and the next cursor.
-    async fn moments(&mut self, cursor: Option<&EventId>) -> Result<(Vec<MoneyMoment>, Option<EventId>), Failure> {
-        let path = "/v1/events";
-        let Some(since) = cursor else {
-            let newest = unless_denied(self.stripe.page(path, &vec![("limit", "1")]).await)?;
-            let id = newest.and_then(|(rows, _)| rows.first().and_then(|row| text(&row["id"])));
-            return Ok((Vec::new(), id.map(EventId)));
-        };
-        // All types: a cursor must stay younger than the 30 days of Stripe's
-        // memory even when no refund comes for months.
-        let rows = match self.stripe.list_since(path, since.as_str()).await {
-            Ok(rows) => rows,
-            Err(failure) if matches!(failure.status, Some(400 | 404)) => {
-                // The cursor is forgotten: everything that Stripe remembers.
-                match unless_denied(self.stripe.list(path, &vec![]).await)? {
-                    Some(rows) => rows,
-                    None => return Ok((Vec::new(), cursor.cloned())),
-                }
-            }
-            Err(failure) if failure.status == Some(403) => return Ok((Vec::new(), cursor.cloned())),
-            Err(failure) => return Err(failure),
-        };
-        let next = rows.first().and_then(|row| text(&row["id"])).map(EventId).or_else(|| cursor.cloned());
-        let mut moments = Vec::new();
-        for row in rows.iter().rev() {
-            let Some((mut moment, charge)) = rows::money_moment(row) else { continue };
-            self.met(row);
-            if let Some(charge) = charge {
-                let path = format!("/v1/charges/{}", segment(&charge));
-                let charge = unless_denied(self.stripe.get(&path, &vec![]).await)?;
-                moment.customer = charge.and_then(|(_, value)| rows::reference(&value["customer"])).map(CustomerId);
-            }
-            moments.push(moment);
-        }
-        Ok((moments, next))
-    }
 }
 
 /// The statuses whose start only an open invoice tells.
@@ -335,7 +298,7 @@ fn needs_invoices(subscription: &Subscription) -> bool {
 }
 
 /// 403 and 404: the key may not read it, or it isn't there. Not known.
-fn unless_denied<T>(outcome: Result<T, Failure>) -> Result<Option<T>, Failure> {
+pub(super) fn unless_denied<T>(outcome: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match outcome {
         Ok(value) => Ok(Some(value)),
         Err(failure) if matches!(failure.status, Some(403 | 404)) => Ok(None),

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::{
     facts::{
-        AfterTrial, Customer, CustomerId, Email, EventId, Invoice, InvoiceId, Item, Moment, MoneyMoment, PriceId,
-        Product, ProductId, Status, Subscription, SubscriptionId,
+        AfterTrial, Customer, CustomerId, Email, Invoice, InvoiceId, Item, Moment, PriceId, Product, ProductId, Status,
+        Subscription, SubscriptionId,
     },
     services::loose::{flag, int, list, moment, text},
 };
@@ -148,28 +148,6 @@ pub fn product(row: &Value) -> Option<(ProductId, Product)> {
         .collect();
     let name = text(&row["name"]).unwrap_or_default();
     Some((ProductId(text(&row["id"])?), Product { name, active: flag(&row["active"]).unwrap_or(true), metadata }))
-}
-
-/// Moments that no listing shows.
-const MONEY: [&str; 5] = [
-    "charge.refunded",
-    "charge.dispute.created",
-    "charge.dispute.closed",
-    "charge.dispute.funds_withdrawn",
-    "charge.dispute.funds_reinstated",
-];
-
-/// A refund or dispute, and for a dispute the charge whose customer it is
-/// about. `None` for any other event.
-pub fn money_moment(row: &Value) -> Option<(MoneyMoment, Option<String>)> {
-    let kind = text(&row["type"]).filter(|kind| MONEY.contains(&kind.as_str()))?;
-    let object = &row["data"]["object"];
-    let customer = reference(&object["customer"]).map(CustomerId);
-    // Before 2022 a charge carried its refunds, newest first.
-    let of = text(&object["refunds"]["data"][0]["id"]).or_else(|| text(&object["id"]))?;
-    let charge = if customer.is_none() { reference(&object["charge"]) } else { None };
-    let event = EventId(text(&row["id"])?);
-    Some((MoneyMoment { event, at: moment(&row["created"])?, kind, customer, object: of }, charge))
 }
 
 /// Whether `row`, and the customer inside it, are of the key's mode. Objects

@@ -62,6 +62,8 @@ pub fn rules() -> Rules {
         settle: TimeDelta::hours(24),
         expiry_warn_days: vec![7, 3],
         paused_collection_ends: false,
+        refund_ends: false,
+        dispute_ends: false,
         vip_names: Vec::new(),
         admin_email: None,
         removals_per_day_max: None,

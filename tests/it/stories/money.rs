@@ -183,16 +183,3 @@ async fn paused_collection_keeps_access_unless_the_operator_said_otherwise() {
     assert_eq!(rig.plex.deletions().len(), 0);
     all_is_well(&rig);
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_refund_is_told_once_and_ends_nothing() {
-    let mut rig = Rig::new("refund").await;
-    unhurried(&mut rig, 1);
-    rig.open().await;
-    let (ann, sub) = ann_pays_with_another_address(&rig).await;
-    rig.stripe.refund(&sub, None).expect("a charge");
-    rig.days(3).await;
-    assert!(rig.plex.has_access(ann));
-    assert_eq!(heard(&rig, "refund"), 1, "{:?}", rig.operator_subjects());
-    all_is_well(&rig);
-}

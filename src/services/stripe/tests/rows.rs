@@ -72,19 +72,6 @@ fn invoices_name_their_subscription_in_both_shapes() {
 }
 
 #[test]
-fn refunds_and_disputes_are_moments_and_nothing_else() {
-    let event =
-        |kind: &str, object: Value| json!({"id":"evt_A","type":kind,"created":1700000000,"data":{"object":object}});
-    let refund = event("charge.refunded", json!({"id":"ch_A","customer":"cus_A"}));
-    let (moment, charge) = money_moment(&refund).unwrap();
-    assert_eq!((moment.customer, moment.object.as_str(), charge), (Some(CustomerId::from("cus_A")), "ch_A", None));
-    let dispute = event("charge.dispute.created", json!({"id":"dp_A","charge":"ch_B"}));
-    let (moment, charge) = money_moment(&dispute).unwrap();
-    assert_eq!((moment.customer, moment.object.as_str(), charge.as_deref()), (None, "dp_A", Some("ch_B")));
-    assert_eq!(money_moment(&event("invoice.paid", json!({"id":"in_A"}))), None);
-}
-
-#[test]
 fn the_mode_is_looked_at_in_the_object_and_its_customer() {
     let row = json!({"livemode":true,"customer":{"livemode":false}});
     assert!(!fits(&row, true) && !fits(&row, false));
