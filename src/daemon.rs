@@ -132,7 +132,7 @@ async fn start(
 
     let with = |part| !options.without.contains(&part);
     let couriers = assembly::couriers(&config, &services, &post, &mut tasks, with(Part::Courier))?;
-    open_doors(&config, &clock, Desk { asks, view, hints }, &mut tasks).await?;
+    open_doors(&config, &clock, &services, Desk { asks, view, hints }, &mut tasks).await?;
     let reach = act::Reach {
         plex: services.plex.clone(),
         stripe: services.stripe.clone(),
@@ -235,6 +235,7 @@ fn spawn_billing(
 async fn open_doors(
     config: &Config,
     clock: &Clock,
+    services: &Services,
     desk: Desk,
     tasks: &mut JoinSet<Result<(), Trouble>>,
 ) -> Result<(), Trouble> {
@@ -257,12 +258,13 @@ async fn open_doors(
         secrets: config.stripe.as_ref().map(|stripe| stripe.webhook_secrets.clone()).unwrap_or_default(),
         livemode: config.stripe.as_ref().map(|stripe| stripe.livemode),
     });
-    let public_door = PublicDoor { webhook, tally: tally.clone(), desk: desk.clone(), clock: clock.clone() };
+    let lobby = assembly::lobby(config, clock, services, &desk)?;
+    let public_door = PublicDoor { webhook, tally: tally.clone(), desk: desk.clone(), lobby, clock: clock.clone() };
     let admin_door = AdminDoor { tokens, tally, desk, clock: clock.clone() };
     tasks.spawn(async move {
         let answer = move |asked| {
             let door = public_door.clone();
-            async move { door.answer(&asked) }
+            async move { door.answer(&asked).await }
         };
         let _: () = door::serve(public, answer, door::Limits::default(), std::future::pending()).await;
         ended(())

@@ -66,6 +66,7 @@ pub mod limits;
 pub mod loops;
 pub mod member;
 pub mod policy;
+pub mod portal;
 pub mod reports;
 pub mod secret;
 pub mod services;

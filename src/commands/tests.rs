@@ -37,7 +37,7 @@ async fn a_running_daemon(dir: &std::path::Path, House { public, admin, .. }: Ho
     };
     let public = move |asked| {
         let public = public.clone();
-        async move { public.answer(&asked) }
+        async move { public.answer(&asked).await }
     };
     tokio::spawn(serve(one, public, Limits::default(), std::future::pending()));
     tokio::spawn(serve(other, admin, Limits::default(), std::future::pending()));

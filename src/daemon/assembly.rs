@@ -9,12 +9,15 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::door::{Lobby, Pages, Strangers, Till};
+use crate::engine::desk::Desk;
 use crate::engine::{Couriers, LiveBook, mailbox};
 use crate::facts::{Moment, Source};
 use crate::ledger::{Book, Ways};
 use crate::letters::{Brand, Renderer};
 use crate::loops::courier::{DiscordRoute, MailRoute};
 use crate::policy::{Rules, Tiers};
+use crate::portal::PortalKey;
 use crate::secret::Secret;
 use crate::services::{
     discord::Discord, http::Http, plex::Plex, smtp, smtp::Smtp, stripe::Stripe, tautulli::Tautulli, tls,
@@ -180,6 +183,40 @@ pub(super) fn mail_domain(config: &Config) -> String {
         .map_or_else(|| "usher.invalid".to_owned(), |(_, domain)| domain.to_owned())
 }
 
+fn brand(config: &Config) -> Brand {
+    let color = config.brand.color.map_or_else(String::new, |color| format!("#{color:06x}"));
+    Brand {
+        name: config.brand.name.clone().unwrap_or_else(|| "Plex".into()),
+        color,
+        support_link: config.brand.support_link.clone(),
+        public_url: config.brand.public_url.clone(),
+    }
+}
+
+fn portal_key(config: &Config) -> Result<PortalKey, StoreError> {
+    store::portal_key(&config.state_dir).map(PortalKey::new)
+}
+
+/// The public pages.
+pub(super) fn lobby(config: &Config, clock: &Clock, services: &Services, desk: &Desk) -> Result<Lobby, Trouble> {
+    let proxies = config.door.trusted_proxies.clone();
+    let trusted = move |address| proxies.iter().any(|network| network.contains(address));
+    let till = services.stripe.clone().map(|stripe| Till {
+        stripe,
+        public_url: config.brand.public_url.clone(),
+        live: config.live(),
+        mails: config.smtp.is_some(),
+    });
+    Ok(Lobby {
+        pages: Arc::new(Pages::new(&brand(config)).map_err(Trouble::Config)?),
+        strangers: Strangers::new(Arc::new(trusted)),
+        till,
+        portal: portal_key(config)?,
+        desk: desk.clone(),
+        clock: clock.clone(),
+    })
+}
+
 /// The ways out that are configured, each with its own courier.
 pub(super) fn couriers(
     config: &Config,
@@ -191,16 +228,10 @@ pub(super) fn couriers(
     if !with {
         return Ok(Couriers::new());
     }
-    let color = config.brand.color.map_or_else(String::new, |color| format!("#{color:06x}"));
-    let brand = Brand {
-        name: config.brand.name.clone().unwrap_or_else(|| "Plex".into()),
-        color,
-        support_link: config.brand.support_link.clone(),
-        public_url: config.brand.public_url.clone(),
-    };
     let own = config.own_templates().map_err(Trouble::Config)?;
     let renderer =
-        Arc::new(Renderer::new(brand, &own).map_err(|error| Trouble::Config(format!("TEMPLATES_DIR: {error}")))?);
+        Renderer::new(brand(config), &own).map_err(|error| Trouble::Config(format!("TEMPLATES_DIR: {error}")))?;
+    let renderer = Arc::new(renderer.signing_with(portal_key(config)?));
     let mail = match &config.smtp {
         None => None,
         Some(settings) => Some(MailRoute {

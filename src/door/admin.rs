@@ -4,23 +4,18 @@
 //! constant time; the reading token changes nothing. Nobody waits longer than
 //! ten seconds.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
-use tokio::sync::oneshot;
 
 use super::health;
 use super::reply::{Asked, Reply, error, json, not_found, query_value, wrong_method};
 use super::webhook::Tally;
 use crate::clock::Clock;
-use crate::engine::desk::{Desk, Wish};
+use crate::engine::desk::{Desk, Unanswered, Wish};
 use crate::reports::Question;
 use crate::secret::Secret;
-
-/// For the engine to answer an ask. It answers within milliseconds, or it is
-/// busy with the disk.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who may come in.
 #[derive(Debug, Clone)]
@@ -119,21 +114,15 @@ impl AdminDoor {
             Ok(ask) => ask,
             Err(why) => return bad(&format!("this is not an ask: {why}")),
         };
-        let (answer, answered) = oneshot::channel();
-        let round = async {
-            // Closed: the engine is on its way out.
-            self.desk.asks.send((ask, answer)).await.ok()?;
-            answered.await.ok()
-        };
-        match tokio::time::timeout(ANSWER_TIMEOUT, round).await {
-            Ok(Some(Ok(page))) => json(StatusCode::OK, &page),
-            Ok(Some(Err(sentence))) => error(StatusCode::CONFLICT, "refused", &sentence),
-            Ok(None) => error(
+        match self.desk.ask(ask).await {
+            Ok(Ok(page)) => json(StatusCode::OK, &page),
+            Ok(Err(sentence)) => error(StatusCode::CONFLICT, "refused", &sentence),
+            Err(Unanswered::Stopping) => error(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "stopping",
                 "Usher is stopping; ask again when it runs, to be sure",
             ),
-            Err(_) => error(
+            Err(Unanswered::Late) => error(
                 StatusCode::GATEWAY_TIMEOUT,
                 "late",
                 "no answer within 10 seconds; it may still be done: look with `usher holds`",

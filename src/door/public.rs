@@ -5,12 +5,13 @@ use std::sync::Arc;
 use hyper::Method;
 
 use super::health;
-use super::reply::{Asked, Reply, not_found, wrong_method};
+use super::lobby::Lobby;
+use super::reply::{Asked, Reply, wrong_method};
 use super::webhook::{self, Tally, WebhookSettings};
 use crate::clock::Clock;
 use crate::engine::desk::Desk;
 
-/// Webhook and health. Cheap to clone.
+/// Webhook, health and the pages. Cheap to clone.
 #[derive(Clone)]
 pub struct PublicDoor {
     /// How webhooks are checked.
@@ -19,13 +20,16 @@ pub struct PublicDoor {
     pub tally: Arc<Tally>,
     /// The way to the engine.
     pub desk: Desk,
+    /// The pages.
+    pub lobby: Lobby,
     /// The time.
     pub clock: Clock,
 }
 
 impl PublicDoor {
-    /// Answers without waiting for anybody.
-    pub fn answer(&self, asked: &Asked) -> Reply {
+    /// Answers; the signed webhook and health without waiting for anybody, and
+    /// without any limit.
+    pub async fn answer(&self, asked: &Asked) -> Reply {
         let now = self.clock.now();
         let reads = matches!(asked.method, Method::GET | Method::HEAD);
         match asked.path.as_str() {
@@ -36,7 +40,7 @@ impl PublicDoor {
             "/health" if reads => health::health(now, self.desk.view.borrow().as_ref(), &self.tally),
             "/ready" if reads => health::ready(self.desk.view.borrow().as_ref()),
             "/health" | "/ready" => wrong_method("GET"),
-            _ => not_found(),
+            _ => self.lobby.answer(asked).await,
         }
     }
 }

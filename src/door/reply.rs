@@ -88,7 +88,17 @@ pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
     })
 }
 
-fn percent_decoded(text: &str) -> String {
+/// The value of `name` in a form's body, decoded and trimmed; empty when it
+/// isn't there or the body wasn't taken.
+#[must_use]
+pub fn form_value(asked: &Asked, name: &str) -> String {
+    let body = asked.body.as_ref().map(|body| String::from_utf8_lossy(body).into_owned());
+    query_value(body.ok().as_deref(), name).map(|value| value.trim().to_owned()).unwrap_or_default()
+}
+
+/// Undoes percent-encoding; what isn't valid stays as it was.
+#[must_use]
+pub fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -11,8 +11,10 @@ use tokio::{
 
 use super::*;
 use crate::clock::Clock;
-use crate::engine::desk::{Accept, Answer, Ask, Desk, Health, Hint, View, Wish};
+use crate::engine::desk::{Accept, Answer, Ask, Desk, Doors, Front, Health, Hint, View, Wish};
 use crate::facts::Moment;
+use crate::letters::Brand;
+use crate::portal::PortalKey;
 use crate::reports::{Page, Question};
 use crate::secret::Secret;
 
@@ -21,8 +23,9 @@ const SECRET: &str = "whsec_test";
 const CHANGE: &str = "change-token-0123456789";
 const READ: &str = "read-token-0123456789";
 
-struct Glass {
-    healthy: bool,
+pub(crate) struct Glass {
+    pub(crate) healthy: bool,
+    pub(crate) front: Front,
 }
 
 impl View for Glass {
@@ -42,6 +45,9 @@ impl View for Glass {
     fn ready(&self) -> bool {
         self.healthy
     }
+    fn front(&self, _now: Moment) -> Front {
+        self.front.clone()
+    }
     fn answer(&self, question: &Question, _now: Moment) -> Result<Page, String> {
         match question {
             Question::Why { who } if who == "nobody@b.example" => Err("nobody is called so".into()),
@@ -56,13 +62,18 @@ pub(crate) struct House {
     pub(crate) public: PublicDoor,
     pub(crate) admin: AdminDoor,
     hints: mpsc::Receiver<Hint>,
-    asks: Asks,
+    pub(crate) asks: Asks,
     // Closing it would not hurt, but a view that changes is what it is for.
     _view: watch::Sender<Arc<dyn View>>,
 }
 
 pub(crate) fn house(healthy: bool, secrets: &[&str]) -> House {
-    let glass: Arc<dyn View> = Arc::new(Glass { healthy });
+    let front = Front { doors: Doors::NotNow, tiers: Vec::new(), has_codes: false };
+    furnished(Glass { healthy, front }, secrets, None)
+}
+
+pub(crate) fn furnished(glass: Glass, secrets: &[&str], till: Option<Till>) -> House {
+    let glass: Arc<dyn View> = Arc::new(glass);
     let (asks, asks_in) = mpsc::channel(4);
     let (hints, hints_in) = mpsc::channel(2);
     let (view_out, view) = watch::channel(glass);
@@ -71,9 +82,23 @@ pub(crate) fn house(healthy: bool, secrets: &[&str]) -> House {
     let tally = Arc::new(Tally::default());
     let secrets = secrets.iter().copied().map(Secret::new).collect();
     let webhook = Arc::new(WebhookSettings { secrets, livemode: Some(false) });
+    let brand = Brand {
+        name: "Attic <Cinema>".into(),
+        color: "#3b5b92".into(),
+        support_link: Some("https://help.example.com/".into()),
+        public_url: till.as_ref().and_then(|till| till.public_url.clone()),
+    };
+    let lobby = Lobby {
+        pages: Arc::new(Pages::new(&brand).unwrap()),
+        strangers: Strangers::new(Arc::new(|_| false)),
+        till,
+        portal: PortalKey::new(Secret::new("portal")),
+        desk: desk.clone(),
+        clock: clock.clone(),
+    };
     let tokens = Arc::new(AdminTokens { change: Secret::new(CHANGE), read: Secret::new(READ) });
     House {
-        public: PublicDoor { webhook, tally: Arc::clone(&tally), desk: desk.clone(), clock: clock.clone() },
+        public: PublicDoor { webhook, tally: Arc::clone(&tally), desk: desk.clone(), lobby, clock: clock.clone() },
         admin: AdminDoor { tokens, tally, desk, clock },
         hints: hints_in,
         asks: asks_in,
@@ -81,7 +106,7 @@ pub(crate) fn house(healthy: bool, secrets: &[&str]) -> House {
     }
 }
 
-fn asked(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Asked {
+pub(crate) fn asked(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Asked {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query.to_owned())));
     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
     let body = Ok(hyper::body::Bytes::copy_from_slice(body.as_bytes()));
@@ -96,9 +121,10 @@ fn signed(body: &str) -> String {
     format!("t={NOW},v1={hex}")
 }
 
-fn webhook(house: &House, body: &str) -> u16 {
+async fn webhook(house: &House, body: &str) -> u16 {
     let signature = signed(body);
-    house.public.answer(&asked("POST", "/webhook/stripe", &[("stripe-signature", &signature)], body)).status().as_u16()
+    let asked = asked("POST", "/webhook/stripe", &[("stripe-signature", &signature)], body);
+    house.public.answer(&asked).await.status().as_u16()
 }
 
 async fn body_of(reply: Reply) -> serde_json::Value {
@@ -106,8 +132,8 @@ async fn body_of(reply: Reply) -> serde_json::Value {
     serde_json::from_slice(&reply.into_body().collect().await.unwrap().to_bytes()).unwrap_or_default()
 }
 
-#[test]
-fn a_signed_webhook_leaves_a_hint_whom_to_look_at() {
+#[tokio::test]
+async fn a_signed_webhook_leaves_a_hint_whom_to_look_at() {
     let customer = |id: &str| Some(Hint::Customer(id.into()));
     for (body, expected) in [
         (r#"{"type":"invoice.paid","data":{"object":{"object":"invoice","customer":"cus_A"}}}"#, customer("cus_A")),
@@ -119,7 +145,7 @@ fn a_signed_webhook_leaves_a_hint_whom_to_look_at() {
         (r#"{"object":"v2.core.event","type":"x"}"#, None),
     ] {
         let mut house = house(true, &[SECRET]);
-        assert_eq!(webhook(&house, body), 200, "{body}");
+        assert_eq!(webhook(&house, body).await, 200, "{body}");
         assert_eq!(house.hints.try_recv().ok(), expected, "{body}");
         assert_eq!(house.public.tally.accepted(), 1);
     }
@@ -129,15 +155,15 @@ fn a_signed_webhook_leaves_a_hint_whom_to_look_at() {
 async fn refused_webhooks_get_400_no_word_and_a_count() {
     let body = r#"{"type":"invoice.paid","livemode":true}"#;
     let mut house = house(true, &[SECRET]);
-    assert_eq!(webhook(&house, body), 400, "a live event for a test key");
-    assert_eq!(webhook(&house, "[1]"), 400, "signed, but no event");
+    assert_eq!(webhook(&house, body).await, 400, "a live event for a test key");
+    assert_eq!(webhook(&house, "[1]").await, 400, "signed, but no event");
     let forged = asked("POST", "/webhook/stripe", &[("stripe-signature", &signed("other"))], body);
-    let reply = house.public.answer(&forged);
+    let reply = house.public.answer(&forged).await;
     assert_eq!((reply.status().as_u16(), body_of(reply).await), (400, serde_json::Value::Null));
-    assert_eq!(house.public.answer(&asked("POST", "/webhook/stripe", &[], body)).status(), 400);
+    assert_eq!(house.public.answer(&asked("POST", "/webhook/stripe", &[], body)).await.status(), 400);
     let mut long = asked("POST", "/webhook/stripe", &[], "");
     long.body = Err(BodyRefused::TooLong);
-    assert_eq!(house.public.answer(&long).status(), 400);
+    assert_eq!(house.public.answer(&long).await.status(), 400);
     assert!(house.hints.try_recv().is_err());
     let refused: Vec<_> = house.public.tally.refused().into_iter().collect();
     assert_eq!(
@@ -152,18 +178,18 @@ async fn refused_webhooks_get_400_no_word_and_a_count() {
     );
 }
 
-#[test]
-fn without_a_secret_every_webhook_is_refused() {
+#[tokio::test]
+async fn without_a_secret_every_webhook_is_refused() {
     let house = house(true, &[]);
-    assert_eq!(webhook(&house, r#"{"type":"invoice.paid"}"#), 400);
+    assert_eq!(webhook(&house, r#"{"type":"invoice.paid"}"#).await, 400);
     assert_eq!(house.public.tally.refused().get("not_configured"), Some(&1));
 }
 
-#[test]
-fn more_hints_than_the_loop_takes_are_dropped_and_still_200() {
+#[tokio::test]
+async fn more_hints_than_the_loop_takes_are_dropped_and_still_200() {
     let house = house(true, &[SECRET]);
     for _ in 0..5 {
-        assert_eq!(webhook(&house, r#"{"type":"x","data":{"object":{"customer":"cus_A"}}}"#), 200);
+        assert_eq!(webhook(&house, r#"{"type":"x","data":{"object":{"customer":"cus_A"}}}"#).await, 200);
     }
 }
 
@@ -171,18 +197,26 @@ fn more_hints_than_the_loop_takes_are_dropped_and_still_200() {
 async fn health_tells_the_truth() {
     for (healthy, status) in [(true, 200), (false, 503)] {
         let house = house(healthy, &[]);
-        let reply = house.public.answer(&asked("GET", "/health", &[], ""));
+        let reply = house.public.answer(&asked("GET", "/health", &[], "")).await;
         assert_eq!(reply.status().as_u16(), status);
         let shown = body_of(reply).await;
         assert_eq!((&shown["healthy"], &shown["generation"]), (&healthy.into(), &7.into()));
         assert_eq!(shown["webhooks"]["accepted"], 0);
-        assert_eq!(house.public.answer(&asked("GET", "/ready", &[], "")).status().as_u16(), status);
+        assert_eq!(house.public.answer(&asked("GET", "/ready", &[], "")).await.status().as_u16(), status);
     }
     let house = house(true, &[]);
-    for (method, path, status) in
-        [("POST", "/health", 405), ("GET", "/webhook/stripe", 405), ("GET", "/", 404), ("GET", "/api/members", 404)]
-    {
-        assert_eq!(house.public.answer(&asked(method, path, &[], "")).status().as_u16(), status, "{method} {path}");
+    for (method, path, status) in [
+        ("POST", "/health", 405),
+        ("GET", "/webhook/stripe", 405),
+        ("GET", "/", 303),
+        ("GET", "/api/members", 404),
+        ("PUT", "/join/x", 405),
+    ] {
+        assert_eq!(
+            house.public.answer(&asked(method, path, &[], "")).await.status().as_u16(),
+            status,
+            "{method} {path}"
+        );
     }
 }
 

@@ -1,13 +1,14 @@
 //! What the rest of the house hands to the engine and sees of it: asks,
 //! hints, and the snapshot published after each commit.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::facts::{CustomerId, Moment, Source};
-pub use crate::policy::asks::{Accept, Ask, Wish};
+pub use crate::policy::asks::{Accept, Ask, NO_SUCH_CODE, Wish};
+pub use crate::policy::front::{Doors, Front, Offer, OnSale};
 use crate::reports::{Page, Question};
 
 /// The engine's answer to an ask: a text for people, or why nothing was done.
@@ -60,6 +61,8 @@ pub trait View: Send + Sync {
     fn health(&self, now: Moment) -> Health;
     /// Both sources of a decision have been looked at: `/ready`.
     fn ready(&self) -> bool;
+    /// For the public pages.
+    fn front(&self, now: Moment) -> Front;
     /// For `members`, `holds`, `why`.
     ///
     /// # Errors
@@ -77,6 +80,45 @@ pub struct Desk {
     /// Where the webhook leaves its hints; when full, one `Everything` is
     /// remembered by the billing loop instead.
     pub hints: mpsc::Sender<Hint>,
+}
+
+/// For the engine to answer an ask. It answers within milliseconds, or it is
+/// busy with the disk.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why an ask got no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The engine is on its way out; it may still have been done.
+    Stopping,
+    /// Not in time; it may still be done.
+    Late,
+}
+
+impl Desk {
+    /// Asks the engine and waits for its answer.
+    ///
+    /// # Errors
+    /// When there is none within [`ANSWER_TIMEOUT`].
+    pub async fn ask(&self, wish: impl Into<Wish>) -> Result<Answer, Unanswered> {
+        let (answer, answered) = oneshot::channel();
+        let round = async {
+            self.asks.send((wish.into(), answer)).await.ok()?;
+            answered.await.ok()
+        };
+        match tokio::time::timeout(ANSWER_TIMEOUT, round).await {
+            Ok(answer) => answer.ok_or(Unanswered::Stopping),
+            Err(_) => Err(Unanswered::Late),
+        }
+    }
+
+    /// Leaves an ask without waiting for what becomes of it. False when there
+    /// is no room for it.
+    #[must_use]
+    pub fn leave(&self, wish: impl Into<Wish>) -> bool {
+        let (answer, _) = oneshot::channel();
+        self.asks.try_send((wish.into(), answer)).is_ok()
+    }
 }
 
 /// Which loop reads a source.

@@ -7,6 +7,7 @@ use super::desk::{self, Health, LoopHealth, View, loop_name};
 use crate::facts::{EventId, Moment, ServerId, Source, SubscriptionId};
 use crate::ledger::{Book, Channel};
 use crate::policy::decide::Waiting;
+use crate::policy::front::{self, Front};
 use crate::policy::{Rules, Scene, World};
 use crate::reports::{self, Page, Question};
 
@@ -105,6 +106,10 @@ impl View for Published {
             .all(|source| self.world.state(*source).wholes >= 2)
     }
 
+    fn front(&self, now: Moment) -> Front {
+        front::front(Scene { now, rules: &self.rules, book: &self.book, world: &self.world })
+    }
+
     fn answer(&self, question: &Question, now: Moment) -> Result<Page, String> {
         let scene = Scene { now, rules: &self.rules, book: &self.book, world: &self.world };
         reports::answer(scene, &self.waiting, question)
@@ -134,6 +139,10 @@ impl desk::View for Nothing {
 
     fn ready(&self) -> bool {
         false
+    }
+
+    fn front(&self, _now: Moment) -> Front {
+        front::unknown()
     }
 
     fn answer(&self, _question: &Question, _now: Moment) -> Result<Page, String> {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Amount, CustomerId, Email, EventId, InvoiceId, Moment, PriceId, ProductId, StripeAccountId, SubscriptionId,
+    Amount, CustomerId, Email, EventId, InvoiceId, Moment, PriceId, PriceTag, ProductId, StripeAccountId,
+    SubscriptionId,
 };
 
 /// A subscription's status, every one that Stripe documents.
@@ -251,6 +252,8 @@ pub struct Customer {
 pub struct Catalogue {
     /// Every recurring price and its product.
     pub prices: BTreeMap<PriceId, ProductId>,
+    /// What each costs.
+    pub tags: BTreeMap<PriceId, PriceTag>,
     /// Each product's name and metadata.
     pub products: BTreeMap<ProductId, Product>,
 }

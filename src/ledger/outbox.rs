@@ -112,6 +112,9 @@ pub enum Letter {
     Subscribe { until: NaiveDate, address: Option<Email> },
     /// `PRUNE_PAYING`: cancelled for not watching; paid for until `until`.
     SubscriptionCancelled { idle_days: i64, until: Option<NaiveDate> },
+    /// A link to their billing page; `until`: when it ends to work. The link
+    /// itself is made when the letter is written: the book holds no secrets.
+    BillingLink { customer: CustomerId, until: Moment },
 
     // To the operator.
     /// Somebody has access now.
@@ -205,6 +208,7 @@ impl Letter {
             Self::InviteReminder { .. } => "invite_reminder",
             Self::Subscribe { .. } => "subscribe",
             Self::SubscriptionCancelled { .. } => "subscription_cancelled",
+            Self::BillingLink { .. } => "billing_link",
             Self::Joined { .. } => "joined",
             Self::Departed { .. } => "departed",
             Self::Warned { .. } => "warned",

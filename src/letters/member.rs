@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::words::{day, days, link, name};
 use crate::ledger::{EndedBecause, Letter};
+use crate::portal::PortalKey;
 
 /// The facts of a letter to a member, ready to be read; `None` for the
 /// operator's.
-pub(super) fn facts(letter: &Letter) -> Option<Value> {
+pub(super) fn facts(letter: &Letter, portal: &PortalKey) -> Option<Value> {
     Some(match letter {
         Letter::Invited { tier, libraries, downloads, address } => json!({
             "tier": tier.as_deref().map(name),
@@ -73,6 +74,9 @@ pub(super) fn facts(letter: &Letter) -> Option<Value> {
         Letter::AccessEnded { because } => json!({
             "because": because,
             "may_return": *because != EndedBecause::Operator,
+        }),
+        Letter::BillingLink { customer, until } => json!({
+            "token": portal.token(customer, *until),
         }),
         _ => return None,
     })

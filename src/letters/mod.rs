@@ -33,6 +33,8 @@ pub use sample::{KINDS, sample, sample_dispatch};
 /// What is carried and what became of it: the courier and the channels know
 /// these, and nothing else of the book.
 pub use crate::ledger::{Audience, Channel, Delivered, DeliveryOutcome, Dispatch, FirstSending};
+use crate::portal::PortalKey;
+use crate::secret::Secret;
 
 /// How the cinema presents itself. No personal defaults (LESSONS G41).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +106,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("subscribe.txt", include_str!("templates/subscribe.txt")),
     ("subscription_cancelled.html", include_str!("templates/subscription_cancelled.html")),
     ("subscription_cancelled.txt", include_str!("templates/subscription_cancelled.txt")),
+    ("billing_link.html", include_str!("templates/billing_link.html")),
+    ("billing_link.txt", include_str!("templates/billing_link.txt")),
     ("operator.html", include_str!("templates/operator.html")),
     ("operator.txt", include_str!("templates/operator.txt")),
 ];
@@ -114,6 +118,16 @@ pub struct Renderer {
     built_in: Environment<'static>,
     /// With the operator's templates in place, when there are any.
     own: Option<Environment<'static>>,
+    /// Signs the links to billing pages.
+    portal: PortalKey,
+}
+
+impl Brand {
+    /// As templates know it: name, colours, links that are safe to follow.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        words::brand(self)
+    }
 }
 
 impl Renderer {
@@ -130,7 +144,9 @@ impl Renderer {
                 why: "no letter has a template of this name".to_owned(),
             });
         }
-        let mut renderer = Self { brand, built_in: environment(&BTreeMap::new())?, own: None };
+        // Until it is told another: one whose links open nothing, for previews.
+        let portal = PortalKey::new(Secret::new("preview"));
+        let mut renderer = Self { brand, built_in: environment(&BTreeMap::new())?, own: None, portal };
         if !own.is_empty() {
             renderer.own = Some(environment(own)?);
             for dispatch in KINDS.iter().filter_map(|kind| sample_dispatch(kind)) {
@@ -138,6 +154,12 @@ impl Renderer {
             }
         }
         Ok(renderer)
+    }
+
+    /// Links to billing pages are signed with this key, which the door knows.
+    #[must_use]
+    pub fn signing_with(self, portal: PortalKey) -> Self {
+        Self { portal, ..self }
     }
 
     /// The mail that says what `dispatch` has to say, moments in `tz`.
@@ -161,7 +183,7 @@ impl Renderer {
 
     fn mail_from(&self, from: Option<&Environment<'_>>, dispatch: &Dispatch, tz: Tz) -> Result<Mail, RenderError> {
         let environment = from.unwrap_or(&self.built_in);
-        let (template, facts) = match member::facts(&dispatch.letter) {
+        let (template, facts) = match member::facts(&dispatch.letter, &self.portal) {
             Some(facts) if dispatch.audience == Audience::Member => (dispatch.letter.kind(), facts),
             _ => ("operator", value(&bulletin::bulletin(dispatch, tz))),
         };

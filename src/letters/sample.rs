@@ -3,12 +3,12 @@
 
 use chrono::{NaiveDate, TimeZone, Utc};
 
-use crate::facts::{AfterTrial, Email, Moment, PlexId};
+use crate::facts::{AfterTrial, CustomerId, Email, Moment, PlexId};
 use crate::ledger::{Audience, Dispatch, EndedBecause, FirstSending, Letter, MemberTold, NoticeKey, Person};
 use crate::member::MemberId;
 
 /// Every kind's word, members' letters first.
-pub const KINDS: [&str; 25] = [
+pub const KINDS: [&str; 26] = [
     "invited",
     "welcome",
     "inactivity_warning",
@@ -24,6 +24,7 @@ pub const KINDS: [&str; 25] = [
     "invite_reminder",
     "subscribe",
     "subscription_cancelled",
+    "billing_link",
     "joined",
     "departed",
     "warned",
@@ -102,6 +103,7 @@ fn to_member(kind: &str) -> Option<Letter> {
         },
         "subscribe" => Letter::Subscribe { until: date(2026, 12, 5)?, address: Email::parse("ann@example.com") },
         "subscription_cancelled" => Letter::SubscriptionCancelled { idle_days: 30, until: date(2026, 12, 5) },
+        "billing_link" => Letter::BillingLink { customer: CustomerId::from("cus_sample"), until: at(9) },
         _ => return None,
     })
 }

@@ -16,6 +16,7 @@ pub mod continuity;
 pub mod customers;
 pub mod decide;
 pub mod foresee;
+pub mod front;
 pub mod inactivity;
 pub mod letters;
 pub mod libraries;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{Rules, Tiers};
-use crate::facts::{Catalogue, Item, PriceId, ProductId, Subscription};
+use crate::facts::{Catalogue, PriceId, ProductId, Subscription};
 
 /// What a subscription on prices of ours buys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Bought {
 pub fn bought(rules: &Rules, catalogue: Option<&Catalogue>, sub: &Subscription) -> Option<Bought> {
     let mut bought = Bought::default();
     for item in &sub.items {
-        match match_item(rules, catalogue, item) {
+        match match_price(rules, catalogue, &item.price, item.product.as_ref()) {
             Match::Tier(tier) => drop(bought.tiers.insert(tier)),
             Match::NoTier => drop(bought.unclear.insert(item.price.clone())),
             Match::Foreign => {}
@@ -34,17 +34,31 @@ pub fn bought(rules: &Rules, catalogue: Option<&Catalogue>, sub: &Subscription) 
     ours.then_some(bought)
 }
 
+/// The tier that a price buys, if it is ours.
+#[must_use]
+pub fn tier_of(
+    rules: &Rules,
+    catalogue: Option<&Catalogue>,
+    price: &PriceId,
+    product: Option<&ProductId>,
+) -> Option<String> {
+    match match_price(rules, catalogue, price, product) {
+        Match::Tier(tier) => Some(tier),
+        Match::NoTier | Match::Foreign => None,
+    }
+}
+
 enum Match {
     Tier(String),
     NoTier,
     Foreign,
 }
 
-fn match_item(rules: &Rules, catalogue: Option<&Catalogue>, item: &Item) -> Match {
-    if let Some(tier) = rules.tiers.all().iter().find(|tier| tier.prices.contains(&item.price)) {
+fn match_price(rules: &Rules, catalogue: Option<&Catalogue>, price: &PriceId, product: Option<&ProductId>) -> Match {
+    if let Some(tier) = rules.tiers.all().iter().find(|tier| tier.prices.contains(price)) {
         return Match::Tier(tier.name.clone());
     }
-    let product = item.product.as_ref().or_else(|| catalogue.and_then(|known| known.prices.get(&item.price)));
+    let product = product.or_else(|| catalogue.and_then(|known| known.prices.get(price)));
     let Some(product) = product else { return Match::Foreign };
     if let Some(tier) = tier_by_product(&rules.tiers, catalogue, product) {
         return Match::Tier(tier);

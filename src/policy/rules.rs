@@ -225,6 +225,7 @@ mod tests {
         let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let product = Product { name: "Film club".into(), active: true, metadata };
         Catalogue {
+            tags: BTreeMap::new(),
             prices: BTreeMap::from([(PriceId::from("price_a"), ProductId::from("prod_a"))]),
             products: BTreeMap::from([(ProductId::from("prod_a"), product)]),
         }

@@ -13,7 +13,7 @@ mod loose;
 pub mod plex;
 #[cfg(test)]
 #[path = "tests/script.rs"]
-mod script;
+pub(crate) mod script;
 mod skew;
 pub mod smtp;
 #[expect(clippy::indexing_slicing, reason = "an answer's missing member reads as null; nothing is sliced")]

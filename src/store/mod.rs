@@ -45,7 +45,8 @@ pub use history::{AuditLine, HistoryLine};
 pub use load::{Loaded, Trust};
 pub use mount::is_mount;
 pub use small::{
-    Listening, Tokens, client_id, existing_tokens, read_listening, remove_listening, tokens, write_listening,
+    Listening, Tokens, client_id, existing_tokens, portal_key, read_listening, remove_listening, tokens,
+    write_listening,
 };
 
 use crate::facts::Moment;

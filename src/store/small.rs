@@ -9,6 +9,7 @@ use crate::secret::Secret;
 
 const TOKEN_BYTES: usize = 32;
 const CLIENT_ID_FILE: &str = "client-id";
+const PORTAL_KEY_FILE: &str = "PORTAL_KEY";
 const LISTENING_FILE: &str = "listening.json";
 
 /// The admin listener's bearer tokens.
@@ -44,6 +45,11 @@ pub fn existing_tokens(dir: &Path) -> Result<Option<Tokens>, StoreError> {
     let admin = read_line(dir, "API_TOKEN")?;
     let read = read_line(dir, "API_TOKEN_READ")?;
     Ok(admin.zip(read).map(|(admin, read)| Tokens { admin: Secret::new(admin), read: Secret::new(read) }))
+}
+
+/// What signs the links to billing pages, made at first start.
+pub fn portal_key(dir: &Path) -> Result<Secret, StoreError> {
+    kept(dir, PORTAL_KEY_FILE, random_hex::<TOKEN_BYTES>).map(Secret::new)
 }
 
 /// Who we are to plex.tv: a UUID made once and kept for ever, so that the

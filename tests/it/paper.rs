@@ -354,6 +354,7 @@ fn world(now: Moment) -> World {
         key_livemode: false,
         livemode_fits: true,
         catalogue: Some(Catalogue {
+            tags: BTreeMap::new(),
             prices: BTreeMap::from([(PriceId::from("price_basic"), ProductId::from("prod"))]),
             products: BTreeMap::new(),
         }),

@@ -50,7 +50,11 @@ impl Ask {
             | Self::Unlink { who, .. }
             | Self::Grandfather { who } => *who = member.to_string(),
             Self::GrandfatherEveryone => self = Self::Grandfather { who: member.to_string() },
-            Self::Approve { .. } | Self::Reject { .. } | Self::Accept { .. } | Self::Redeem { .. } => {}
+            Self::Approve { .. }
+            | Self::Reject { .. }
+            | Self::Accept { .. }
+            | Self::Redeem { .. }
+            | Self::BillingLink { .. } => {}
         }
         self
     }

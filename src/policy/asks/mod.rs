@@ -5,6 +5,7 @@
 //! nothing the second time. Never: anything outside the book. What follows
 //! from the new book is planned and braked like everything else.
 
+mod billing;
 mod both;
 mod grants;
 mod links;
@@ -58,6 +59,9 @@ pub enum Ask {
     /// A free code, typed in by somebody who says that this is the address of
     /// their Plex account.
     Redeem { email: String, code: String },
+    /// A link to their billing page, to be mailed to the customers with this
+    /// address, if there are any.
+    BillingLink { email: String },
     /// Days added to the last end.
     Extend { who: String, days: u32 },
     /// A holiday: every clock stands still until that day has ended.
@@ -170,6 +174,7 @@ pub fn carry_out(hearing: Hearing<'_>, book: &mut Book, ask: &Ask) -> Result<Sai
         }
         Ask::Unlink { who, stripe } => links::unlink(hearing, book, &meant(book, who)?, stripe.as_deref()),
         Ask::Redeem { email, code } => redeem::redeem(hearing, book, email, code),
+        Ask::BillingLink { email } => billing::link(hearing, book, email),
         Ask::Extend { who, days } => grants::extend(hearing, book, &meant(book, who)?, *days),
         Ask::Pause { who, until, note } => grants::pause(hearing, book, &meant(book, who)?, *until, note),
     }

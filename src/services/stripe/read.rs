@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{Stripe, rows};
 use crate::{
     facts::{
-        Billing, Catalogue, Customer, CustomerId, CustomerLook, EventId, Invoice, Moment, PriceId, ProductId, Stated,
-        Status, StripeAccountId, Subscription, SubscriptionId,
+        Billing, Catalogue, Customer, CustomerId, CustomerLook, EventId, Invoice, Moment, PriceId, PriceTag, ProductId,
+        Stated, Status, StripeAccountId, Subscription, SubscriptionId,
     },
     services::{failure::Failure, http::segment, loose::text},
 };
@@ -286,7 +286,10 @@ impl<'a> Reading<'a> {
                 prices => prices,
             };
             let Some(prices) = unless_denied(prices)? else { return Ok(None) };
-            catalogue.prices.extend(recurring(&prices)?);
+            for (price, product, tag) in recurring(&prices)? {
+                catalogue.tags.insert(price.clone(), tag);
+                catalogue.prices.insert(price, product);
+            }
         }
         Ok(Some(catalogue))
     }
@@ -316,7 +319,7 @@ fn oldest_first(mut invoices: Vec<Invoice>) -> Vec<Invoice> {
     invoices
 }
 
-fn recurring(rows: &[Value]) -> Result<Vec<(PriceId, ProductId)>, Failure> {
+fn recurring(rows: &[Value]) -> Result<Vec<(PriceId, ProductId, PriceTag)>, Failure> {
     let parsed: Option<Vec<_>> = rows.iter().map(rows::price).collect();
     Ok(parsed.ok_or_else(|| Failure::nonsense("Stripe: a price has no product"))?.into_iter().flatten().collect())
 }

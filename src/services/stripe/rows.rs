@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::{
     facts::{
-        AfterTrial, Customer, CustomerId, Email, Invoice, InvoiceId, Item, Moment, PriceId, Product, ProductId, Status,
-        Subscription, SubscriptionId,
+        AfterTrial, Customer, CustomerId, Email, Invoice, InvoiceId, Item, Moment, PriceId, PriceTag, Product,
+        ProductId, Status, Subscription, SubscriptionId,
     },
     services::loose::{flag, int, list, moment, text},
 };
@@ -130,12 +130,20 @@ pub fn invoice(row: &Value) -> Option<(Option<SubscriptionId>, Invoice)> {
     Some((subscription, invoice))
 }
 
-/// A recurring price and its product; `Ok(None)` for a one-time price.
-pub fn price(row: &Value) -> Option<Option<(PriceId, ProductId)>> {
+/// A recurring price, its product and what it costs; `Ok(None)` for a one-time
+/// price.
+pub fn price(row: &Value) -> Option<Option<(PriceId, ProductId, PriceTag)>> {
     if row["type"] == "one_time" || row["recurring"].is_null() {
         return Some(None);
     }
-    Some(Some((PriceId(text(&row["id"])?), ProductId(reference(&row["product"])?))))
+    let tag = PriceTag {
+        active: flag(&row["active"]).unwrap_or(true),
+        amount: int(&row["unit_amount"]),
+        currency: text(&row["currency"]).unwrap_or_default().to_lowercase(),
+        interval: text(&row["recurring"]["interval"]).unwrap_or_else(|| "month".to_owned()),
+        interval_count: int(&row["recurring"]["interval_count"]).unwrap_or(1),
+    };
+    Some(Some((PriceId(text(&row["id"])?), ProductId(reference(&row["product"])?), tag)))
 }
 
 /// A product.

@@ -118,6 +118,7 @@ impl House {
                 key_livemode: true,
                 livemode_fits: true,
                 catalogue: Some(Catalogue {
+                    tags: BTreeMap::new(),
                     prices: ["price_basic", "price_premium"]
                         .map(|price| (PriceId::from(price), ProductId::from("prod_1")))
                         .into(),

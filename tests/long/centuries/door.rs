@@ -183,6 +183,7 @@ impl House {
                 key_livemode: true,
                 livemode_fits: true,
                 catalogue: Some(Catalogue {
+                    tags: BTreeMap::new(),
                     prices: prices.into(),
                     products: [(ProductId::from("prod_1"), Product::default())].into(),
                 }),

@@ -81,6 +81,11 @@ fn the_mode_is_looked_at_in_the_object_and_its_customer() {
 #[test]
 fn only_recurring_prices_count() {
     assert_eq!(price(&json!({"id":"price_A","type":"one_time","recurring":null,"product":"prod_A"})), Some(None));
-    let recurring = json!({"id":"price_A","type":"recurring","recurring":{"interval":"month"},"product":"prod_A"});
-    assert_eq!(price(&recurring), Some(Some((PriceId::from("price_A"), ProductId::from("prod_A")))));
+    let recurring = json!({"id":"price_A","type":"recurring","recurring":{"interval":"year","interval_count":2},
+        "product":"prod_A","currency":"EUR","unit_amount":1999,"active":false});
+    let (id, product, tag) = price(&recurring).unwrap().unwrap();
+    assert_eq!((id, product), (PriceId::from("price_A"), ProductId::from("prod_A")));
+    assert_eq!((tag.active, tag.words().as_str()), (false, "19.99 EUR every 2 years"));
+    let sub_cent = json!({"id":"price_A","recurring":{"interval":"month"},"product":"prod_A","unit_amount":null});
+    assert_eq!(price(&sub_cent).unwrap().unwrap().2.amount, None);
 }

@@ -1,0 +1,338 @@
+//! The public pages: for people who have nothing but a link.
+//!
+//! Promises: a GET writes nothing and costs no call, so crawlers and link
+//! previews are free; no page says anything about anybody; an address only
+//! prefills Stripe's page, and existing customers are neither used nor
+//! revealed; no money is asked for while nobody could be let in for it. What is
+//! typed here proves nothing (RULES R2).
+//!
+//! The forms carry no token against forged posts from other sites: nobody is
+//! ever signed in here, so such a post does no more than what its sender could
+//! do himself, and counts against the limits of whoever is made to send it.
+
+use std::sync::Arc;
+
+use hyper::header::ACCEPT;
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::pages::Pages;
+use super::reply::{Asked, Reply, form_value, json as json_reply, not_found, percent_decoded, wrong_method};
+use super::strangers::Strangers;
+use crate::clock::Clock;
+use crate::config::Live;
+use crate::engine::desk::{Ask, Desk, Doors, Front, NO_SUCH_CODE, OnSale};
+use crate::facts::{Email, PriceId};
+use crate::limits::{EMAIL_CHARS_MAX, TEXT_CHARS_MAX};
+use crate::portal::PortalKey;
+use crate::services::stripe::{Buyer, CheckoutOf, Stripe};
+
+/// What the pages need. Cheap to clone.
+#[derive(Clone)]
+pub struct Lobby {
+    /// Their looks.
+    pub pages: Arc<Pages>,
+    /// Who may post how often.
+    pub strangers: Strangers,
+    /// Where people pay.
+    pub till: Option<Till>,
+    /// Signs links to billing pages.
+    pub portal: PortalKey,
+    /// The way to the engine.
+    pub desk: Desk,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Where people pay; only with Stripe, and an address to come back to.
+#[derive(Clone)]
+pub struct Till {
+    /// Makes the pages on which people pay.
+    pub stripe: Stripe,
+    /// `PUBLIC_URL`; `None` = nobody could come back, so nothing is sold.
+    pub public_url: Option<String>,
+    /// The right to do so; `None` in a dry run.
+    pub live: Option<Live>,
+    /// There is a way to mail links to billing pages.
+    pub mails: bool,
+}
+
+/// For a page that can't do what it is for.
+const NOT_SET_UP: &str = "This house has not set this page up.";
+
+impl Lobby {
+    /// Answers; waits for Stripe or the engine only when something is posted.
+    pub async fn answer(&self, asked: &Asked) -> Reply {
+        let reads = matches!(asked.method, Method::GET | Method::HEAD);
+        let posts = asked.method == Method::POST;
+        if !reads && !posts {
+            return wrong_method("GET, HEAD, POST");
+        }
+        if posts
+            && let Err(wait_secs) =
+                self.strangers.let_through(self.clock.now(), self.strangers.who(asked.peer, &asked.headers))
+        {
+            tracing::debug!("a stranger posts too often");
+            return self.pages.too_many(wait_secs);
+        }
+        let (head, tail) = asked.path.trim_start_matches('/').split_once('/').unwrap_or((&asked.path[1..], ""));
+        match (head, tail, posts) {
+            ("", "", false) => self.pages.see_other(&format!("{}/plans", self.pages.base())),
+            ("style.css", "", false) => self.pages.style(),
+            ("plans", "", false) => self.plans(asked),
+            ("join", tier, _) if !tier.is_empty() => self.join(asked, &percent_decoded(tier)).await,
+            ("joined", "", false) => self.pages.page(StatusCode::OK, "joined.html", &json!({})),
+            ("redeem", "", false) => self.redeem_form(StatusCode::OK, "", None),
+            ("redeem", "", true) => self.redeem(asked).await,
+            ("billing", "", false) => self.billing_form(StatusCode::OK, None),
+            ("billing", "", true) => self.billing_link(asked),
+            ("billing", token, _) if !token.contains('/') => self.billing_page(token, posts).await,
+            ("plans" | "joined" | "style.css", "", true) => wrong_method("GET"),
+            _ => not_found(),
+        }
+    }
+
+    fn front(&self) -> Front {
+        self.desk.view.borrow().front(self.clock.now())
+    }
+
+    /// Stripe, the address to come back to and the right to sell; or why not.
+    fn till(&self) -> Result<(&Till, &str), Reply> {
+        let till = self.till.as_ref().and_then(|till| Some((till, till.public_url.as_deref()?)));
+        till.ok_or_else(|| self.pages.notice(StatusCode::NOT_FOUND, "Nothing is sold here", NOT_SET_UP))
+    }
+
+    fn plans(&self, asked: &Asked) -> Reply {
+        let (front, sells) = (self.front(), self.till().is_ok());
+        let tiers: Vec<Value> = front.tiers.iter().filter(|_| sells).map(shown).collect();
+        if wants_json(asked) {
+            return json_reply(StatusCode::OK, &json!({ "open": front.doors == Doors::Open, "plans": tiers }));
+        }
+        if tiers.is_empty() && !front.has_codes && front.doors != Doors::NotNow {
+            return self.pages.notice(StatusCode::NOT_FOUND, "Nothing is sold here", NOT_SET_UP);
+        }
+        let facts = json!({
+            "doors": word(front.doors), "tiers": tiers, "has_codes": front.has_codes, "billing": self.mails(),
+        });
+        self.pages.page(StatusCode::OK, "plans.html", &facts)
+    }
+
+    async fn join(&self, asked: &Asked, named: &str) -> Reply {
+        let (till, public_url) = match self.till() {
+            Ok(till) => till,
+            Err(reply) => return reply,
+        };
+        let front = self.front();
+        let is_meant = |tier: &&OnSale| tier.slug == named || tier.name.to_lowercase() == named.to_lowercase();
+        let Some(tier) = front.tiers.iter().find(is_meant) else {
+            let text = match front.doors {
+                Doors::NotNow => "We can't say at this moment. Please try again in a little while.",
+                _ => "There is no such plan, or not any more.",
+            };
+            return self.pages.notice(StatusCode::NOT_FOUND, "No such plan", text);
+        };
+        let given = json!({
+            "email": form_value(asked, "email"), "plex": form_value(asked, "plex"), "price": form_value(asked, "price"),
+        });
+        let form = |status: StatusCode, problem: Option<&str>| {
+            let facts = json!({
+                "doors": word(front.doors), "tier": shown(tier), "given": given, "problem": problem,
+            });
+            self.pages.page(status, "join.html", &facts)
+        };
+        if asked.method != Method::POST {
+            return form(StatusCode::OK, None);
+        }
+        let live = match (front.doors, &till.live) {
+            (Doors::Open, Some(live)) => live,
+            // The page says why.
+            _ => return form(StatusCode::SERVICE_UNAVAILABLE, None),
+        };
+        let order = match Order::of(asked, tier) {
+            Ok(order) => order,
+            Err(problem) => return form(StatusCode::BAD_REQUEST, Some(problem)),
+        };
+        let (success_url, cancel_url) =
+            (format!("{public_url}/joined?s={{CHECKOUT_SESSION_ID}}"), format!("{public_url}/join/{}", tier.slug));
+        let of = CheckoutOf {
+            price: &order.price,
+            // Never a customer who is known: that would be somebody's card.
+            buyer: order.email.as_ref().map_or(Buyer::Stranger, Buyer::Email),
+            member: None,
+            plex: order.plex.as_deref(),
+            trial_days: None,
+            success_url: &success_url,
+            cancel_url: &cancel_url,
+        };
+        match till.stripe.checkout(live, of, &fresh_key("join")).await {
+            Ok(session) => self.pages.see_other(&session.url),
+            Err(failure) => {
+                tracing::warn!("nobody can pay: {failure}");
+                form(
+                    StatusCode::BAD_GATEWAY,
+                    Some("The payment page can't be reached. Nothing was charged; please try again in a minute."),
+                )
+            }
+        }
+    }
+
+    fn redeem_form(&self, status: StatusCode, email: &str, problem: Option<&str>) -> Reply {
+        let front = self.front();
+        if !front.has_codes && front.doors != Doors::NotNow {
+            return self.pages.notice(StatusCode::NOT_FOUND, "There are no codes", NOT_SET_UP);
+        }
+        let facts = json!({ "doors": word(front.doors), "given": { "email": email }, "problem": problem });
+        self.pages.page(status, "redeem.html", &facts)
+    }
+
+    async fn redeem(&self, asked: &Asked) -> Reply {
+        let front = self.front();
+        let (email, code) = (form_value(asked, "email"), form_value(asked, "code"));
+        if front.doors != Doors::Open || !front.has_codes {
+            return self.redeem_form(StatusCode::SERVICE_UNAVAILABLE, &email, None);
+        }
+        let bad = |problem| self.redeem_form(StatusCode::BAD_REQUEST, &email, Some(problem));
+        if typed_email(&email).is_none() {
+            return bad("Please give the email address of your Plex account.");
+        }
+        if code.is_empty() || code.chars().count() > TEXT_CHARS_MAX {
+            return bad("Please give the code.");
+        }
+        match self.desk.ask(Ask::Redeem { email: email.clone(), code }).await {
+            Ok(Ok(_)) => self.pages.page(StatusCode::OK, "redeemed.html", &json!({})),
+            Ok(Err(why)) if why == NO_SUCH_CODE => bad("This code doesn't open a place, or not any more."),
+            Ok(Err(why)) => {
+                tracing::warn!("a free code could not be used: {why}");
+                self.not_now()
+            }
+            Err(_) => self.not_now(),
+        }
+    }
+
+    fn billing_form(&self, status: StatusCode, problem: Option<&str>) -> Reply {
+        if !self.mails() {
+            return self.pages.notice(StatusCode::NOT_FOUND, "Your subscription", NOT_SET_UP);
+        }
+        self.pages.page(status, "billing.html", &json!({ "problem": problem }))
+    }
+
+    /// The answer is there before anybody looks whose address it is: neither
+    /// its words nor its time say whether it is known.
+    fn billing_link(&self, asked: &Asked) -> Reply {
+        if !self.mails() {
+            return self.billing_form(StatusCode::NOT_FOUND, None);
+        }
+        let Some(email) = typed_email(&form_value(asked, "email")) else {
+            return self.billing_form(StatusCode::BAD_REQUEST, Some("Please give an email address."));
+        };
+        if !self.desk.leave(Ask::BillingLink { email: email.as_str().to_owned() }) {
+            tracing::warn!("a link to a billing page could not be asked for: the engine is busy");
+        }
+        self.pages.page(StatusCode::OK, "billing_asked.html", &json!({}))
+    }
+
+    /// The link of the letter. Looking at it costs nothing (mail scanners do);
+    /// the button makes a page at Stripe, which lives for minutes.
+    async fn billing_page(&self, token: &str, posted: bool) -> Reply {
+        let (till, public_url) = match self.till() {
+            Ok(till) => till,
+            Err(reply) => return reply,
+        };
+        let Some(customer) = self.portal.customer(self.clock.now(), token) else {
+            let problem = "This link works no longer. You can have a new one mailed.";
+            return self.billing_form(StatusCode::NOT_FOUND, Some(problem));
+        };
+        if !posted {
+            return self.pages.page(StatusCode::OK, "billing_open.html", &json!({ "token": token }));
+        }
+        let Some(live) = &till.live else { return self.not_now() };
+        let back = format!("{public_url}/plans");
+        match till.stripe.portal(live, &customer, Some(&back), &fresh_key("portal")).await {
+            Ok(session) => self.pages.see_other(&session.url),
+            Err(failure) => {
+                tracing::warn!("nobody can see their subscription: {failure}");
+                self.not_now()
+            }
+        }
+    }
+
+    /// Links to billing pages can be mailed and opened.
+    fn mails(&self) -> bool {
+        self.till.as_ref().is_some_and(|till| till.mails && till.live.is_some() && till.public_url.is_some())
+    }
+
+    fn not_now(&self) -> Reply {
+        let text = "That didn't work at this moment, and nothing was changed. Please try again in a little while.";
+        self.pages.notice(StatusCode::SERVICE_UNAVAILABLE, "Not now", text)
+    }
+}
+
+/// What somebody wants to buy, as far as it makes sense.
+struct Order {
+    price: PriceId,
+    email: Option<Email>,
+    plex: Option<String>,
+}
+
+impl Order {
+    fn of(asked: &Asked, tier: &OnSale) -> Result<Self, &'static str> {
+        let chosen = form_value(asked, "price");
+        let price = match tier.prices.as_slice() {
+            [one] => Some(one),
+            several => several.iter().find(|offer| offer.price.as_str() == chosen),
+        };
+        let price = price.ok_or("Please choose how you would like to pay.")?.price.clone();
+        let email = form_value(asked, "email");
+        let email = match email.is_empty() {
+            true => None,
+            false => Some(typed_email(&email).ok_or("This is no email address. Please correct it, or leave it out.")?),
+        };
+        let plex = form_value(asked, "plex");
+        if plex.chars().count() > PLEX_NAME_CHARS_MAX || plex.chars().any(char::is_control) {
+            return Err("This is no Plex name. Please correct it, or leave it out.");
+        }
+        Ok(Self { price, email, plex: (!plex.is_empty()).then_some(plex) })
+    }
+}
+
+/// Longer than any name at Plex.
+const PLEX_NAME_CHARS_MAX: usize = 100;
+
+/// An address as somebody typed it.
+fn typed_email(text: &str) -> Option<Email> {
+    Email::parse(text).filter(|email| email.as_str().chars().count() <= EMAIL_CHARS_MAX)
+}
+
+/// Programs say so; browsers ask for HTML first.
+fn wants_json(asked: &Asked) -> bool {
+    let accept = asked.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept.contains("application/json") && !accept.contains("text/html")
+}
+
+/// A try of its own: two people who buy the same never share a page.
+fn fresh_key(what: &str) -> String {
+    let mut bytes = [0; 16];
+    // Without randomness Stripe is asked without a key that could be met again.
+    let _ = getrandom::fill(&mut bytes);
+    format!("{what}-{:032x}", u128::from_be_bytes(bytes))
+}
+
+fn word(doors: Doors) -> &'static str {
+    match doors {
+        Doors::Open => "open",
+        Doors::Full => "full",
+        Doors::DryRun => "dry_run",
+        Doors::NotNow => "not_now",
+    }
+}
+
+fn shown(tier: &OnSale) -> Value {
+    let prices = tier.prices.iter().map(|offer| json!({ "id": offer.price.as_str(), "words": offer.words }));
+    json!({
+        "slug": tier.slug, "name": tier.name, "description": tier.description, "libraries": tier.libraries,
+        "downloads": tier.downloads, "prices": prices.collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests;
