@@ -20,6 +20,7 @@ mod links;
 mod moments;
 mod money;
 mod outages;
+mod pages;
 mod plan;
 mod restart;
 mod undo;
