@@ -11,7 +11,10 @@
 use std::{
     collections::VecDeque,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use chrono::TimeDelta;
@@ -30,13 +33,15 @@ pub struct Strangers {
     /// The posts let through in the last hour, oldest first: never more than
     /// all together may send.
     posts: Arc<Mutex<VecDeque<(Moment, IpAddr)>>>,
+    /// A proxy that isn't trusted was told of.
+    told: Arc<AtomicBool>,
 }
 
 impl Strangers {
     /// Nobody has posted yet.
     #[must_use]
     pub fn new(trusted: Trusted) -> Self {
-        Self { trusted, posts: Arc::default() }
+        Self { trusted, posts: Arc::default(), told: Arc::default() }
     }
 
     /// Counts a post of this address at `now`.
@@ -70,6 +75,13 @@ impl Strangers {
     #[must_use]
     pub fn who(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut known = peer.to_canonical();
+        let unheard = headers.contains_key("x-forwarded-for") && !(self.trusted)(known);
+        if unheard && !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a request came with X-Forwarded-For from an address that is not in TRUSTED_PROXIES; if that is your \
+                 proxy, name it there, or everybody shares one limit"
+            );
+        }
         let lines = headers.get_all("x-forwarded-for").iter().rev();
         let named = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
         for named in named {
