@@ -96,20 +96,23 @@ impl Lobby {
         self.desk.view.borrow().front(self.clock.now())
     }
 
-    /// Stripe, the address to come back to and the right to sell; or why not.
-    fn till(&self) -> Result<(&Till, &str), Reply> {
-        let till = self.till.as_ref().and_then(|till| Some((till, till.public_url.as_deref()?)));
-        till.ok_or_else(|| self.pages.notice(StatusCode::NOT_FOUND, "Nothing is sold here", NOT_SET_UP))
+    /// Stripe, and the address to come back to.
+    fn till(&self) -> Option<(&Till, &str)> {
+        self.till.as_ref().and_then(|till| Some((till, till.public_url.as_deref()?)))
+    }
+
+    fn nothing_is_sold(&self) -> Reply {
+        self.pages.notice(StatusCode::NOT_FOUND, "Nothing is sold here", NOT_SET_UP)
     }
 
     fn plans(&self, asked: &Asked) -> Reply {
-        let (front, sells) = (self.front(), self.till().is_ok());
+        let (front, sells) = (self.front(), self.till().is_some());
         let tiers: Vec<Value> = front.tiers.iter().filter(|_| sells).map(shown).collect();
         if wants_json(asked) {
             return json_reply(StatusCode::OK, &json!({ "open": front.doors == Doors::Open, "plans": tiers }));
         }
         if tiers.is_empty() && !front.has_codes && front.doors != Doors::NotNow {
-            return self.pages.notice(StatusCode::NOT_FOUND, "Nothing is sold here", NOT_SET_UP);
+            return self.nothing_is_sold();
         }
         let facts = json!({
             "doors": word(front.doors), "tiers": tiers, "has_codes": front.has_codes, "billing": self.mails(),
@@ -118,10 +121,7 @@ impl Lobby {
     }
 
     async fn join(&self, asked: &Asked, named: &str) -> Reply {
-        let (till, public_url) = match self.till() {
-            Ok(till) => till,
-            Err(reply) => return reply,
-        };
+        let Some((till, public_url)) = self.till() else { return self.nothing_is_sold() };
         let front = self.front();
         let is_meant = |tier: &&OnSale| tier.slug == named || tier.name.to_lowercase() == named.to_lowercase();
         let Some(tier) = front.tiers.iter().find(is_meant) else {
@@ -131,15 +131,7 @@ impl Lobby {
             };
             return self.pages.notice(StatusCode::NOT_FOUND, "No such plan", text);
         };
-        let given = json!({
-            "email": form_value(asked, "email"), "plex": form_value(asked, "plex"), "price": form_value(asked, "price"),
-        });
-        let form = |status: StatusCode, problem: Option<&str>| {
-            let facts = json!({
-                "doors": word(front.doors), "tier": shown(tier), "given": given, "problem": problem,
-            });
-            self.pages.page(status, "join.html", &facts)
-        };
+        let form = |status, problem: Option<&str>| self.join_form(asked, &front, tier, status, problem);
         if asked.method != Method::POST {
             return form(StatusCode::OK, None);
         }
@@ -152,8 +144,8 @@ impl Lobby {
             Ok(order) => order,
             Err(problem) => return form(StatusCode::BAD_REQUEST, Some(problem)),
         };
-        let (success_url, cancel_url) =
-            (format!("{public_url}/joined?s={{CHECKOUT_SESSION_ID}}"), format!("{public_url}/join/{}", tier.slug));
+        let success_url = format!("{public_url}/joined?s={{CHECKOUT_SESSION_ID}}");
+        let cancel_url = format!("{public_url}/join/{}", tier.slug);
         let of = CheckoutOf {
             price: &order.price,
             // Never a customer who is known: that would be somebody's card.
@@ -168,12 +160,24 @@ impl Lobby {
             Ok(session) => self.pages.see_other(&session.url),
             Err(failure) => {
                 tracing::warn!("nobody can pay: {failure}");
-                form(
-                    StatusCode::BAD_GATEWAY,
-                    Some("The payment page can't be reached. Nothing was charged; please try again in a minute."),
-                )
+                let problem = "The payment page can't be reached. Nothing was charged; please try again in a minute.";
+                form(StatusCode::BAD_GATEWAY, Some(problem))
             }
         }
+    }
+
+    fn join_form(
+        &self,
+        asked: &Asked,
+        front: &Front,
+        tier: &OnSale,
+        status: StatusCode,
+        problem: Option<&str>,
+    ) -> Reply {
+        let given = |name| form_value(asked, name);
+        let given = json!({ "email": given("email"), "plex": given("plex"), "price": given("price") });
+        let facts = json!({ "doors": word(front.doors), "tier": shown(tier), "given": given, "problem": problem });
+        self.pages.page(status, "join.html", &facts)
     }
 
     fn redeem_form(&self, status: StatusCode, email: &str, problem: Option<&str>) -> Reply {
@@ -234,10 +238,7 @@ impl Lobby {
     /// The link of the letter. Looking at it costs nothing (mail scanners do);
     /// the button makes a page at Stripe, which lives for minutes.
     async fn billing_page(&self, token: &str, posted: bool) -> Reply {
-        let (till, public_url) = match self.till() {
-            Ok(till) => till,
-            Err(reply) => return reply,
-        };
+        let Some((till, public_url)) = self.till() else { return self.nothing_is_sold() };
         let Some(customer) = self.portal.customer(self.clock.now(), token) else {
             let problem = "This link works no longer. You can have a new one mailed.";
             return self.billing_form(StatusCode::NOT_FOUND, Some(problem));
