@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::{
-    Scene,
+    Scene, confirm,
     plan::{Class, Doing, Plan, Proposal},
     reasons,
 };
 use crate::facts::{Moment, Source};
-use crate::ledger::{Act, ActKey, EndCause, HeldBecause, IntentState, Population, Verdict};
+use crate::ledger::{Act, ActKey, EndCause, HeldBecause, Intent, IntentState, Population, Verdict};
 
 /// Our clock and theirs may differ by so much (RULES R9.4).
 const SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -310,8 +310,8 @@ impl Budget {
             .filter(|removal| !removal.stated && scene.now - removal.at < BUDGET_SPAN)
             .count();
         let rehearsed = scene.book.intents.values().filter(|intent| {
-            let counts = matches!(intent.act, Act::End { .. } | Act::Cancel { idle_days: Some(_), .. });
-            counts && matches!(intent.state, IntentState::Rehearsed { at } if scene.now - at < BUDGET_SPAN)
+            let lately = matches!(intent.state, IntentState::Rehearsed { at } if scene.now - at < BUDGET_SPAN);
+            lately && is_unstated_removal(scene, intent)
         });
         Self { max, left: max.saturating_sub(done + rehearsed.count()) }
     }
@@ -331,6 +331,19 @@ impl Budget {
             None if is_approved(scene, &proposal.key) => None,
             None => Some(HeldBecause::Budget { max: self.max }),
         }
+    }
+}
+
+/// What counts in the day's budget once it is done: not an invite that is
+/// taken back, nor an end that Stripe stated.
+fn is_unstated_removal(scene: Scene<'_>, intent: &Intent) -> bool {
+    let Some(member) = scene.book.members.get(&intent.member) else { return false };
+    match &intent.act {
+        Act::End { cause, .. } => {
+            member.share.as_ref().is_some_and(|record| record.row.is_accepted()) && !confirm::is_stated(member, cause)
+        }
+        Act::Cancel { idle_days, .. } => idle_days.is_some(),
+        _ => false,
     }
 }
 

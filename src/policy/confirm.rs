@@ -163,18 +163,7 @@ fn ended(
         }
         return;
     }
-    let stated = match cause {
-        EndCause::Lapsed { because, subscription, .. } => {
-            let said = |billed: &Billed| billed.now.ended_at.is_some() && billed.is_ended_by_stripe();
-            let over = member.subscriptions.get(subscription).is_some_and(said);
-            over || *because == EndedBecause::TrialEnded
-        }
-        EndCause::Idle { .. }
-        | EndCause::Unmanaged { .. }
-        | EndCause::InviteLapsed { .. }
-        | EndCause::Revoked
-        | EndCause::GrantOver { .. } => false,
-    };
+    let stated = is_stated(member, cause);
     book.removals.push(Removal { at: now, member: member.id.clone(), stated });
     book.note(&member.id, now, format!("removed: {}", intent.because));
     // R3: what Tautulli keeps is deleted after idleness only; who stopped
@@ -187,4 +176,21 @@ fn ended(
         known.forget_at = Some(now + TimeDelta::days(days));
     }
     letters::owe_removed(now, rules, book, member, share, cause, &intent.because);
+}
+
+/// Stripe itself said that this is over: such a removal uses up nothing of the
+/// day's budget (R9.9).
+pub(super) fn is_stated(member: &Member, cause: &EndCause) -> bool {
+    match cause {
+        EndCause::Lapsed { because, subscription, .. } => {
+            let said = |billed: &Billed| billed.now.ended_at.is_some() && billed.is_ended_by_stripe();
+            let over = member.subscriptions.get(subscription).is_some_and(said);
+            over || *because == EndedBecause::TrialEnded
+        }
+        EndCause::Idle { .. }
+        | EndCause::Unmanaged { .. }
+        | EndCause::InviteLapsed { .. }
+        | EndCause::Revoked
+        | EndCause::GrantOver { .. } => false,
+    }
 }

@@ -22,6 +22,7 @@ mod money;
 mod outages;
 mod pages;
 mod plan;
+mod rehearsal;
 mod restart;
 mod undo;
 
