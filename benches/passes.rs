@@ -92,13 +92,7 @@ fn best(mut work: impl FnMut()) -> Duration {
 }
 
 fn rules() -> Rules {
-    let tier = Tier {
-        name: "Basic".into(),
-        description: None,
-        prices: BTreeSet::from([price()]),
-        libraries: Wanted::Titles(vec!["Movies".into()]),
-        downloads: false,
-    };
+    let tier = Tier { prices: BTreeSet::from([price()]), ..Tier::of("Basic", Wanted::Titles(vec!["Movies".into()])) };
     // As the daemon has them: defaults, with everything turned on.
     let environment = [
         ("PLEX_TOKEN", "bench"),

@@ -1,11 +1,22 @@
 //! A tier: what a price buys. Parsed, not validated: a [`Tier`] in hand is
 //! well-formed; whether its libraries exist is decided against plex.tv later.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+};
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::facts::PriceId;
+
+/// Stripe's longest trial.
+const TRIAL_DAYS_MAX: u32 = 730;
+/// Stripe's longest lookup key.
+const KEY_CHARS_MAX: usize = 80;
+/// A limit of this is no limit.
+pub const UNLIMITED: i64 = -1;
 
 /// What a price buys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +25,45 @@ pub struct Tier {
     pub name: String,
     /// For people.
     pub description: Option<String>,
-    /// Every Stripe price that buys it.
+    /// Every Stripe price that buys it; none for one that costs nothing.
     pub prices: BTreeSet<PriceId>,
     /// What it opens.
     pub libraries: Wanted,
     /// Whether downloads are allowed.
     pub downloads: bool,
+    /// Days before the first charge, once for each person.
+    pub trial_days: Option<NonZeroU32>,
+    /// Where it stands among the others, lowest first.
+    pub order: i64,
+    /// Still sold. Who pays for one that isn't keeps it.
+    pub active: bool,
+    /// The lookup key of the Stripe entitlement that gives it.
+    pub entitlement: Option<String>,
+    /// What else it opens, for other programs that ask.
+    pub features: BTreeSet<String>,
+    /// How much of something it allows, for other programs that ask;
+    /// [`UNLIMITED`] = as much as they like.
+    pub limits: BTreeMap<String, i64>,
+}
+
+impl Tier {
+    /// One that opens these libraries, and nothing more.
+    #[must_use]
+    pub fn of(name: &str, libraries: Wanted) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: None,
+            prices: BTreeSet::new(),
+            libraries,
+            downloads: false,
+            trial_days: None,
+            order: 0,
+            active: true,
+            entitlement: None,
+            features: BTreeSet::new(),
+            limits: BTreeMap::new(),
+        }
+    }
 }
 
 /// Which libraries are wanted, by title.
@@ -65,84 +109,158 @@ impl Wanted {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    name: String,
-    #[serde(default)]
-    description: Option<String>,
-    prices: Vec<String>,
-    libraries: OneOrMany,
-    #[serde(default)]
-    downloads: bool,
-}
-
-#[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
 }
 
-/// Reads a tiers file: an array of `{name, description?, prices, libraries,
-/// downloads?}`. Unknown fields are problems.
+/// Reads a tiers file: an array of `{name, libraries, prices?, description?,
+/// downloads?, trial_days?, order?, active?, entitlement?, features?, limits?}`.
+/// Unknown fields are problems.
 ///
 /// # Errors
 /// Every problem found, each a sentence that names the tier and the fix.
 pub fn parse_tiers(json: &str) -> Result<Vec<Tier>, Vec<String>> {
-    let entries: Vec<serde_json::Value> =
+    let entries: Vec<Value> =
         serde_json::from_str(json).map_err(|error| vec![format!("is not a JSON array of tiers: {error}")])?;
     let mut problems = Vec::new();
     let mut tiers: Vec<Tier> = Vec::new();
     for (at, entry) in entries.into_iter().enumerate() {
-        let place = entry
-            .get("name")
-            .and_then(|name| name.as_str())
-            .map_or(format!("tier {}", at + 1), |name| format!("tier {name:?}"));
-        match parse_tier(entry) {
-            Ok(tier) => {
-                if tiers.iter().any(|other| other.name == tier.name) {
-                    problems.push(format!("{place}: the name stands twice; give each tier its own"));
-                }
-                for price in &tier.prices {
-                    if let Some(other) = tiers.iter().find(|other| other.prices.contains(price)) {
-                        problems.push(format!(
-                            "{place}: price {price} is also in tier {:?}; a price buys one tier",
-                            other.name
-                        ));
-                    }
-                }
-                tiers.push(tier);
+        let name = entry.get("name").and_then(Value::as_str);
+        let place = name.map_or(format!("tier {}", at + 1), |name| format!("tier {name:?}"));
+        let mut fields = match entry {
+            Value::Object(map) => Fields { map, problems: Vec::new() },
+            _ => {
+                problems.push(format!("{place}: is not an object in braces"));
+                continue;
             }
-            Err(problem) => problems.push(format!("{place}: {problem}")),
-        }
+        };
+        let tier = parse_tier(&mut fields, at);
+        let twice = tier.iter().flat_map(|tier| stands_twice(&tiers, tier));
+        problems.extend(fields.problems.into_iter().chain(twice).map(|problem| format!("{place}: {problem}")));
+        tiers.extend(tier);
     }
     if problems.is_empty() { Ok(tiers) } else { Err(problems) }
 }
 
-fn parse_tier(entry: serde_json::Value) -> Result<Tier, String> {
-    let entry: Entry = serde_json::from_value(entry).map_err(|error| error.to_string())?;
-    let libraries = match entry.libraries {
+/// What only one tier may have.
+fn stands_twice(tiers: &[Tier], tier: &Tier) -> Vec<String> {
+    let mut problems = Vec::new();
+    if tiers.iter().any(|other| other.name == tier.name) {
+        problems.push("the name stands twice; give each tier its own".to_owned());
+    }
+    for price in &tier.prices {
+        if let Some(other) = tiers.iter().find(|other| other.prices.contains(price)) {
+            problems.push(format!("price {price} is also in tier {:?}; a price buys one tier", other.name));
+        }
+    }
+    let same = |other: &&Tier| tier.entitlement.is_some() && other.entitlement == tier.entitlement;
+    if let Some(other) = tiers.iter().find(same) {
+        problems.push(format!("its entitlement is also that of tier {:?}; one gives one tier", other.name));
+    }
+    problems
+}
+
+/// An entry's fields, taken out one by one, and what is wrong with them.
+struct Fields {
+    map: Map<String, Value>,
+    problems: Vec<String>,
+}
+
+impl Fields {
+    /// The field, if it is there and is what it should be.
+    fn take<T: for<'de> Deserialize<'de>>(&mut self, name: &str, what: &str) -> Option<T> {
+        let value = self.map.remove(name).filter(|value| !value.is_null())?;
+        let shown = value.to_string();
+        let read = serde_json::from_value(value).ok();
+        self.check(read.is_some(), || format!("{name} is {shown}; write {what}"));
+        read
+    }
+
+    fn check(&mut self, holds: bool, problem: impl FnOnce() -> String) {
+        if !holds {
+            self.problems.push(problem());
+        }
+    }
+}
+
+/// The tier, as far as it can be read at all; what is wrong is in `fields`.
+fn parse_tier(fields: &mut Fields, at: usize) -> Option<Tier> {
+    let has_name = fields.map.contains_key("name");
+    let name: Option<String> = fields.take("name", "a text");
+    fields.check(has_name, || "has no name; give it one".to_owned());
+    fields.check(name.as_ref().is_none_or(|name| !name.trim().is_empty()), || "the name is empty".to_owned());
+    let libraries = take_libraries(fields);
+    let prices: Vec<String> = fields.take("prices", "a list of price ids (price_…)").unwrap_or_default();
+    let prices: BTreeSet<PriceId> = prices.iter().map(|price| PriceId(price.trim().to_owned())).collect();
+    for price in prices.iter().filter(|price| !is_key(price.as_str())) {
+        fields.check(false, || format!("prices holds {:?}, which is no price id (price_…)", price.0));
+    }
+    let trial_days = fields.take::<u32>("trial_days", "a whole number of days, from 1 to 730").and_then(|days| {
+        fields.check((1..=TRIAL_DAYS_MAX).contains(&days), || {
+            format!("trial_days is {days}; Stripe takes 1 to {TRIAL_DAYS_MAX}; leave it out for no trial")
+        });
+        NonZeroU32::new(days)
+    });
+    fields.check(trial_days.is_none() || !prices.is_empty(), || {
+        "has trial_days but no prices; what costs nothing has no trial".to_owned()
+    });
+    let order = fields.take("order", "a whole number").unwrap_or_else(|| i64::try_from(at).unwrap_or(i64::MAX));
+    let entitlement: Option<String> = fields.take("entitlement", "the lookup key of a Stripe entitlement");
+    fields.check(entitlement.as_deref().is_none_or(is_key), || {
+        format!("entitlement is no lookup key: 1 to {KEY_CHARS_MAX} characters without spaces")
+    });
+    let tier = Tier {
+        description: fields.take("description", "a text"),
+        prices,
+        downloads: fields.take("downloads", "true or false").unwrap_or(false),
+        trial_days,
+        order,
+        active: fields.take("active", "true or false").unwrap_or(true),
+        entitlement,
+        features: take_features(fields),
+        limits: take_limits(fields),
+        ..Tier::of("", Wanted::Titles(Vec::new()))
+    };
+    let unknown: Vec<String> = fields.map.keys().cloned().collect();
+    fields.check(unknown.is_empty(), || format!("unknown field {}; remove or correct it", unknown.join(", ")));
+    Some(Tier { name: name?.trim().to_owned(), libraries: libraries?, ..tier })
+}
+
+fn take_libraries(fields: &mut Fields) -> Option<Wanted> {
+    let is_there = fields.map.contains_key("libraries");
+    fields.check(is_there, || "has no libraries; list the titles that it opens, or \"*\" for all".to_owned());
+    let libraries = match fields.take::<OneOrMany>("libraries", "a list of titles, or \"*\" for all")? {
         OneOrMany::One(one) if one.trim() == "*" => vec![one],
         OneOrMany::One(one) => {
-            return Err(format!("libraries is {one:?}; write a list of titles, or \"*\" for all"));
+            fields.check(false, || format!("libraries is {one:?}; write a list of titles, or \"*\" for all"));
+            return None;
         }
         OneOrMany::Many(many) => many,
     };
-    let name = entry.name.trim().to_owned();
-    if name.is_empty() {
-        return Err("the name is empty".into());
+    Wanted::parse(&libraries).map_err(|problem| fields.problems.push(problem)).ok()
+}
+
+fn take_features(fields: &mut Fields) -> BTreeSet<String> {
+    let features: BTreeSet<String> = fields.take("features", "a list of keys").unwrap_or_default();
+    for feature in features.iter().filter(|feature| !is_key(feature)) {
+        fields.check(false, || format!("features holds {feature:?}, which is no key: letters without spaces"));
     }
-    let prices: BTreeSet<PriceId> = entry.prices.iter().map(|price| PriceId(price.trim().to_owned())).collect();
-    if let Some(price) = prices.iter().find(|price| price.0.is_empty() || price.0.contains(char::is_whitespace)) {
-        return Err(format!("prices holds {:?}, which is no price id (price_…)", price.0));
+    features
+}
+
+fn take_limits(fields: &mut Fields) -> BTreeMap<String, i64> {
+    let what = "names and whole numbers, such as {\"streams\": 2}; -1 is no limit";
+    let limits: BTreeMap<String, i64> = fields.take("limits", what).unwrap_or_default();
+    for (name, limit) in limits.iter().filter(|(name, limit)| !is_key(name) || **limit < UNLIMITED) {
+        fields.check(false, || format!("limits holds {name:?}: {limit}; write {what}"));
     }
-    Ok(Tier {
-        name,
-        description: entry.description,
-        prices,
-        libraries: Wanted::parse(&libraries)?,
-        downloads: entry.downloads,
-    })
+    limits
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= KEY_CHARS_MAX && !text.contains(char::is_whitespace)
 }
 
 #[cfg(test)]
@@ -156,8 +274,45 @@ mod tests {
             {"name":"B","prices":[],"libraries":[],"colour":1},
             {"name":"C","prices":["p2"],"libraries":["*","TV"]}]"##;
         let problems = parse_tiers(json).unwrap_err();
-        assert_eq!(problems.len(), 4, "{problems:?}");
-        assert!(problems[2].contains("colour"), "{problems:?}");
+        assert_eq!(problems.len(), 5, "{problems:?}");
+        assert!(problems[2].contains("libraries") && problems[3].contains("colour"), "{problems:?}");
+    }
+
+    #[test]
+    fn every_problem_of_one_tier_is_named_at_once() {
+        let json = r#"[{"prices":"p","libraries":7,"trial_days":0,"order":"first","active":1,"entitlement":"a b",
+            "features":["ok","not ok"],"limits":{"streams":-2},"downloads":"no"}, "B"]"#;
+        let problems = parse_tiers(json).unwrap_err();
+        let words = ["no name", "libraries", "prices", "trial_days", "order", "entitlement", "limits"];
+        for word in words {
+            assert!(
+                problems.iter().any(|problem| problem.starts_with("tier 1: ") && problem.contains(word)),
+                "{word}: {problems:?}"
+            );
+        }
+        assert!(problems.iter().any(|problem| problem.starts_with("tier 2: ")), "{problems:?}");
+    }
+
+    #[test]
+    fn what_is_sold_may_say_all_of_it() {
+        let json = r#"[{"name":"Free","libraries":["Movies"]},
+            {"name":"Plus","prices":["p"],"libraries":"*","trial_days":14,"order":-3,"active":false,
+             "entitlement":"plus","features":["requests"],"limits":{"streams":-1,"devices":4}}]"#;
+        let tiers = parse_tiers(json).unwrap();
+        assert!(tiers[0].prices.is_empty() && tiers[0].active && tiers[0].order == 0);
+        let plus = &tiers[1];
+        assert_eq!((plus.trial_days.map(NonZeroU32::get), plus.order, plus.active), (Some(14), -3, false));
+        assert_eq!((plus.entitlement.as_deref(), plus.features.contains("requests")), (Some("plus"), true));
+        assert_eq!((plus.limits["streams"], plus.limits["devices"]), (UNLIMITED, 4));
+    }
+
+    #[test]
+    fn a_trial_needs_a_price_and_an_entitlement_gives_one_tier() {
+        let json = r#"[{"name":"A","libraries":["M"],"trial_days":7,"entitlement":"x"},
+            {"name":"B","libraries":["M"],"prices":["p"],"entitlement":"x"}]"#;
+        let problems = parse_tiers(json).unwrap_err();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].contains("trial_days") && problems[1].contains("\"A\""), "{problems:?}");
     }
 
     #[test]

@@ -166,7 +166,7 @@ mod tests {
     }
 
     fn tier(libraries: Wanted) -> Tier {
-        Tier { name: "Basic".into(), description: None, prices: BTreeSet::new(), libraries, downloads: false }
+        Tier::of("Basic", libraries)
     }
 
     fn book(sections: &[(u64, &str)]) -> Book {

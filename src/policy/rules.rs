@@ -135,18 +135,20 @@ impl Tiers {
             let titles: Vec<String> = titles.split(',').map(|title| title.trim().to_owned()).collect();
             match Wanted::parse(&titles) {
                 Err(problem) => problems.push(format!("product {id} ({}): usher_{problem}", product.name)),
-                Ok(libraries) => all.push(Tier {
-                    name: product.name.clone(),
-                    description: None,
-                    prices: catalogue
-                        .prices
-                        .iter()
-                        .filter(|(_, of)| *of == id)
-                        .map(|(price, _)| price.clone())
-                        .collect(),
-                    libraries,
-                    downloads: product.metadata.get("usher_downloads").is_some_and(|word| word.trim() == "true"),
-                }),
+                Ok(libraries) => {
+                    let of_it = catalogue.prices.iter().filter(|(_, of)| *of == id);
+                    let said = |name: &str| product.metadata.get(name).map(|word| word.trim());
+                    let features = said("usher_features").unwrap_or_default().split(',').map(str::trim);
+                    all.push(Tier {
+                        prices: of_it.map(|(price, _)| price.clone()).collect(),
+                        downloads: said("usher_downloads") == Some("true"),
+                        trial_days: said("usher_trial_days").and_then(|days| days.parse().ok()),
+                        order: said("usher_order").and_then(|order| order.parse().ok()).unwrap_or(0),
+                        active: product.active,
+                        features: features.filter(|key| !key.is_empty()).map(str::to_owned).collect(),
+                        ..Tier::of(&product.name, libraries)
+                    });
+                }
             }
         }
         if all.is_empty() {
@@ -154,6 +156,13 @@ impl Tiers {
         }
         all.extend(default.clone());
         Some((Self::Products { all, default }, problems))
+    }
+
+    /// The first tier that costs nothing: what who pays nothing has.
+    #[must_use]
+    pub fn free(&self) -> Option<&Tier> {
+        let Self::File(tiers) = self else { return None };
+        tiers.iter().filter(|tier| tier.active && tier.prices.is_empty()).min_by_key(|tier| tier.order)
     }
 
     /// By name.
@@ -165,8 +174,7 @@ impl Tiers {
     /// The one tier that stands for every price of ours.
     #[must_use]
     pub fn default_for(wanted: Wanted, downloads: bool) -> Self {
-        let prices = BTreeSet::new();
-        Self::Default(Some(Tier { name: "default".into(), description: None, prices, libraries: wanted, downloads }))
+        Self::Default(Some(Tier { downloads, ..Tier::of("default", wanted) }))
     }
 }
 
@@ -216,12 +224,17 @@ impl Rules {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::facts::{PriceId, Product};
 
     fn catalogue(libraries: &str) -> Catalogue {
-        let metadata = [("usher_libraries", libraries), ("usher_downloads", "true")];
+        let metadata = [
+            ("usher_libraries", libraries),
+            ("usher_downloads", "true"),
+            ("usher_trial_days", "7"),
+            ("usher_features", "requests, 4k"),
+        ];
         let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let product = Product { name: "Film club".into(), active: true, metadata };
         Catalogue {
@@ -236,6 +249,8 @@ mod tests {
         let (tiers, problems) = Tiers::Default(None).with_products(&catalogue("Movies, TV")).unwrap();
         let tier = tiers.named("Film club").unwrap();
         assert_eq!(tier.libraries, Wanted::Titles(vec!["Movies".into(), "TV".into()]));
+        assert_eq!(tier.trial_days.map(|days| days.get()), Some(7));
+        assert_eq!(tier.features, ["4k", "requests"].map(str::to_owned).into());
         assert!(tier.downloads && tier.prices.contains(&PriceId::from("price_a")) && problems.is_empty());
     }
 
@@ -261,7 +276,8 @@ mod tests {
         assert_eq!(rules.end_of_day(day).to_rfc3339(), "2026-11-21T23:00:00+00:00");
     }
 
-    fn sample() -> Rules {
+    /// What `Rules` are without any wish of the operator's.
+    pub fn sample() -> Rules {
         Rules {
             warn_days: 27,
             kick_days: 30,

@@ -286,11 +286,9 @@ fn sections() -> BTreeMap<SectionId, Section> {
 
 fn rules() -> Rules {
     let tier = |name: &str, price: &str, titles: &[&str], downloads| Tier {
-        name: name.into(),
-        description: None,
         prices: BTreeSet::from([PriceId::from(price)]),
-        libraries: Wanted::Titles(titles.iter().map(|title| (*title).to_owned()).collect()),
         downloads,
+        ..Tier::of(name, Wanted::Titles(titles.iter().map(|title| (*title).to_owned()).collect()))
     };
     Rules {
         warn_days: 27,
@@ -356,7 +354,7 @@ fn world(now: Moment) -> World {
         catalogue: Some(Catalogue {
             tags: BTreeMap::new(),
             prices: BTreeMap::from([(PriceId::from("price_basic"), ProductId::from("prod"))]),
-            products: BTreeMap::new(),
+            ..Catalogue::default()
         }),
         subscriptions: BTreeMap::new(),
         customers: BTreeMap::new(),

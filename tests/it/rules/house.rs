@@ -35,11 +35,9 @@ fn section(id: SectionId, title: &str) -> (SectionId, Section) {
 
 fn tier(name: &str, price: &str, libraries: &[&str], downloads: bool) -> Tier {
     Tier {
-        name: name.into(),
-        description: None,
         prices: BTreeSet::from([PriceId::from(price)]),
-        libraries: Wanted::Titles(libraries.iter().map(|title| (*title).to_owned()).collect()),
         downloads,
+        ..Tier::of(name, Wanted::Titles(libraries.iter().map(|title| (*title).to_owned()).collect()))
     }
 }
 

@@ -121,11 +121,9 @@ pub struct House {
 
 fn rules() -> Rules {
     let tier = |name: &str, price: &str, libraries: &[&str], downloads| Tier {
-        name: name.into(),
-        description: None,
         prices: [PriceId::from(price)].into(),
-        libraries: Wanted::Titles(libraries.iter().map(|title| (*title).to_owned()).collect()),
         downloads,
+        ..Tier::of(name, Wanted::Titles(libraries.iter().map(|title| (*title).to_owned()).collect()))
     };
     let environment = [
         ("PLEX_TOKEN", "token"),

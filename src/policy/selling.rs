@@ -1,0 +1,122 @@
+//! What can be bought now: the active prices of the tiers that are still sold.
+//! Who pays for a price or a tier that is sold no longer keeps it.
+
+use std::collections::BTreeSet;
+
+use super::{Rules, World, plan::Problem, prices};
+use crate::facts::{Catalogue, PriceId};
+use crate::tier::Tier;
+
+/// The prices at which a tier can be bought. Where Stripe's prices can't be
+/// read, all that the tier names.
+#[must_use]
+pub fn prices_of(rules: &Rules, catalogue: Option<&Catalogue>, tier: &Tier) -> BTreeSet<PriceId> {
+    if !tier.active {
+        return BTreeSet::new();
+    }
+    let Some(catalogue) = catalogue else { return tier.prices.clone() };
+    let is_active = |price: &&PriceId| {
+        catalogue.prices.contains_key(*price) && catalogue.tags.get(*price).is_none_or(|tag| tag.active)
+    };
+    let is_default = rules.tiers.default_tier().is_some_and(|default| default.name == tier.name);
+    if !is_default {
+        return tier.prices.iter().filter(is_active).cloned().collect();
+    }
+    let buys_it = |price: &&PriceId| {
+        prices::tier_of(rules, Some(catalogue), price, catalogue.prices.get(*price)).as_ref() == Some(&tier.name)
+    };
+    catalogue.prices.keys().filter(is_active).filter(buys_it).cloned().collect()
+}
+
+/// Tiers that name prices which Stripe doesn't have, or that nobody can buy.
+#[must_use]
+pub fn problems(rules: &Rules, world: &World) -> Vec<Problem> {
+    let catalogue = world.stripe.value().and_then(|billing| billing.catalogue.as_ref());
+    // A Stripe without any price is a wrong or a sick one, which is told as such.
+    let Some(catalogue) = catalogue.filter(|catalogue| !catalogue.prices.is_empty()) else { return Vec::new() };
+    rules
+        .tiers
+        .all()
+        .iter()
+        .filter(|tier| !tier.prices.is_empty())
+        .filter_map(|tier| problem(rules, catalogue, tier))
+        .collect()
+}
+
+fn problem(rules: &Rules, catalogue: &Catalogue, tier: &Tier) -> Option<Problem> {
+    let unknown: Vec<&str> =
+        tier.prices.iter().filter(|price| !catalogue.prices.contains_key(*price)).map(PriceId::as_str).collect();
+    let name = &tier.name;
+    let detail = if !unknown.is_empty() {
+        let which = unknown.join(", ");
+        format!(
+            "Tier {name:?} names {which}, which Stripe doesn't have as a recurring price. Nobody is ended because of it."
+        )
+    } else if tier.active && prices_of(rules, Some(catalogue), tier).is_empty() {
+        format!(
+            "None of the prices of tier {name:?} is active at Stripe, so nobody can buy it. Who pays for it keeps it."
+        )
+    } else {
+        return None;
+    };
+    Some(Problem {
+        key: format!("price: {detail}"),
+        title: "A tier's prices don't fit Stripe's".into(),
+        detail,
+        what_to_do: "Mend the tiers file, activate the price at Stripe, or set the tier's \"active\" to false.".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::facts::{PriceTag, ProductId};
+    use crate::tier::Wanted;
+
+    fn catalogue(prices: &[(&str, bool)]) -> Catalogue {
+        let tag = |active| PriceTag {
+            active,
+            amount: Some(500),
+            currency: "usd".into(),
+            interval: "month".into(),
+            interval_count: 1,
+        };
+        Catalogue {
+            prices: prices.iter().map(|(id, _)| (PriceId::from(*id), ProductId::from("prod"))).collect(),
+            products: BTreeMap::new(),
+            tags: prices.iter().map(|(id, active)| (PriceId::from(*id), tag(*active))).collect(),
+        }
+    }
+
+    fn basic(active: bool) -> Tier {
+        let prices = ["price_old", "price_new"].map(PriceId::from).into();
+        Tier { prices, active, ..Tier::of("Basic", Wanted::Titles(vec!["Movies".into()])) }
+    }
+
+    fn rules(tier: Tier) -> Rules {
+        Rules { tiers: super::super::Tiers::File(vec![tier]), ..super::super::rules::tests::sample() }
+    }
+
+    #[test]
+    fn only_active_prices_of_tiers_on_sale_can_be_bought() {
+        let known = catalogue(&[("price_old", false), ("price_new", true), ("price_other", true)]);
+        let on_sale = rules(basic(true));
+        let tier = on_sale.tiers.named("Basic").unwrap();
+        assert_eq!(prices_of(&on_sale, Some(&known), tier), [PriceId::from("price_new")].into());
+        assert_eq!(prices_of(&on_sale, None, tier).len(), 2);
+        assert!(prices_of(&on_sale, Some(&known), &basic(false)).is_empty());
+    }
+
+    #[test]
+    fn a_price_that_stripe_does_not_have_is_told_and_so_is_a_tier_that_nobody_can_buy() {
+        let told = |known: &Catalogue, tier: Tier| problem(&rules(tier.clone()), known, &tier).map(|told| told.detail);
+        let unknown = told(&catalogue(&[("price_new", true)]), basic(true)).unwrap();
+        assert!(unknown.contains("price_old") && !unknown.contains("price_new"), "{unknown}");
+        let inactive = catalogue(&[("price_old", false), ("price_new", false)]);
+        assert!(told(&inactive, basic(true)).unwrap().contains("nobody can buy"));
+        assert_eq!(told(&inactive, basic(false)), None);
+        assert_eq!(told(&catalogue(&[("price_old", false), ("price_new", true)]), basic(true)), None);
+    }
+}
