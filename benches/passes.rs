@@ -215,6 +215,7 @@ fn subscription(now: Moment, number: u64) -> Subscription {
         ended_by_failed_payment: false,
         trial_end: None,
         after_trial: usher::facts::AfterTrial::Unknown,
+        member: None,
         collection_paused: false,
         open_invoices: None,
     }

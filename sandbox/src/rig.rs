@@ -222,20 +222,40 @@ impl Rig {
 
     /// As [`Rig::ask`]; `None` when the daemon ended before it answered.
     pub async fn try_ask(&self, ask: Value) -> Option<Value> {
-        self.try_admin("POST", "/api/ask", &ask.to_string()).await
+        self.try_api("POST", "/api/ask", &ask.to_string(), &[]).await.map(|(_, answer)| answer)
     }
 
     async fn admin(&self, method: &str, target: &str, body: &str) -> Value {
-        self.try_admin(method, target, body).await.expect("the daemon answers")
+        self.api(method, target, body).await.1
     }
 
-    async fn try_admin(&self, method: &str, target: &str, body: &str) -> Option<Value> {
+    /// Asks the admin door as another program would, with the change token:
+    /// status and body.
+    ///
+    /// # Panics
+    /// When the daemon doesn't answer.
+    pub async fn api(&self, method: &str, target: &str, body: &str) -> (u16, Value) {
+        self.api_with(method, target, body, &[]).await
+    }
+
+    /// The same with more headers.
+    ///
+    /// # Panics
+    /// When the daemon doesn't answer.
+    pub async fn api_with(&self, method: &str, target: &str, body: &str, more: &[(&str, &str)]) -> (u16, Value) {
+        self.try_api(method, target, body, more).await.expect("the daemon answers")
+    }
+
+    async fn try_api(&self, method: &str, target: &str, body: &str, more: &[(&str, &str)]) -> Option<(u16, Value)> {
         let listening = store::read_listening(&self.state).ok().flatten().expect("the daemon listens");
         let tokens = store::existing_tokens(&self.state).ok().flatten().expect("the tokens are made");
         let bearer = format!("Bearer {}", tokens.admin.expose());
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let own = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let own = own.into_iter().filter(|(name, _)| more.iter().all(|(other, _)| name != other));
+        let headers: Vec<_> = own.chain(more.iter().copied()).collect();
         let url = format!("http://{}{target}", listening.admin);
-        wire::call(method, &url, &headers, body).await.ok().map(|reply| reply.json())
+        let reply = wire::call(method, &url, &headers, body).await.ok()?;
+        Some((reply.status, reply.json()))
     }
 
     /// Someone with a Plex account and a name in Tautulli.

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
 
+use super::api::answered;
 use super::health;
-use super::reply::{Asked, Reply, error, json, not_found, query_value, wrong_method};
+use super::lobby::Till;
+use super::reply::{Asked, Reply, error, json, json_text, not_found, query_value, wrong_method};
 use super::webhook::Tally;
 use crate::clock::Clock;
 use crate::engine::desk::{Desk, Unanswered, Wish};
@@ -37,7 +39,54 @@ pub struct AdminDoor {
     pub desk: Desk,
     /// The time.
     pub clock: Clock,
+    /// What is sold, and how.
+    pub till: Option<Till>,
 }
+
+/// What can be asked for with a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Access,
+    Ask,
+    Cancel,
+    Checkout,
+    Holds,
+    Members,
+    OpenApi,
+    Plan,
+    Plans,
+    Portal,
+    Subscription,
+    Uncancel,
+    Unmatched,
+    Upgrade,
+    Usage,
+    Why,
+}
+
+/// Everything that this door answers with a token; `openapi.json` says the
+/// same. Who may only read can't POST.
+pub(super) const ROUTES: [(&str, &str, Verb); 16] = [
+    ("GET", "/api/access", Verb::Access),
+    ("POST", "/api/ask", Verb::Ask),
+    ("POST", "/api/cancel", Verb::Cancel),
+    ("POST", "/api/checkout", Verb::Checkout),
+    ("GET", "/api/holds", Verb::Holds),
+    ("GET", "/api/members", Verb::Members),
+    ("GET", "/api/openapi.json", Verb::OpenApi),
+    ("GET", "/api/plan", Verb::Plan),
+    ("GET", "/api/plans", Verb::Plans),
+    ("POST", "/api/portal", Verb::Portal),
+    ("GET", "/api/subscription", Verb::Subscription),
+    ("POST", "/api/uncancel", Verb::Uncancel),
+    ("GET", "/api/unmatched", Verb::Unmatched),
+    ("POST", "/api/upgrade", Verb::Upgrade),
+    ("POST", "/api/usage", Verb::Usage),
+    ("GET", "/api/why", Verb::Why),
+];
+
+/// What this API is, for programs (OpenAPI 3.1).
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Right {
@@ -46,7 +95,7 @@ enum Right {
 }
 
 impl AdminDoor {
-    /// Answers; waits only for the engine.
+    /// Answers; waits only for the engine, and for Stripe where it sells.
     pub async fn answer(&self, asked: Asked) -> Reply {
         let reads = matches!(asked.method, Method::GET | Method::HEAD);
         match asked.path.as_str() {
@@ -57,28 +106,42 @@ impl AdminDoor {
             _ => {}
         }
         let Some(right) = self.right(&asked) else { return unauthorized() };
+        let Some((method, _, verb)) = ROUTES.iter().find(|(_, path, _)| *path == asked.path) else {
+            return not_found();
+        };
+        let fits = if *method == "GET" { reads } else { asked.method == *method };
+        match right {
+            _ if !fits => wrong_method(method),
+            Right::Read if *method != "GET" => error(StatusCode::FORBIDDEN, "read_only", "this token may only read"),
+            _ => self.carry_out(*verb, &asked).await,
+        }
+    }
+
+    async fn carry_out(&self, verb: Verb, asked: &Asked) -> Reply {
         let who = || query_value(asked.query.as_deref(), "who").filter(|who| !who.trim().is_empty());
-        match asked.path.as_str() {
-            "/api/ask" if asked.method == Method::POST && right == Right::Change => self.ask(&asked).await,
-            "/api/ask" if asked.method == Method::POST => {
-                error(StatusCode::FORBIDDEN, "read_only", "this token may only read")
-            }
-            "/api/ask" => wrong_method("POST"),
-            "/api/members" | "/api/holds" | "/api/unmatched" | "/api/plan" | "/api/why" if !reads => {
-                wrong_method("GET")
-            }
-            "/api/members" => self.question(&Question::Members),
-            "/api/holds" => self.question(&Question::Holds),
-            "/api/plan" => match query_value(asked.query.as_deref(), "days").as_deref().unwrap_or("7").parse() {
+        match verb {
+            Verb::Ask => self.ask(asked).await,
+            Verb::Members => self.question(&Question::Members),
+            Verb::Holds => self.question(&Question::Holds),
+            Verb::Plan => match query_value(asked.query.as_deref(), "days").as_deref().unwrap_or("7").parse() {
                 Ok(days) => self.question(&Question::Plan { days }),
                 Err(_) => error(StatusCode::BAD_REQUEST, "bad_request", "say how many days: /api/plan?days=7"),
             },
-            "/api/unmatched" => self.question(&Question::Unmatched),
-            "/api/why" => match who() {
+            Verb::Unmatched => self.question(&Question::Unmatched),
+            Verb::Why => match who() {
                 Some(who) => self.question(&Question::Why { who }),
                 None => error(StatusCode::BAD_REQUEST, "bad_request", "say whom: /api/why?who=…"),
             },
-            _ => not_found(),
+            Verb::OpenApi => json_text(OPENAPI),
+            Verb::Plans => answered(self.plans()),
+            Verb::Subscription => answered(self.subscription(asked)),
+            Verb::Access => answered(self.access(asked)),
+            Verb::Checkout => answered(self.checkout(asked).await),
+            Verb::Portal => answered(self.portal(asked).await),
+            Verb::Cancel => answered(self.cancel(asked).await),
+            Verb::Uncancel => answered(self.uncancel(asked).await),
+            Verb::Upgrade => answered(self.upgrade(asked).await),
+            Verb::Usage => answered(self.usage(asked).await),
         }
     }
 

@@ -6,6 +6,7 @@
 //! book: everything goes through the engine's mailbox and its snapshot.
 
 mod admin;
+mod api;
 mod health;
 mod lobby;
 mod pages;
@@ -14,6 +15,7 @@ mod reply;
 mod server;
 mod signature;
 mod strangers;
+mod till;
 mod webhook;
 
 #[cfg(test)]

@@ -59,6 +59,14 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     reply
 }
 
+/// JSON that is text already.
+#[must_use]
+pub fn json_text(text: &'static str) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}
+
 /// `{"error":{"code","message"}}`.
 #[must_use]
 pub fn error(status: StatusCode, code: &str, message: &str) -> Reply {

@@ -11,14 +11,18 @@ use tokio::{
 
 use super::*;
 use crate::clock::Clock;
-use crate::engine::desk::{Accept, Answer, Ask, Desk, Doors, Front, Health, Hint, View, Wish};
-use crate::facts::Moment;
+use crate::engine::desk::{
+    Accept, Answer, Ask, Checkout, CheckoutAsked, Desk, Doors, Front, Health, Held, Hint, No, Upgrade, View, Whom, Wish,
+};
+use crate::facts::{CustomerId, Moment, PriceId, SubscriptionId};
 use crate::letters::Brand;
 use crate::portal::PortalKey;
-use crate::reports::{Page, Question};
+use crate::reports::{Look, Page, Question};
 use crate::secret::Secret;
 
 const NOW: i64 = 1_700_000_000;
+mod api;
+
 const SECRET: &str = "whsec_test";
 const CHANGE: &str = "change-token-0123456789";
 const READ: &str = "read-token-0123456789";
@@ -51,9 +55,52 @@ impl View for Glass {
     fn answer(&self, question: &Question, _now: Moment) -> Result<Page, String> {
         match question {
             Question::Why { who } if who == "nobody@b.example" => Err("nobody is called so".into()),
+            _ if !self.healthy => Err("Usher is starting".into()),
             question => Ok(Page { text: format!("{question:?}"), json: serde_json::json!([]) }),
         }
     }
+    fn look(&self, look: &Look, _now: Moment) -> Result<serde_json::Value, No> {
+        match look {
+            Look::Plans if !self.healthy => known("early")?,
+            Look::Plans => {}
+            Look::Subscription { who } | Look::Access { who, .. } => known(who)?,
+        }
+        Ok(serde_json::json!({}))
+    }
+    fn checkout(&self, asked: &CheckoutAsked, _now: Moment) -> Result<Checkout, No> {
+        let Whom::Member(who) = &asked.whom else { return Err(No { code: "full", why: "no seat".into() }) };
+        known(who)?;
+        let customer = Some(api::customer(who));
+        Ok(Checkout { price: "price_1".into(), customer, email: None, member: None, trial_days: None })
+    }
+    fn payer(&self, who: &str, _now: Moment) -> Result<CustomerId, No> {
+        known(who).map(|()| api::customer(who))
+    }
+    fn held(&self, who: &str, _named: Option<&SubscriptionId>, _now: Moment) -> Result<Held, No> {
+        known(who).map(|()| Held { subscription: format!("sub_{who}").into(), customer: api::customer(who) })
+    }
+    fn upgrade(
+        &self,
+        who: &str,
+        named: Option<&SubscriptionId>,
+        _tier: &str,
+        _price: Option<&PriceId>,
+        now: Moment,
+    ) -> Result<Upgrade, No> {
+        Ok(Upgrade { held: self.held(who, named, now)?, from: "price_from".into(), to: "price_to".into() })
+    }
+}
+
+/// Answers by the name that is asked for.
+fn known(who: &str) -> Result<(), No> {
+    let code = match who {
+        "nobody" => "not_found",
+        "twice" => "ambiguous",
+        "early" => "not_ready",
+        "barred" => "no_access",
+        _ => return Ok(()),
+    };
+    Err(No { code, why: "as asked".into() })
 }
 
 type Asks = mpsc::Receiver<(Wish, tokio::sync::oneshot::Sender<Answer>)>;
@@ -99,7 +146,7 @@ pub(crate) fn furnished(glass: Glass, secrets: &[&str], till: Option<Till>) -> H
     let tokens = Arc::new(AdminTokens { change: Secret::new(CHANGE), read: Secret::new(READ) });
     House {
         public: PublicDoor { webhook, tally: Arc::clone(&tally), desk: desk.clone(), lobby, clock: clock.clone() },
-        admin: AdminDoor { tokens, tally, desk, clock },
+        admin: AdminDoor { tokens, tally, desk, clock, till: None },
         hints: hints_in,
         asks: asks_in,
         _view: view_out,

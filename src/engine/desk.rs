@@ -6,10 +6,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::facts::{CustomerId, Moment, Source};
+use crate::facts::{CustomerId, Moment, PriceId, Source, SubscriptionId};
 pub use crate::policy::asks::{Accept, Ask, NO_SUCH_CODE, Wish};
 pub use crate::policy::front::{Doors, Front, Offer, OnSale};
-use crate::reports::{Page, Question};
+pub use crate::policy::sales::{Checkout, CheckoutAsked, Held, No, Upgrade, Whom};
+use crate::reports::{Look, Page, Question};
 
 /// The engine's answer to an ask: a text for people, or why nothing was done.
 pub type Answer = Result<Page, String>;
@@ -68,6 +69,52 @@ pub trait View: Send + Sync {
     /// # Errors
     /// A sentence: who was not found, or whom it could mean.
     fn answer(&self, question: &Question, now: Moment) -> Result<Page, String>;
+    /// For `/api/plans`, `/api/subscription`, `/api/access`.
+    ///
+    /// # Errors
+    /// Why nothing is said.
+    fn look(&self, _look: &Look, _now: Moment) -> Result<serde_json::Value, No> {
+        Err(not_ready())
+    }
+    /// What `/api/checkout` may sell.
+    ///
+    /// # Errors
+    /// Why it isn't sold.
+    fn checkout(&self, _asked: &CheckoutAsked, _now: Moment) -> Result<Checkout, No> {
+        Err(not_ready())
+    }
+    /// Whose billing page and meters somebody's are.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn payer(&self, _who: &str, _now: Moment) -> Result<CustomerId, No> {
+        Err(not_ready())
+    }
+    /// The subscription that `/api/cancel` ends.
+    ///
+    /// # Errors
+    /// Why there is none, or which there are.
+    fn held(&self, _who: &str, _named: Option<&SubscriptionId>, _now: Moment) -> Result<Held, No> {
+        Err(not_ready())
+    }
+    /// What `/api/upgrade` changes.
+    ///
+    /// # Errors
+    /// Why it can't be changed.
+    fn upgrade(
+        &self,
+        _who: &str,
+        _named: Option<&SubscriptionId>,
+        _tier: &str,
+        _price: Option<&PriceId>,
+        _now: Moment,
+    ) -> Result<Upgrade, No> {
+        Err(not_ready())
+    }
+}
+
+fn not_ready() -> No {
+    No { code: "not_ready", why: "Usher is starting; ask again in a moment".into() }
 }
 
 /// How to reach the engine. Cheap to clone.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::desk::{self, Health, LoopHealth, View, loop_name};
-use crate::facts::{EventId, Moment, ServerId, Source, SubscriptionId};
+use crate::facts::{CustomerId, EventId, Moment, PriceId, ServerId, Source, SubscriptionId};
 use crate::ledger::{Book, Channel};
 use crate::policy::decide::Waiting;
 use crate::policy::front::{self, Front};
+use crate::policy::sales::{self, Checkout, CheckoutAsked, Held, No, Upgrade};
 use crate::policy::{Rules, Scene, World};
-use crate::reports::{self, Page, Question};
+use crate::reports::{self, Look, Page, Question};
 
 /// What the loops go by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +48,12 @@ pub struct Published {
     pub unwritten: Option<String>,
 }
 
+impl Published {
+    fn scene(&self, now: Moment) -> Scene<'_> {
+        Scene { now, rules: &self.rules, book: &self.book, world: &self.world }
+    }
+}
+
 impl View for Published {
     fn health(&self, now: Moment) -> Health {
         let mut problems = Vec::new();
@@ -70,7 +77,7 @@ impl View for Published {
                 },
             );
         }
-        let scene = Scene { now, rules: &self.rules, book: &self.book, world: &self.world };
+        let scene = self.scene(now);
         problems.extend(crate::policy::brake::clock_failure(scene));
         problems.extend(
             self.rules.configured.iter().filter_map(|source| crate::policy::brake::identity_failure(scene, *source)),
@@ -107,12 +114,39 @@ impl View for Published {
     }
 
     fn front(&self, now: Moment) -> Front {
-        front::front(Scene { now, rules: &self.rules, book: &self.book, world: &self.world })
+        front::front(self.scene(now))
     }
 
     fn answer(&self, question: &Question, now: Moment) -> Result<Page, String> {
-        let scene = Scene { now, rules: &self.rules, book: &self.book, world: &self.world };
+        let scene = self.scene(now);
         reports::answer(scene, &self.waiting, question)
+    }
+
+    fn look(&self, look: &Look, now: Moment) -> Result<serde_json::Value, No> {
+        reports::look(self.scene(now), look)
+    }
+
+    fn checkout(&self, asked: &CheckoutAsked, now: Moment) -> Result<Checkout, No> {
+        sales::checkout(self.scene(now), asked)
+    }
+
+    fn payer(&self, who: &str, now: Moment) -> Result<CustomerId, No> {
+        sales::payer(self.scene(now), who)
+    }
+
+    fn held(&self, who: &str, named: Option<&SubscriptionId>, now: Moment) -> Result<Held, No> {
+        sales::held(self.scene(now), who, named)
+    }
+
+    fn upgrade(
+        &self,
+        who: &str,
+        named: Option<&SubscriptionId>,
+        tier: &str,
+        price: Option<&PriceId>,
+        now: Moment,
+    ) -> Result<Upgrade, No> {
+        sales::upgrade(self.scene(now), who, named, tier, price)
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     Amount, CustomerId, Email, EventId, InvoiceId, Moment, PriceId, PriceTag, ProductId, StripeAccountId,
     SubscriptionId,
 };
+use crate::member::MemberId;
 
 /// A subscription's status, every one that Stripe documents.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -163,6 +164,10 @@ pub struct Subscription {
     /// And what then.
     #[serde(default)]
     pub after_trial: AfterTrial,
+    /// `metadata[member]`: whom Usher's own Checkout page was made for. Only a
+    /// secret key can write it.
+    #[serde(default)]
+    pub member: Option<MemberId>,
     /// Collection is paused; the status stays `active`.
     pub collection_paused: bool,
     /// Open invoices, oldest first, for the statuses that need them

@@ -118,6 +118,8 @@ pub enum Proof {
     InviteAccepted,
     /// A share stood under that same address when the subscription began.
     ShareStood,
+    /// Usher made the Checkout page for them.
+    Checkout,
     /// `usher link`.
     Operator,
 }
@@ -129,6 +131,7 @@ impl Proof {
         match self {
             Self::InviteAccepted => "the invite to its address was accepted",
             Self::ShareStood => "a share stood under its address already",
+            Self::Checkout => "the page they paid at was made for them",
             Self::Operator => "the operator said so",
         }
     }

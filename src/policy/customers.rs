@@ -16,7 +16,7 @@ use crate::facts::{
     AfterTrial, Billing, Catalogue, Customer, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated, Status,
     Subscription, SubscriptionId, Whole,
 };
-use crate::ledger::{Billed, Book, Heard, Index, Letter, Owed, Payer, Population};
+use crate::ledger::{Billed, Book, Heard, Index, Letter, Owed, Payer, Population, Proof};
 use crate::member::MemberId;
 
 /// Stripe's clock and ours may differ by as much as the clock brake allows:
@@ -228,20 +228,34 @@ fn whose(
     if !sub.status.is_running() {
         return None;
     }
-    let id = book.enter(now);
+    let buyer = made_for(book, sub);
+    let id = buyer.clone().unwrap_or_else(|| book.enter(now));
     let email = customer.and_then(|customer| customer.email.clone());
     let payer = Payer {
         mail_to: email.clone(),
         email,
         name: customer.and_then(|customer| customer.name.clone()),
         since: now,
-        proof: None,
+        proof: buyer.map(|_| Proof::Checkout).filter(|_| has_account(book, &id)),
         unlinked: None,
     };
     if let Some(member) = book.members.get_mut(&id) {
         member.customers.insert(sub.customer.clone(), payer);
     }
     Some(id)
+}
+
+/// The member for whom Usher had this bought. One who came into the book only
+/// later isn't meant: an id may have been another's, in a book that is lost.
+fn made_for(book: &Book, sub: &Subscription) -> Option<MemberId> {
+    let named = sub.member.as_ref()?;
+    let id = book.merged.get(named).unwrap_or(named);
+    let member = book.members.get(id)?;
+    (member.since <= sub.created).then(|| id.clone())
+}
+
+fn has_account(book: &Book, id: &MemberId) -> bool {
+    book.members.get(id).is_some_and(|member| member.plex.is_some())
 }
 
 /// Labels and the address for money letters follow Stripe; the address that

@@ -32,6 +32,7 @@ pub mod pruning;
 pub mod readings;
 pub mod reasons;
 mod rules;
+pub mod sales;
 pub mod selling;
 pub mod sharing;
 pub mod standing_reports;

@@ -224,7 +224,7 @@ impl Rules {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use crate::facts::{PriceId, Product};
 
@@ -276,8 +276,7 @@ pub(super) mod tests {
         assert_eq!(rules.end_of_day(day).to_rfc3339(), "2026-11-21T23:00:00+00:00");
     }
 
-    /// What `Rules` are without any wish of the operator's.
-    pub fn sample() -> Rules {
+    fn sample() -> Rules {
         Rules {
             warn_days: 27,
             kick_days: 30,

@@ -3,6 +3,7 @@
 mod holds;
 mod members;
 mod plan;
+mod plans;
 mod unmatched;
 mod why;
 
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::Scene;
 use crate::policy::decide::Waiting;
+use crate::policy::sales::No;
+pub use plans::Wish;
 
 /// What `members`, `holds` and `why` ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,17 @@ pub enum Question {
     Plan { days: u32 },
     /// Everything about one person. `who`: email, username, Plex id, member id.
     Why { who: String },
+}
+
+/// What other programs ask (`/api/plans`, `/api/subscription`, `/api/access`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// What is sold.
+    Plans,
+    /// How somebody's subscription stands.
+    Subscription { who: String },
+    /// Whether somebody may use something.
+    Access { who: String, wish: Wish },
 }
 
 /// An answer in two forms.
@@ -47,6 +61,18 @@ pub fn answer(scene: Scene<'_>, waiting: &[Waiting], question: &Question) -> Res
         Question::Unmatched => Ok(unmatched::page(scene)),
         Question::Plan { days } => plan::page(scene, *days),
         Question::Why { who } => why::page(scene, waiting, who),
+    }
+}
+
+/// Answers another program.
+///
+/// # Errors
+/// `not_found` or `ambiguous`; `no_access` also of whom nobody knows.
+pub fn look(scene: Scene<'_>, look: &Look) -> Result<serde_json::Value, No> {
+    match look {
+        Look::Plans => Ok(plans::plans(scene)),
+        Look::Subscription { who } => plans::subscription(scene, who),
+        Look::Access { who, wish } => plans::access(scene, who, wish),
     }
 }
 

@@ -208,6 +208,7 @@ impl Paper {
             ended_by_failed_payment: false,
             trial_end: None,
             after_trial: usher::facts::AfterTrial::Unknown,
+            member: None,
             collection_paused: false,
             open_invoices: None,
         };
@@ -352,8 +353,9 @@ fn world(now: Moment) -> World {
         key_livemode: false,
         livemode_fits: true,
         catalogue: Some(Catalogue {
-            tags: BTreeMap::new(),
-            prices: BTreeMap::from([(PriceId::from("price_basic"), ProductId::from("prod"))]),
+            prices: ["price_basic", "price_premium"]
+                .map(|price| (PriceId::from(price), ProductId::from("prod")))
+                .into(),
             ..Catalogue::default()
         }),
         subscriptions: BTreeMap::new(),

@@ -12,6 +12,7 @@ mod offers;
 mod pending;
 mod pruning;
 mod rows;
+mod selling;
 mod spells;
 mod two_reports;
 mod unmanaged;

@@ -27,6 +27,9 @@ use crate::member::MemberId;
 pub use both::carry_over;
 pub use redeem::NO_SUCH_CODE;
 
+/// A hundred years.
+const DAYS_MAX: i64 = 36_500;
+
 /// What the operator asks for. Words are the commands' own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
@@ -162,6 +165,7 @@ impl<'a> Hearing<'a> {
 /// # Errors
 /// A sentence: why nothing is done, and what would do.
 pub fn carry_out(hearing: Hearing<'_>, book: &mut Book, ask: &Ask) -> Result<Said, String> {
+    within_reason(hearing, ask)?;
     match ask {
         Ask::Approve { .. } | Ask::Reject { .. } | Ask::Accept { .. } => Ok(Said::default()),
         Ask::Restore { who } => undo::restore(hearing, book, &meant(book, who)?),
@@ -178,6 +182,17 @@ pub fn carry_out(hearing: Hearing<'_>, book: &mut Book, ask: &Ask) -> Result<Sai
         Ask::Extend { who, days } => grants::extend(hearing, book, &meant(book, who)?, *days),
         Ask::Pause { who, until, note } => grants::pause(hearing, book, &meant(book, who)?, *until, note),
     }
+}
+
+/// What lies further off than any member lives was mistyped, and can't be
+/// reckoned with.
+fn within_reason(hearing: Hearing<'_>, ask: &Ask) -> Result<(), String> {
+    let days = match ask {
+        Ask::Invite { days: Some(days), .. } | Ask::Extend { days, .. } => i64::from(*days),
+        Ask::Pause { until, .. } => (*until - hearing.rules.day_of(hearing.now)).num_days(),
+        _ => 0,
+    };
+    if days > DAYS_MAX { Err(format!("at most {DAYS_MAX} days can be given")) } else { Ok(()) }
 }
 
 fn of<'a>(book: &'a Book, id: &MemberId) -> Result<&'a Member, String> {

@@ -11,6 +11,7 @@ use crate::{
         AfterTrial, Customer, CustomerId, Email, Invoice, InvoiceId, Item, Moment, PriceId, PriceTag, Product,
         ProductId, Status, Subscription, SubscriptionId,
     },
+    member::MemberId,
     services::loose::{flag, int, list, moment, text},
 };
 
@@ -48,6 +49,7 @@ pub fn subscription(row: &Value) -> Option<Subscription> {
         ended_by_failed_payment: row["cancellation_details"]["reason"] == "payment_failed",
         trial_end: moment(&row["trial_end"]),
         after_trial: after_trial(row),
+        member: text(&row["metadata"]["member"]).map(MemberId),
         collection_paused: row["pause_collection"].is_object(),
         open_invoices: None,
     })

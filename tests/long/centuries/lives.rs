@@ -236,6 +236,7 @@ impl House {
             ended_by_failed_payment: false,
             trial_end: None,
             after_trial: usher::facts::AfterTrial::Unknown,
+            member: None,
             collection_paused: false,
             open_invoices: None,
         };
