@@ -162,7 +162,12 @@ fn filled_if_there<T: From<String>>(name: &str, text: Option<&String>) -> Result
     text.map(|text| filled(name, text).map(|text| T::from(text.to_owned()))).transpose()
 }
 
-fn query<'a>(asked: &'a Asked, name: &str) -> Result<Option<String>, Trouble> {
+fn query(asked: &Asked, name: &str) -> Result<Option<String>, Trouble> {
+    let names = asked.query.iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split('=').next());
+    if names.filter(|other| *other == name).count() > 1 {
+        // A name that somebody chose could have put a second one there.
+        return Err(Trouble::bad(format!("{name} stands twice")));
+    }
     let value = query_value(asked.query.as_deref(), name);
     value.map(|value| filled(name, &value).map(str::to_owned)).transpose()
 }
@@ -237,7 +242,9 @@ impl AdminDoor {
             success_url: &success_url,
             cancel_url: &cancel_url,
         };
-        let key = Request { verb: "checkout", callers: key, about: format!("{sale:?} {wanted:?}") }.key()?;
+        // An address isn't shown by `{:?}`, and here it has to count.
+        let about = format!("{sale:?} {:?} {:?} {success_url}", sale.email.as_ref().map(Email::as_str), wanted.plex);
+        let key = Request { verb: "checkout", callers: key, about }.key()?;
         let session = till.stripe.checkout(till.live, of, &key).await?;
         Ok(json!({ "url": session.url, "id": session.id, "trial_days": sale.trial_days }))
     }

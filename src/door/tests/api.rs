@@ -111,6 +111,7 @@ fn tries() -> Vec<Try> {
         "/api/access?member=early",
         "/api/access?member=ann&tier=a&feature=b",
         "/api/access?member=ann&feature=",
+        "/api/access?member=ann&member=b",
         "/api/subscription",
         "/api/subscription?member=ann",
         "/api/subscription?member=nobody",
