@@ -156,7 +156,8 @@ impl Lobby {
             success_url: &success_url,
             cancel_url: &cancel_url,
         };
-        match till.stripe.checkout(live, of, &fresh_key("join")).await {
+        let Some(key) = fresh_key("join") else { return self.not_now() };
+        match till.stripe.checkout(live, of, &key).await {
             Ok(session) => self.pages.see_other(&session.url),
             Err(failure) => {
                 tracing::warn!("nobody can pay: {failure}");
@@ -248,7 +249,8 @@ impl Lobby {
         }
         let Some(live) = &till.live else { return self.not_now() };
         let back = format!("{public_url}/plans");
-        match till.stripe.portal(live, &customer, Some(&back), &fresh_key("portal")).await {
+        let Some(key) = fresh_key("portal") else { return self.not_now() };
+        match till.stripe.portal(live, &customer, Some(&back), &key).await {
             Ok(session) => self.pages.see_other(&session.url),
             Err(failure) => {
                 tracing::warn!("nobody can see their subscription: {failure}");
@@ -310,12 +312,12 @@ fn wants_json(asked: &Asked) -> bool {
     accept.contains("application/json") && !accept.contains("text/html")
 }
 
-/// A try of its own: two people who buy the same never share a page.
-fn fresh_key(what: &str) -> String {
+/// A try of its own: two people who buy the same never share a page. `None`
+/// where the machine has no randomness to tell them apart.
+fn fresh_key(what: &str) -> Option<String> {
     let mut bytes = [0; 16];
-    // Without randomness Stripe is asked without a key that could be met again.
-    let _ = getrandom::fill(&mut bytes);
-    format!("{what}-{:032x}", u128::from_be_bytes(bytes))
+    getrandom::fill(&mut bytes).ok()?;
+    Some(format!("{what}-{:032x}", u128::from_be_bytes(bytes)))
 }
 
 fn word(doors: Doors) -> &'static str {

@@ -356,6 +356,7 @@ fn how_they_came(member: &crate::ledger::Member, back: bool, now: Moment) -> Str
             None => "pays".to_owned(),
         },
         None if member.grant(GrantKind::ByHand, now).is_some() => "was shared with in Plex".to_owned(),
+        None if member.grants.iter().any(|grant| grant.code.is_some()) => "used a free code".to_owned(),
         None => "accepted an invite".to_owned(),
     };
     if back { format!("{way}; was here before") } else { way }

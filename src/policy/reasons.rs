@@ -158,7 +158,8 @@ pub fn standing(scene: Scene<'_>, member: &Member) -> Standing {
             standing.over.push((grant.kind, until));
             continue;
         }
-        let note = grant.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+        let by_code = grant.code.as_ref().map(|_| "by a free code");
+        let note = grant.note.as_deref().or(by_code).map_or_else(String::new, |note| format!(" ({note})"));
         standing.reasons.push(Reason {
             kind: ReasonKind::Granted(grant.kind),
             what: format!("{} since {}{note}", words(grant.kind), grant.since.date_naive()),

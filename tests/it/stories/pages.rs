@@ -152,6 +152,7 @@ async fn a_code_with_one_use_lets_one_person_in() {
     rig.hours(5).await;
     assert!(rig.plex.has_access(ann) && told(&rig, "ann", "Welcome") == 1, "{}", why(&rig, "ann").await);
     assert_eq!(redeem("bob", "film").await, 400, "it is used up");
+    assert!(why(&rig, "ann").await.contains("grandfathered since 2026-01-03 (by a free code)"));
     rig.days(60).await;
     assert!(rig.plex.has_access(ann), "grandfathered: {}", why(&rig, "ann").await);
     assert_eq!((rig.plex.invites_sent().len(), rig.plex.deletions().len()), (1, 0));
