@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use super::{
     Rules, Scene, World, brake, by_hand, codes, confirm, letters, libraries, life, offers, pending,
     plan::{self, Doing, Problem, Proposal},
-    pruning, reasons, selling, sharing, standing_reports, two_reports, unmanaged, who,
+    pruning, reasons, selling, sharing, standing_reports, trials, two_reports, unmanaged, who,
 };
 use crate::facts::{Moment, PriceId};
 use crate::ledger::{ActKey, Book, HeldBecause, Hold, Intent, IntentState, Letter, Offer, Owed, Verdict};
@@ -47,6 +47,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
         plan.problems.extend(unresolved.into_iter().map(unresolved_tier));
     }
     plan.problems.extend(selling::problems(rules, world));
+    plan.problems.extend(trials::problems(book));
     let due: BTreeSet<ActKey> = plan.proposals.iter().map(|proposal| proposal.key.clone()).collect();
     let untold = std::mem::take(&mut plan.untold);
     standing_reports::tell_problems(now, rules, book, &plan.problems);

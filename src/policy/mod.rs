@@ -36,6 +36,7 @@ pub mod sales;
 pub mod selling;
 pub mod sharing;
 pub mod standing_reports;
+pub mod trials;
 pub mod two_reports;
 pub mod undo;
 pub mod unmanaged;

@@ -1,6 +1,6 @@
 //! What the public pages say and do by the rules alone (R6, R10).
 
-use usher::facts::{Customer, PriceId, PriceTag};
+use usher::facts::{Customer, PriceId, PriceTag, Status};
 use usher::ledger::{Delivery, NoticeKey};
 use usher::policy::asks::{self, Ask, Hearing};
 use usher::policy::front::{self, Doors, Front};
@@ -109,4 +109,27 @@ fn a_billing_link_follows_the_address_at_stripe_and_not_what_was_unlinked() {
     payers.values_mut().for_each(|payer| payer.unlinked = Some(house.now));
     link(&mut house, "anna");
     assert_eq!(links(&house).len(), 1);
+}
+
+#[test]
+fn a_second_trial_is_told_once_and_taken_from_nobody() {
+    let mut house = House::new();
+    let told = |house: &House| house.letters("attention").iter().filter(|key| key.0.contains("trial/")).count();
+    let first = house.subscribe("sub_1", "ann", "price_basic");
+    let end = house.now + days(7);
+    let sub = house.sub(&first);
+    (sub.status, sub.trial_end) = (Status::Trialing, Some(end));
+    house.settle();
+    assert_eq!(told(&house), 0, "the first is hers");
+    house.cancel(&first, end);
+    house.later(days(7));
+    let second = house.subscribe("sub_2", "ann", "price_basic");
+    let end = house.now + days(7);
+    let sub = house.sub(&second);
+    (sub.status, sub.trial_end) = (Status::Trialing, Some(end));
+    house.days(2);
+    assert_eq!(told(&house), 1);
+    house.sub(&second).status = Status::Active;
+    house.days(2);
+    assert_eq!((told(&house), house.ends()), (1, Vec::new()));
 }
