@@ -152,7 +152,7 @@ impl Lobby {
             buyer: order.email.as_ref().map_or(Buyer::Stranger, Buyer::Email),
             member: None,
             plex: order.plex.as_deref(),
-            trial_days: None,
+            trial_days: tier.trial_days,
             success_url: &success_url,
             cancel_url: &cancel_url,
         };
@@ -333,7 +333,7 @@ fn shown(tier: &OnSale) -> Value {
     let prices = tier.prices.iter().map(|offer| json!({ "id": offer.price.as_str(), "words": offer.words }));
     json!({
         "slug": tier.slug, "name": tier.name, "description": tier.description, "libraries": tier.libraries,
-        "downloads": tier.downloads, "prices": prices.collect::<Vec<_>>(),
+        "downloads": tier.downloads, "trial_days": tier.trial_days, "prices": prices.collect::<Vec<_>>(),
     })
 }
 

@@ -2,10 +2,10 @@
 //! let in at all. Nothing about anybody (RULES R6: no money is taken while
 //! nobody could be let in for it).
 
-use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
-use super::{Scene, brake, libraries, pending, prices};
-use crate::facts::{Catalogue, PriceId, Source};
+use super::{Scene, brake, libraries, pending, selling};
+use crate::facts::{Catalogue, PriceId, PriceTag, Source};
 use crate::tier::Tier;
 
 /// What everybody may know of the house.
@@ -45,6 +45,8 @@ pub struct OnSale {
     pub libraries: Vec<String>,
     /// Whether downloads are allowed.
     pub downloads: bool,
+    /// Days before the first charge.
+    pub trial_days: Option<NonZeroU32>,
     /// Every price that buys it now, the cheapest first.
     pub prices: Vec<Offer>,
 }
@@ -63,7 +65,9 @@ pub struct Offer {
 pub fn front(scene: Scene<'_>) -> Front {
     let catalogue = scene.world.stripe.value().and_then(|billing| billing.catalogue.as_ref());
     let mut tiers: Vec<OnSale> = Vec::new();
-    for tier in scene.rules.tiers.all() {
+    let mut in_order: Vec<&Tier> = scene.rules.tiers.all().iter().collect();
+    in_order.sort_by_key(|tier| tier.order);
+    for tier in in_order {
         let Some(mut tier) = on_sale(scene, catalogue, tier) else { continue };
         if tier.slug.is_empty() || tiers.iter().any(|other| other.slug == tier.slug) {
             tier.slug = format!("{}{}", tier.slug, tiers.len() + 1);
@@ -95,28 +99,18 @@ fn on_sale(scene: Scene<'_>, catalogue: Option<&Catalogue>, tier: &Tier) -> Opti
         description: tier.description.clone(),
         libraries: libraries::titles(&scene.book.libraries, opens.ids()),
         downloads: tier.downloads,
+        trial_days: tier.trial_days,
         prices,
     })
 }
 
-/// The prices named in the tier that are still sold; for the default tier,
-/// which names none, all those that buy it.
+/// The prices at which it can be bought, the cheapest first.
 fn prices_of(scene: Scene<'_>, catalogue: Option<&Catalogue>, tier: &Tier) -> Vec<Offer> {
-    let buys = |catalogue: &Catalogue| -> BTreeSet<PriceId> {
-        let all = catalogue.prices.iter();
-        let ours = all.filter(|(price, of)| {
-            prices::tier_of(scene.rules, Some(catalogue), price, Some(of)).as_ref() == Some(&tier.name)
-        });
-        ours.map(|(price, _)| price.clone()).collect()
-    };
-    let named = match (tier.prices.is_empty(), catalogue) {
-        (true, Some(catalogue)) => buys(catalogue),
-        _ => tier.prices.clone(),
-    };
     let tag = |price: &PriceId| catalogue.and_then(|known| known.tags.get(price));
-    let mut prices: Vec<&PriceId> = named.iter().filter(|price| tag(price).is_none_or(|tag| tag.active)).collect();
+    let mut prices: Vec<PriceId> = selling::prices_of(scene.rules, catalogue, tier).into_iter().collect();
     prices.sort_by_key(|price| tag(price).and_then(|tag| tag.amount));
-    prices.into_iter().map(|price| Offer { price: price.clone(), words: tag(price).map(|tag| tag.words()) }).collect()
+    let offer = |price: PriceId| Offer { words: tag(&price).map(PriceTag::words), price };
+    prices.into_iter().map(offer).collect()
 }
 
 /// "Film & TV" → "film-tv": what needs no encoding in an address.

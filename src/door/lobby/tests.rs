@@ -1,6 +1,6 @@
 //! Golden pages: `BLESS=1 cargo test --lib lobby` writes them anew.
 
-use std::{fs, path::PathBuf};
+use std::{fs, num::NonZeroU32, path::PathBuf};
 
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
@@ -35,6 +35,7 @@ fn front(doors: Doors) -> Front {
         description: downloads.then(|| "Everything we have, in the best quality.".into()),
         libraries: libraries.iter().map(|title| (*title).to_owned()).collect(),
         downloads,
+        trial_days: NonZeroU32::new(14).filter(|_| downloads),
         prices,
     };
     let both = vec![offer("price_month", "9.00 USD a month"), offer("price_year", "90.00 USD a year")];
@@ -135,7 +136,11 @@ async fn who_joins_goes_to_checkout_as_a_stranger_with_what_they_typed() {
     ] {
         assert!(form.contains(part), "{part} is not in {form}");
     }
-    assert!(!form.contains("customer=") && !form.contains("member"), "{form}");
+    assert!(!form.contains("customer=") && !form.contains("member") && !form.contains("trial"), "{form}");
+    answer(&house, "POST", "/join/box-balcony", "price=price_year&trial_days=99").await;
+    let form = called.lock().unwrap()[1].1.clone();
+    assert!(form.contains("price_year") && form.contains("trial_period_days%5D=14"), "the tier's trial: {form}");
+    assert!(!form.contains("customer_email"), "{form}");
 }
 
 #[tokio::test]
