@@ -10,6 +10,7 @@
 
 mod account;
 mod billing;
+mod coupons;
 mod hooks;
 mod life;
 mod lists;

@@ -59,6 +59,7 @@ fn target(question: &Question) -> String {
         Question::Members => "/api/members".to_owned(),
         Question::Holds => "/api/holds".to_owned(),
         Question::Plan { days } => format!("/api/plan?days={days}"),
+        Question::Stats => "/api/stats".to_owned(),
         Question::Unmatched => "/api/unmatched".to_owned(),
         Question::Why { who } => format!("/api/why?who={}", percent_encoded(who)),
     }

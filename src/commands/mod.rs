@@ -65,6 +65,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What comes in each month by Stripe, and who came and went
+    Stats {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
     /// What would happen in the next days if nothing changed
     Plan {
         /// How many days
@@ -101,6 +107,7 @@ pub async fn carry_out(args: Args) -> ExitCode {
         Command::Run | Command::Health => health::health(&at).await,
         Command::Holds { json } => look::look(&at, &Question::Holds, look::Form::of(json), clock.now()).await,
         Command::Members { json } => look::look(&at, &Question::Members, look::Form::of(json), clock.now()).await,
+        Command::Stats { json } => look::look(&at, &Question::Stats, look::Form::of(json), clock.now()).await,
         Command::Unmatched { json } => look::look(&at, &Question::Unmatched, look::Form::of(json), clock.now()).await,
         Command::Plan { days, json } => {
             look::look(&at, &Question::Plan { days }, look::Form::of(json), clock.now()).await

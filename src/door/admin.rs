@@ -56,6 +56,7 @@ pub(super) enum Verb {
     Plan,
     Plans,
     Portal,
+    Stats,
     Subscription,
     Uncancel,
     Unmatched,
@@ -66,7 +67,7 @@ pub(super) enum Verb {
 
 /// Everything that this door answers with a token; `openapi.json` says the
 /// same. Who may only read can't POST.
-pub(super) const ROUTES: [(&str, &str, Verb); 16] = [
+pub(super) const ROUTES: [(&str, &str, Verb); 17] = [
     ("GET", "/api/access", Verb::Access),
     ("POST", "/api/ask", Verb::Ask),
     ("POST", "/api/cancel", Verb::Cancel),
@@ -77,6 +78,7 @@ pub(super) const ROUTES: [(&str, &str, Verb); 16] = [
     ("GET", "/api/plan", Verb::Plan),
     ("GET", "/api/plans", Verb::Plans),
     ("POST", "/api/portal", Verb::Portal),
+    ("GET", "/api/stats", Verb::Stats),
     ("GET", "/api/subscription", Verb::Subscription),
     ("POST", "/api/uncancel", Verb::Uncancel),
     ("GET", "/api/unmatched", Verb::Unmatched),
@@ -127,6 +129,7 @@ impl AdminDoor {
                 Ok(days) => self.question(&Question::Plan { days }),
                 Err(_) => error(StatusCode::BAD_REQUEST, "bad_request", "say how many days: /api/plan?days=7"),
             },
+            Verb::Stats => self.question(&Question::Stats),
             Verb::Unmatched => self.question(&Question::Unmatched),
             Verb::Why => match who() {
                 Some(who) => self.question(&Question::Why { who }),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Amount, CustomerId, Email, EventId, InvoiceId, Moment, PriceId, PriceTag, ProductId, StripeAccountId,
-    SubscriptionId,
+    SubscriptionId, Terms,
 };
 use crate::member::MemberId;
 
@@ -287,6 +287,8 @@ pub struct Billing {
     pub catalogue: Option<Catalogue>,
     /// All of them, in every status.
     pub subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    /// What each costs: for the money report alone.
+    pub terms: BTreeMap<SubscriptionId, Terms>,
     /// Their customers.
     pub customers: BTreeMap<CustomerId, Customer>,
     /// Subscriptions that the book knew as running and that this listing no

@@ -2,6 +2,7 @@
 
 mod holds;
 mod members;
+pub mod money;
 mod plan;
 mod plans;
 mod unmatched;
@@ -22,6 +23,8 @@ pub enum Question {
     Members,
     /// What waits, and why.
     Holds,
+    /// What comes in each month, and who came and went.
+    Stats,
     /// Who pays and can't be let in.
     Unmatched,
     /// What would happen in the next so many days.
@@ -58,6 +61,7 @@ pub fn answer(scene: Scene<'_>, waiting: &[Waiting], question: &Question) -> Res
     match question {
         Question::Members => Ok(members::page(scene)),
         Question::Holds => Ok(holds::page(scene, waiting)),
+        Question::Stats => money::page(scene),
         Question::Unmatched => Ok(unmatched::page(scene)),
         Question::Plan { days } => plan::page(scene, *days),
         Question::Why { who } => why::page(scene, waiting, who),

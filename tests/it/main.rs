@@ -16,6 +16,7 @@ mod brake;
 mod channels;
 mod hardship;
 mod lessons;
+mod mrr;
 mod paper;
 mod rules;
 mod season;

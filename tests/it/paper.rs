@@ -361,6 +361,7 @@ fn world(now: Moment) -> World {
         subscriptions: BTreeMap::new(),
         customers: BTreeMap::new(),
         stated: BTreeMap::new(),
+        terms: BTreeMap::new(),
         moments: Vec::new(),
         cursor: None,
     };

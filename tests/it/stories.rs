@@ -25,6 +25,7 @@ mod pages;
 mod plan;
 mod rehearsal;
 mod restart;
+mod stats;
 mod undo;
 
 use chrono::TimeDelta;

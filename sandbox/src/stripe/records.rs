@@ -155,6 +155,27 @@ pub(super) struct Item {
     pub id: String,
     pub price: String,
     pub quantity: u64,
+    /// Ids of discounts.
+    pub discounts: Vec<String>,
+}
+
+/// A coupon in percent.
+#[derive(Debug, Clone)]
+pub(super) struct Coupon {
+    pub id: String,
+    pub percent_off: f64,
+    /// `once`, `repeating` or `forever`.
+    pub duration: String,
+    pub created: i64,
+}
+
+/// A coupon, applied.
+#[derive(Debug, Clone)]
+pub(super) struct Discount {
+    pub id: String,
+    pub coupon: String,
+    pub subscription: String,
+    pub created: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -196,6 +217,8 @@ pub(super) struct Sub {
     pub trial_told: bool,
     pub pause: Option<Pause>,
     pub pending: Option<Pending>,
+    /// Ids of discounts on the whole.
+    pub discounts: Vec<String>,
     /// `Some` = invoices are sent rather than charged.
     pub days_until_due: Option<i64>,
     pub latest_invoice: Option<String>,

@@ -120,6 +120,7 @@ impl Account {
                 "charge" => "ch_",
                 "refund" => "re_",
                 "dispute" => "dp_",
+                "coupon" => "co_",
                 "radar.early_fraud_warning" => "issfr_",
                 "payment_intent" => "pi_",
                 "checkout.session" => "cs_",
@@ -154,6 +155,7 @@ impl Account {
             }
             ["v1", "disputes", id] => single("dispute", id),
             ["v1", "radar", "early_fraud_warnings", id] => single("radar.early_fraud_warning", id),
+            ["v1", "coupons", id] => single("coupon", id),
             ["v1", "invoice_payments"] => self.invoice_payments(&query, &mut paging),
             ["v1", "webhook_endpoints"] => self.webhook_endpoints(&query, &mut paging),
             ["v1", "checkout", "sessions", id] => single("checkout.session", id),

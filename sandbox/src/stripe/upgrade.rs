@@ -86,7 +86,12 @@ fn items(account: &mut Account, query: &Query, sub: &Sub) -> Result<Option<Vec<I
         }
         // The trap: without the item's id a second item is added.
         (None, Some(price)) => {
-            items.push(Item { id: account.id("si"), price: price.to_owned(), quantity: quantity.unwrap_or(1) });
+            items.push(Item {
+                id: account.id("si"),
+                price: price.to_owned(),
+                quantity: quantity.unwrap_or(1),
+                discounts: Vec::new(),
+            });
         }
     }
     Ok(Some(items))

@@ -95,8 +95,16 @@ struct Try {
 fn tries() -> Vec<Try> {
     let mut tries = Vec::new();
     let mut add = |method, path, body: Value| tries.push(Try { reads_only: false, method, path, body });
-    for path in ["/api/members", "/api/holds", "/api/unmatched", "/api/openapi.json", "/api/plans", "/health", "/ready"]
-    {
+    for path in [
+        "/api/members",
+        "/api/holds",
+        "/api/stats",
+        "/api/unmatched",
+        "/api/openapi.json",
+        "/api/plans",
+        "/health",
+        "/ready",
+    ] {
         add("GET", path, json!(null));
     }
     for path in [

@@ -10,9 +10,14 @@
 mod moments;
 mod read;
 mod rows;
+pub mod terms;
 mod write;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use reqwest::Method;
 use serde_json::Value;
@@ -22,7 +27,10 @@ use super::{
     loose::{flag, list, text},
     skew::Skew,
 };
-use crate::{facts::FailureKind, secret::Secret};
+use crate::{
+    facts::{Discount, FailureKind},
+    secret::Secret,
+};
 
 pub use super::failure::{Certainty, Failure};
 pub use crate::facts::CancelWhen;
@@ -46,6 +54,10 @@ pub struct Stripe {
     base: String,
     key: Secret,
     skew: Skew,
+    /// How far discounts can be expanded here: the first that wasn't refused.
+    expands: Arc<AtomicUsize>,
+    /// Discounts that were asked for one by one: they never change.
+    discounts: Arc<Mutex<BTreeMap<String, Discount>>>,
 }
 
 type Query<'a> = Vec<(&'a str, &'a str)>;
@@ -54,7 +66,14 @@ impl Stripe {
     /// `base` is `STRIPE_API_URL`, `key` `STRIPE_SECRET_KEY`.
     #[must_use]
     pub fn new(http: Http, base: Option<String>, key: Secret) -> Self {
-        Self { http, base: base.unwrap_or_else(|| SITE.to_owned()), key, skew: Skew::default() }
+        Self {
+            http,
+            base: base.unwrap_or_else(|| SITE.to_owned()),
+            key,
+            skew: Skew::default(),
+            expands: Arc::default(),
+            discounts: Arc::default(),
+        }
     }
 
     /// Whether the key is one for real money, by its prefix.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Stripe, rows};
+use super::{Stripe, rows, terms};
 use crate::{
     facts::{
         Billing, Catalogue, Customer, CustomerId, CustomerLook, EventId, Invoice, Moment, PriceId, PriceTag, ProductId,
-        Stated, Status, StripeAccountId, Subscription, SubscriptionId,
+        Scheme, Stated, Status, StripeAccountId, Subscription, SubscriptionId, Terms,
     },
     services::{failure::Failure, http::segment, loose::text},
 };
@@ -25,6 +25,10 @@ pub(super) struct Reading<'a> {
     pub(super) stripe: &'a Stripe,
     fits: bool,
     customers: BTreeMap<CustomerId, Customer>,
+    /// What each subscription costs.
+    pub(super) terms: BTreeMap<SubscriptionId, Terms>,
+    /// The steps of tiered prices.
+    pub(super) steps: BTreeMap<PriceId, Scheme>,
 }
 
 impl Stripe {
@@ -44,19 +48,21 @@ impl Stripe {
         let account = unless_denied(self.get("/v1/account", &vec![]).await)?;
         let account = account.and_then(|(_, value)| text(&value["id"])).map(StripeAccountId);
         let mut subscriptions = BTreeMap::new();
-        for subscription in reading.subscriptions(&vec![("status", "all"), ("expand[]", "data.customer")]).await? {
+        for subscription in reading.all_subscriptions().await? {
             subscriptions.insert(subscription.id.clone(), subscription);
         }
         reading.open_invoices(&mut subscriptions).await?;
         let stated = reading.stated(running, &subscriptions).await?;
         let catalogue = reading.catalogue().await?;
         let (moments, cursor) = reading.moments(cursor).await?;
+        reading.complete_terms().await?;
         let billing = Billing {
             account,
             key_livemode: self.key_livemode(),
             livemode_fits: reading.fits,
             catalogue,
             subscriptions,
+            terms: reading.terms,
             customers: reading.customers,
             stated,
             moments,
@@ -107,7 +113,8 @@ impl Stripe {
 
 impl<'a> Reading<'a> {
     fn new(stripe: &'a Stripe) -> Self {
-        Self { stripe, fits: true, customers: BTreeMap::new() }
+        let (customers, terms, steps) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { stripe, fits: true, customers, terms, steps }
     }
 
     async fn list(&mut self, path: &str, query: &super::Query<'_>) -> Result<Vec<Value>, Failure> {
@@ -123,7 +130,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The subscriptions of a listing, all their items, and their customers.
-    async fn subscriptions(&mut self, query: &super::Query<'_>) -> Result<Vec<Subscription>, Failure> {
+    pub(super) async fn subscriptions(&mut self, query: &super::Query<'_>) -> Result<Vec<Subscription>, Failure> {
         let rows = self.list("/v1/subscriptions", query).await?;
         let mut subscriptions = Vec::new();
         for row in &rows {
@@ -147,10 +154,12 @@ impl<'a> Reading<'a> {
     async fn subscription(&mut self, row: &Value) -> Result<Subscription, Failure> {
         let broken = || Failure::nonsense("Stripe: a subscription came without what every subscription has");
         let mut subscription = rows::subscription(row).ok_or_else(broken)?;
+        self.terms.insert(subscription.id.clone(), terms::terms(row, None));
         if row["items"]["has_more"] == true {
             let query = vec![("subscription", subscription.id.as_str())];
             let items = self.stripe.list("/v1/subscription_items", &query).await?;
             let period = rows::Period::of(row);
+            self.terms.insert(subscription.id.clone(), terms::terms(row, Some(&items)));
             subscription.items =
                 items.iter().map(|row| rows::item(row, period)).collect::<Option<_>>().ok_or_else(broken)?;
         }
@@ -280,12 +289,17 @@ impl<'a> Reading<'a> {
         // Without `active` Stripe lists the active ones; old subscriptions
         // keep old prices.
         for active in ["true", "false"] {
-            let prices = match self.list("/v1/prices", &vec![("active", active)]).await {
-                // An implementation without this filter lists them all.
-                Err(failure) if failure.status == Some(400) => self.list("/v1/prices", &vec![]).await,
-                prices => prices,
-            };
+            let mut prices = self.list("/v1/prices", &vec![("active", active), ("expand[]", "data.tiers")]).await;
+            // An implementation without these lists them all.
+            for simpler in [vec![("active", active)], vec![]] {
+                if prices.as_ref().is_err_and(|failure| failure.status == Some(400)) {
+                    prices = self.list("/v1/prices", &simpler).await;
+                }
+            }
             let Some(prices) = unless_denied(prices)? else { return Ok(None) };
+            let tiered = prices.iter().filter(|price| price["tiers"].is_array());
+            let steps = tiered.filter_map(|price| Some((PriceId(rows::reference(price)?), terms::scheme(price))));
+            self.steps.extend(steps.collect::<Vec<_>>());
             for (price, product, tag) in recurring(&prices)? {
                 catalogue.tags.insert(price.clone(), tag);
                 catalogue.prices.insert(price, product);

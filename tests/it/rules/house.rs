@@ -125,6 +125,7 @@ impl House {
                 subscriptions: BTreeMap::new(),
                 customers: BTreeMap::new(),
                 stated: BTreeMap::new(),
+                terms: BTreeMap::new(),
                 moments: Vec::new(),
                 cursor: None,
             },

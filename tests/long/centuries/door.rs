@@ -188,6 +188,7 @@ impl House {
                 subscriptions: [].into(),
                 customers: [].into(),
                 stated: [].into(),
+                terms: BTreeMap::new(),
                 moments: Vec::new(),
                 cursor: None,
             },
