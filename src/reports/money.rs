@@ -67,9 +67,7 @@ fn charged(line: &Line) -> Option<Ratio> {
     match &line.scheme {
         Scheme::PerUnit(unit) => unit.times(Ratio::whole(quantity)),
         Scheme::Volume(steps) => {
-            let Some(step) = steps.iter().find(|step| step.up_to.is_none_or(|up_to| quantity <= up_to)) else {
-                return None;
-            };
+            let step = steps.iter().find(|step| step.up_to.is_none_or(|up_to| quantity <= up_to))?;
             of_step(step, quantity)
         }
         Scheme::Graduated(steps) => {
