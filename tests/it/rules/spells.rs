@@ -65,6 +65,31 @@ fn promise_01_two_subscriptions_that_fail_at_once_have_each_their_letter_and_the
     assert_eq!(member_letters(&house), 2, "neither hid the other and asked anew");
 }
 
+/// R10: the key says what it is about, so the same isn't owed twice; however
+/// often it is decided, what is out stays out.
+#[test]
+fn promise_07_a_letter_that_is_out_is_not_owed_again_however_often_the_same_is_decided() {
+    let mut house = House::new();
+    let sub = member(&mut house, "price_basic");
+    house.past_due(&sub, "in_1", house.now);
+    house.settle();
+    house.deliver();
+    let letters = house.book.outbox.clone();
+    assert_eq!(member_letters(&house), 1);
+    for _ in 0..5 {
+        house.later(TimeDelta::hours(3));
+        // As after a restart, or when a spell's record was lost.
+        for member in house.book.members.values_mut() {
+            member.unpaid.clear();
+        }
+        house.settle();
+    }
+    let now: Vec<_> = letters.keys().map(|key| (key, &house.book.outbox[key].deliveries)).collect();
+    let then: Vec<_> = letters.iter().map(|(key, notice)| (key, &notice.deliveries)).collect();
+    assert_eq!(now, then, "none is due again");
+    assert_eq!(house.book.outbox.len(), letters.len(), "none is new");
+}
+
 #[test]
 fn one_that_is_paid_leaves_the_others_spell_alone() {
     let mut house = House::new();

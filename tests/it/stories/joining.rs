@@ -47,6 +47,21 @@ async fn promise_04_the_invite_follows_the_webhook_within_five_seconds_whatever_
 }
 
 #[tokio::test(start_paused = true)]
+async fn promise_04_a_hint_that_cannot_be_followed_brings_the_whole_poll_forward() {
+    let mut rig = Rig::new("hint-not-followed").await;
+    unhurried(&mut rig, 24);
+    rig.open().await;
+    rig.person(2_000_001, "ann");
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    rig.stripe.faults().once(Matching::ReadsOf(format!("/v1/customers/{customer}")), Fault::status(500));
+    rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(2).await;
+    assert_eq!(rig.stripe.faults().struck(&Fault::status(500)), 1, "the look at her failed");
+    assert_eq!(rig.plex.invites_sent().len(), 1, "not a day later: {}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
 async fn promise_06_a_row_without_an_address_after_a_lost_answer_is_the_invite_that_was_made() {
     let mut rig = Rig::new("nameless-row").await;
     rig.open().await;
