@@ -75,7 +75,8 @@ impl Lobby {
             tracing::debug!("a stranger posts too often");
             return self.pages.too_many(wait_secs);
         }
-        let (head, tail) = asked.path.trim_start_matches('/').split_once('/').unwrap_or((&asked.path[1..], ""));
+        let path = asked.path.trim_start_matches('/');
+        let (head, tail) = path.split_once('/').unwrap_or((path, ""));
         match (head, tail, posts) {
             ("", "", false) => self.pages.see_other(&format!("{}/plans", self.pages.base())),
             ("style.css", "", false) => self.pages.style(),

@@ -240,3 +240,12 @@ async fn only_a_signed_link_opens_a_billing_page_and_only_its_button() {
     assert_eq!(answer(&house, "POST", &link.replace("ann", "bob"), "").await.0, 404);
     assert_eq!(called.lock().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_request_without_a_path_is_nobodys_page() {
+    let (house, _) = selling(Doors::Open).await;
+    for path in ["", "/", "//", "*"] {
+        let status = house.public.answer(&asked("GET", path, &[], "")).await.status();
+        assert!([303, 404].contains(&status.as_u16()), "{path:?}: {status}");
+    }
+}
