@@ -2,17 +2,18 @@
 //!
 //! Promises: nothing is said or done without a token, which is compared in
 //! constant time; the reading token changes nothing. Nobody waits longer than
-//! ten seconds.
+//! ten seconds for the engine, or thirty for each call to Stripe.
 
 use std::sync::Arc;
 
 use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
+use serde_json::Value;
 
 use super::api::answered;
 use super::health;
 use super::lobby::Till;
-use super::reply::{Asked, Reply, error, json, json_text, not_found, query_value, wrong_method};
+use super::reply::{Asked, Reply, error, json, json_of, json_text, not_found, query_value, wrong_method};
 use super::webhook::Tally;
 use crate::clock::Clock;
 use crate::engine::desk::{Desk, Unanswered, Wish};
@@ -105,6 +106,7 @@ impl AdminDoor {
                 return health::health(self.clock.now(), self.desk.view.borrow().as_ref(), &self.tally);
             }
             "/ready" if reads => return health::ready(self.desk.view.borrow().as_ref()),
+            "/health" | "/ready" => return wrong_method("GET"),
             _ => {}
         }
         let Some(right) = self.right(&asked) else { return unauthorized() };
@@ -176,7 +178,7 @@ impl AdminDoor {
     async fn ask(&self, asked: &Asked) -> Reply {
         let bad = |why: &str| error(StatusCode::BAD_REQUEST, "bad_request", why);
         let Ok(body) = &asked.body else { return bad("the body is too long, too slow or torn") };
-        let ask: Wish = match serde_json::from_slice(body) {
+        let ask: Wish = match ask_of(body) {
             Ok(ask) => ask,
             Err(why) => return bad(&format!("this is not an ask: {why}")),
         };
@@ -194,6 +196,16 @@ impl AdminDoor {
                 "no answer within 10 seconds; it may still be done: look with `usher holds`",
             ),
         }
+    }
+}
+
+/// An ask by its word. A number would stand for the first, second, … of them.
+fn ask_of(body: &[u8]) -> Result<Wish, String> {
+    let ask: Value = json_of(body).map_err(|why| why.to_string())?;
+    if ask.get("ask").is_some_and(Value::is_string) {
+        serde_json::from_value(ask).map_err(|why| why.to_string())
+    } else {
+        Err("\"ask\" says what is wished, in a word".to_owned())
     }
 }
 

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::admin::AdminDoor;
-use super::reply::{Asked, Reply, error, json as reply_json, query_value};
+use super::reply::{Asked, Reply, error, json as reply_json, json_of, query_value};
 use super::till::{Request, open};
 use crate::engine::desk::{CheckoutAsked, Hint, No, Whom};
 use crate::facts::{CustomerId, Email, PriceId, SubscriptionId};
@@ -150,7 +150,7 @@ struct UsageBody {
 
 fn body<T: DeserializeOwned>(asked: &Asked) -> Result<T, Trouble> {
     let body = asked.body.as_ref().map_err(|_| Trouble::bad("the body is too long, too slow or torn"))?;
-    serde_json::from_slice(body).map_err(|why| Trouble::bad(format!("the body can't be read: {why}")))
+    json_of(body).map_err(|why| Trouble::bad(format!("the body can't be read: {why}")))
 }
 
 fn filled<'a>(name: &str, text: &'a str) -> Result<&'a str, Trouble> {
@@ -200,12 +200,7 @@ impl AdminDoor {
     /// `GET /api/access`.
     pub(super) fn access(&self, asked: &Asked) -> Result<Value, Trouble> {
         let who = member_of(asked)?;
-        let wish = match (query(asked, "tier")?, query(asked, "feature")?) {
-            (None, None) => Wish::Anything,
-            (Some(tier), None) => Wish::Tier(tier),
-            (None, Some(feature)) => Wish::Feature(feature),
-            (Some(_), Some(_)) => return Err(Trouble::bad("say tier or feature, not both")),
-        };
+        let wish = Wish { tier: query(asked, "tier")?, feature: query(asked, "feature")? };
         Ok(self.desk.view.borrow().look(&Look::Access { who, wish }, self.clock.now())?)
     }
 

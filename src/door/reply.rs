@@ -5,7 +5,11 @@ use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Response, StatusCode};
 use serde::Serialize;
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// Up to here, 64-bit floating point numbers are exact.
+const WHOLE_MAX: f64 = 9e15;
 
 /// A request, its body read whole under our limits.
 #[derive(Debug)]
@@ -87,6 +91,21 @@ pub fn wrong_method(allowed: &'static str) -> Reply {
     reply
 }
 
+/// JSON as other programs mean it: `3.0` is the whole number 3.
+pub fn json_of<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    let mut value: Value = serde_json::from_slice(body)?;
+    for number in value.as_object_mut().into_iter().flat_map(|map| map.values_mut()) {
+        let whole = number.as_f64().filter(|whole| whole.fract() == 0.0 && whole.abs() <= WHOLE_MAX);
+        if number.is_f64()
+            && let Some(whole) = whole
+        {
+            // Exact: it has no fraction, and is far below 2^53.
+            *number = format!("{whole:.0}").parse::<i64>().map_or(Value::Null, Value::from);
+        }
+    }
+    serde_json::from_value(value)
+}
+
 /// The value of `name` in a query, decoded.
 #[must_use]
 pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
@@ -133,6 +152,18 @@ pub fn percent_decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_number_may_be_spelled_with_a_point() {
+        #[derive(serde::Deserialize)]
+        struct Used {
+            value: u64,
+        }
+        assert_eq!(json_of::<Used>(br#"{"value": 3.0}"#).unwrap().value, 3);
+        for odd in [r#"{"value": 3.5}"#, r#"{"value": 1e300}"#, r#"{"value": -1.0}"#, r#"{"value": "3"}"#, "[3.0]"] {
+            assert!(json_of::<Used>(odd.as_bytes()).is_err(), "{odd}");
+        }
+    }
 
     #[test]
     fn a_query_is_decoded() {

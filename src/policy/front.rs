@@ -65,9 +65,7 @@ pub struct Offer {
 pub fn front(scene: Scene<'_>) -> Front {
     let catalogue = scene.world.stripe.value().and_then(|billing| billing.catalogue.as_ref());
     let mut tiers: Vec<OnSale> = Vec::new();
-    let mut in_order: Vec<&Tier> = scene.rules.tiers.all().iter().collect();
-    in_order.sort_by_key(|tier| tier.order);
-    for tier in in_order {
+    for tier in scene.rules.tiers.in_order() {
         let Some(mut tier) = on_sale(scene, catalogue, tier) else { continue };
         if tier.slug.is_empty() || tiers.iter().any(|other| other.slug == tier.slug) {
             tier.slug = format!("{}{}", tier.slug, tiers.len() + 1);

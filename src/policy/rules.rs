@@ -111,6 +111,14 @@ impl Tiers {
         }
     }
 
+    /// All of them, as they stand in lists.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<&Tier> {
+        let mut tiers: Vec<&Tier> = self.all().iter().collect();
+        tiers.sort_by_key(|tier| tier.order);
+        tiers
+    }
+
     /// The tier of every price of ours that no other tier names.
     #[must_use]
     pub fn default_tier(&self) -> Option<&Tier> {

@@ -11,23 +11,20 @@ use crate::policy::sales::{self, No};
 use crate::policy::{Scene, reasons, selling};
 use crate::tier::{Tier, UNLIMITED, Wanted};
 
-/// What is asked about somebody's access.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
-    /// Anything at all.
-    Anything,
-    /// This tier.
-    Tier(String),
-    /// A tier with this feature.
-    Feature(String),
+/// What is asked about somebody's access; nothing = whether they are in at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// They have this tier.
+    pub tier: Option<String>,
+    /// They have a tier with this feature.
+    pub feature: Option<String>,
 }
 
 /// Everything that is sold, and what costs nothing, in the tiers' order.
 pub(super) fn plans(scene: Scene<'_>) -> Value {
-    let mut tiers: Vec<&Tier> = scene.rules.tiers.all().iter().filter(|tier| tier.active).collect();
-    tiers.sort_by_key(|tier| tier.order);
+    let tiers = scene.rules.tiers.in_order().into_iter().filter(|tier| tier.active);
     let is_free = |tier: &Tier| scene.rules.tiers.free().is_some() && tier.prices.is_empty();
-    let plans: Vec<Value> = tiers.into_iter().map(|tier| plan(scene, tier, is_free(tier))).collect();
+    let plans: Vec<Value> = tiers.map(|tier| plan(scene, tier, is_free(tier))).collect();
     json!({ "plans": plans })
 }
 
@@ -137,9 +134,12 @@ pub(super) fn access(scene: Scene<'_>, who: &str, wish: &Wish) -> Result<Value, 
     let has = match wish {
         _ if standing.blocked => false,
         _ if standing.protected.is_some() => true,
-        Wish::Anything => standing.is_in() || !tiers.is_empty(),
-        Wish::Tier(name) => tiers.iter().any(|tier| tier.name == *name),
-        Wish::Feature(feature) => tiers.iter().any(|tier| tier.features.contains(feature)),
+        Wish { tier: None, feature: None } => standing.is_in() || !tiers.is_empty(),
+        Wish { tier, feature } => {
+            let of_name = |name: &String| tiers.iter().any(|tier| tier.name == *name);
+            let with = |feature: &String| tiers.iter().any(|tier| tier.features.contains(feature));
+            tier.as_ref().is_none_or(of_name) && feature.as_ref().is_none_or(with)
+        }
     };
     if !has {
         return Err(denied(format!("{} doesn't have it", member.id)));

@@ -74,6 +74,16 @@ fn every_described_ask_is_one() {
     }
 }
 
+#[tokio::test]
+async fn an_ask_is_named_by_its_word_and_never_by_a_number() {
+    let house = house(true, &[]);
+    let headers = [("authorization", &*format!("Bearer {CHANGE}"))];
+    for body in [json!({"ask": 0, "ids": ["all"]}), json!({"ask": null}), json!({"ask": ["approve"], "ids": ["all"]})] {
+        let reply = house.admin.answer(asked("POST", "/api/ask", &headers, &body.to_string())).await;
+        assert_eq!(reply.status().as_u16(), 400, "{body}");
+    }
+}
+
 /// Stripe, down for whoever is called so.
 fn stripe(line: &str, body: &str) -> Said {
     if line.contains("down") || body.contains("down") {
@@ -153,6 +163,7 @@ fn tries() -> Vec<Try> {
         add("POST", "/api/checkout", body);
     }
     add("POST", "/api/usage", json!({"member": "ann", "meter": "streams", "value": 0}));
+    add("POST", "/api/usage", json!({"member": "ann", "meter": "streams", "value": 1.5}));
     let posts: BTreeSet<&str> = tries.iter().filter(|a| a.method == "POST").map(|a| a.path).collect();
     tries.extend(posts.into_iter().map(|path| Try { reads_only: true, method: "POST", path, body: json!({}) }));
     tries
