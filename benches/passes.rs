@@ -150,6 +150,9 @@ fn world(now: Moment, size: u64) -> World {
         customers: payers().map(customer).map(|customer| (customer.id.clone(), customer)).collect(),
         stated: BTreeMap::new(),
         terms: BTreeMap::new(),
+        endpoints: None,
+        newest_event: None,
+        webhook_heard: None,
         moments: Vec::new(),
         cursor: None,
     };

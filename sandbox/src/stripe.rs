@@ -129,7 +129,7 @@ impl Stripe {
     /// Where webhooks go. All types; [`Self::set_endpoint_kinds`] narrows them.
     pub fn set_endpoint(&self, url: &str, secret: &str) {
         let (url, secrets) = (url.to_owned(), vec![secret.to_owned()]);
-        self.world().hooks.set_endpoint(Some(Endpoint { url, secrets, kinds: Vec::new() }));
+        self.world().hooks.set_endpoint(Some(Endpoint { url, secrets, kinds: Vec::new(), disabled: false }));
     }
 
     /// Takes the endpoint away; retries under way end, too.
@@ -140,6 +140,11 @@ impl Stripe {
     /// The endpoint's `enabled_events`.
     pub fn set_endpoint_kinds(&self, kinds: &[&str]) {
         self.edit_endpoint(|endpoint| endpoint.kinds = kinds.iter().map(|&kind| kind.to_owned()).collect());
+    }
+
+    /// Switches the endpoint off, or on again.
+    pub fn set_endpoint_disabled(&self, disabled: bool) {
+        self.edit_endpoint(|endpoint| endpoint.disabled = disabled);
     }
 
     /// Signs with these secrets, one `v1` each (two while rolling).

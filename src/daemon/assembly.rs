@@ -173,6 +173,8 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
         unfriend_days: house.unfriend_after_days.map(i64::from),
         free_codes: config.tiers.free_codes.clone(),
         free_tier: config.tiers.free_tier.clone(),
+        webhooks: config.stripe.as_ref().is_some_and(|stripe| !stripe.webhook_secrets.is_empty()),
+        public_url: config.brand.public_url.clone(),
     })
 }
 

@@ -297,8 +297,29 @@ pub struct Billing {
     pub stated: BTreeMap<SubscriptionId, Stated>,
     /// Moments that no listing shows, since the cursor.
     pub moments: Vec<MoneyMoment>,
+    /// The webhook endpoints of the account; `None` = not known.
+    pub endpoints: Option<Vec<WebhookEndpoint>>,
+    /// When money last moved, by the events since the cursor.
+    pub newest_event: Option<Moment>,
+    /// When our own door last took a webhook.
+    pub webhook_heard: Option<Moment>,
     /// The newest event seen: the next cursor.
     pub cursor: Option<EventId>,
+}
+
+/// Where Stripe sends webhooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookEndpoint {
+    /// `we_…`
+    pub id: String,
+    /// The address.
+    pub url: String,
+    /// `enabled_events`; `*` = all.
+    pub events: BTreeSet<String>,
+    /// Nothing is sent.
+    pub disabled: bool,
+    /// The version of its payloads; `None` = the account's default.
+    pub version: Option<String>,
 }
 
 /// What Stripe said of one subscription that had gone from the listing.

@@ -7,13 +7,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::{Rhythm, read};
 use crate::clock::Clock;
 use crate::engine::desk::Hint;
 use crate::engine::mailbox::{Mail, Post};
-use crate::facts::{CustomerId, Reading};
+use crate::facts::{CustomerId, Moment, Reading};
 use crate::limits::HINTS_MAX;
 use crate::services::stripe::Stripe;
 
@@ -21,19 +21,29 @@ use crate::services::stripe::Stripe;
 pub async fn run(rhythm: Rhythm, stripe: Stripe, hints: mpsc::Receiver<Hint>, post: Post) {
     let poll_now = Arc::new(Notify::new());
     let clock = rhythm.clock.clone();
+    let heard = watch::Sender::new(None);
     tokio::join!(
-        poll(rhythm, stripe.clone(), post.clone(), poll_now.clone()),
-        follow(clock, stripe, hints, post, poll_now)
+        poll(rhythm, stripe.clone(), post.clone(), poll_now.clone(), heard.subscribe()),
+        follow(clock, stripe, hints, post, poll_now, heard)
     );
 }
 
-async fn poll(mut rhythm: Rhythm, stripe: Stripe, post: Post, now: Arc<Notify>) {
+async fn poll(
+    mut rhythm: Rhythm,
+    stripe: Stripe,
+    post: Post,
+    now: Arc<Notify>,
+    heard: watch::Receiver<Option<Moment>>,
+) {
     loop {
         let (cursor, running) = {
             let needs = rhythm.needs.borrow();
             (needs.cursor.clone(), needs.running.clone())
         };
-        let (begun, reading) = read(&rhythm.clock, stripe.billing(cursor.as_ref(), &running)).await;
+        let (begun, mut reading) = read(&rhythm.clock, stripe.billing(cursor.as_ref(), &running)).await;
+        if let Reading::Read(whole) = &mut reading {
+            whole.value.webhook_heard = *heard.borrow();
+        }
         let succeeded = matches!(reading, Reading::Read(_));
         post.stripe(reading);
         tokio::select! {
@@ -44,8 +54,16 @@ async fn poll(mut rhythm: Rhythm, stripe: Stripe, post: Post, now: Arc<Notify>) 
     }
 }
 
-async fn follow(clock: Clock, stripe: Stripe, mut hints: mpsc::Receiver<Hint>, post: Post, poll_now: Arc<Notify>) {
+async fn follow(
+    clock: Clock,
+    stripe: Stripe,
+    mut hints: mpsc::Receiver<Hint>,
+    post: Post,
+    poll_now: Arc<Notify>,
+    heard: watch::Sender<Option<Moment>>,
+) {
     while let Some(first) = hints.recv().await {
+        heard.send_replace(Some(clock.now()));
         let mut customers: BTreeSet<CustomerId> = BTreeSet::new();
         // A full queue may have turned hints away.
         let mut everything = hints.len() + 1 >= HINTS_MAX;

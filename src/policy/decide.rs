@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use super::{
     Rules, Scene, World, brake, by_hand, codes, confirm, letters, libraries, life, offers, pending,
     plan::{self, Doing, Problem, Proposal},
-    pruning, reasons, selling, sharing, standing_reports, trials, two_reports, unmanaged, who,
+    pruning, reasons, selling, sharing, standing_reports, trials, two_reports, unmanaged, webhooks, who,
 };
 use crate::facts::{Moment, PriceId};
 use crate::ledger::{ActKey, Book, HeldBecause, Hold, Intent, IntentState, Letter, Offer, Owed, Verdict};
@@ -61,6 +61,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     standing_reports::tell_budget(now, rules, book, &waiting);
     remember_matching_prices(now, rules, world, book);
     standing_reports::tell_sources(now, rules, world, book);
+    webhooks::tell(now, rules, world, book);
     standing_reports::tell_doubled(now, rules, book);
     standing_reports::tell_stuck(now, rules, book);
     two_reports::tell(now, rules, world, book, &waiting);

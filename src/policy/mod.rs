@@ -41,6 +41,7 @@ pub mod two_reports;
 pub mod undo;
 pub mod unmanaged;
 pub mod unpaid;
+pub mod webhooks;
 pub mod who;
 mod world;
 

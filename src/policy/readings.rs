@@ -43,6 +43,7 @@ pub fn fold_stripe(now: Moment, rules: &Rules, world: &mut World, book: &mut Boo
     }
     // Taken out while it is folded, and put back: it may be large.
     let Some(whole) = world.stripe.last.take() else { return };
+    world.hearing.note(now, &whole.value);
     customers::fold_billing(now, rules, world, book, &whole);
     let running = customers::running(rules, &whole.value);
     continuity::measure(whole.begun, world, book, Population::Subscriptions, running);

@@ -69,6 +69,10 @@ pub struct Rules {
     pub free_codes: Vec<FreeCode>,
     /// `FREE_TIER`: what a free code opens; `None` = the default tier.
     pub free_tier: Option<String>,
+    /// Webhooks are expected: their secret is set.
+    pub webhooks: bool,
+    /// `PUBLIC_URL`.
+    pub public_url: Option<String>,
 }
 
 /// `PRUNE_MODE`.
@@ -314,6 +318,8 @@ mod tests {
             unfriend_days: None,
             free_codes: Vec::new(),
             free_tier: None,
+            webhooks: true,
+            public_url: None,
         }
     }
 }

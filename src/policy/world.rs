@@ -26,6 +26,8 @@ pub struct World {
     pub listed: BTreeMap<crate::member::MemberId, Moment>,
     /// When the newest look at a customer was begun.
     pub customers_looked: BTreeMap<crate::facts::CustomerId, Moment>,
+    /// What was heard by webhook, and what should have been.
+    pub hearing: super::webhooks::Hearing,
     /// A changing call is under way.
     pub calling: bool,
     /// When the last changing call, and its reading back, had ended.

@@ -327,6 +327,8 @@ fn rules() -> Rules {
         unfriend_days: None,
         free_codes: Vec::new(),
         free_tier: None,
+        webhooks: true,
+        public_url: None,
     }
 }
 
@@ -362,6 +364,9 @@ fn world(now: Moment) -> World {
         customers: BTreeMap::new(),
         stated: BTreeMap::new(),
         terms: BTreeMap::new(),
+        endpoints: None,
+        newest_event: None,
+        webhook_heard: None,
         moments: Vec::new(),
         cursor: None,
     };

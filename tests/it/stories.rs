@@ -27,6 +27,7 @@ mod rehearsal;
 mod restart;
 mod stats;
 mod undo;
+mod webhooks;
 
 use chrono::TimeDelta;
 use sandbox::rig::Rig;

@@ -58,6 +58,8 @@ pub(super) struct Endpoint {
     pub secrets: Vec<String>,
     /// Empty = all types.
     pub kinds: Vec<String>,
+    /// Nothing is sent.
+    pub disabled: bool,
 }
 
 /// Everything about delivery; clones are the same.
@@ -102,7 +104,8 @@ impl Hooks {
         let (first_wait, copies) = {
             let mut state = locked(&self.state);
             let wanted = state.endpoint.as_ref().is_some_and(|endpoint| {
-                endpoint.kinds.is_empty() || endpoint.kinds.iter().any(|wanted| wanted == kind || wanted == "*")
+                let all = endpoint.kinds.is_empty();
+                !endpoint.disabled && (all || endpoint.kinds.iter().any(|wanted| wanted == kind || wanted == "*"))
             });
             if !wanted {
                 return;

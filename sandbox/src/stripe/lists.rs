@@ -54,7 +54,7 @@ impl Account {
             |endpoint| {
                 let kinds = if endpoint.kinds.is_empty() { vec!["*".to_owned()] } else { endpoint.kinds.clone() };
                 json!({"id": "we_S000001", "object": "webhook_endpoint", "url": endpoint.url, "enabled_events": kinds,
-                    "api_version": render::version(self.event_shape), "status": "enabled",
+                    "api_version": render::version(self.event_shape), "status": if endpoint.disabled { "disabled" } else { "enabled" },
                     "livemode": self.is_live(), "metadata": {}, "description": null, "created": 0})
             },
         )

@@ -7,6 +7,7 @@
 //!
 //! Known races: what is created while pages are read isn't in them.
 
+mod endpoints;
 mod moments;
 mod read;
 mod rows;
@@ -28,7 +29,7 @@ use super::{
     skew::Skew,
 };
 use crate::{
-    facts::{Discount, FailureKind},
+    facts::{Discount, FailureKind, Moment, WebhookEndpoint},
     secret::Secret,
 };
 
@@ -58,6 +59,8 @@ pub struct Stripe {
     expands: Arc<AtomicUsize>,
     /// Discounts that were asked for one by one: they never change.
     discounts: Arc<Mutex<BTreeMap<String, Discount>>>,
+    /// The webhook endpoints, and when they were asked for.
+    endpoints: Arc<Mutex<Option<(Moment, Option<Vec<WebhookEndpoint>>)>>>,
 }
 
 type Query<'a> = Vec<(&'a str, &'a str)>;
@@ -73,6 +76,7 @@ impl Stripe {
             skew: Skew::default(),
             expands: Arc::default(),
             discounts: Arc::default(),
+            endpoints: Arc::default(),
         }
     }
 

@@ -34,6 +34,8 @@ const MONEY: [&str; 10] = [
     "invoice.marked_uncollectible",
     "invoice.payment_action_required",
 ];
+/// Money moved, or what it is paid for: any endpoint of ours is told of these.
+const MOVES: [&str; 4] = ["customer.subscription.", "invoice.paid", "invoice.payment_failed", "charge.refunded"];
 /// Each costs up to five calls: what is more follows in the next reading.
 const MOMENTS_MAX: usize = 30;
 /// The cursor of an account on which nothing has happened yet.
@@ -91,6 +93,8 @@ impl Reading<'_> {
             row["type"] == "charge.refunded"
                 && text(&row["data"]["object"]["id"]).is_some_and(|charge| own.contains(&charge))
         };
+        let moved = |row: &&Value| row["type"].as_str().is_some_and(|kind| MOVES.iter().any(|of| kind.starts_with(of)));
+        self.newest_event = rows.iter().filter(moved).filter_map(|row| moment(&row["created"])).max();
         for row in rows.iter().rev() {
             if row["type"].as_str().is_some_and(|kind| MONEY.contains(&kind)) && !told(row) {
                 taken += 1;

@@ -29,6 +29,8 @@ pub(super) struct Reading<'a> {
     pub(super) terms: BTreeMap<SubscriptionId, Terms>,
     /// The steps of tiered prices.
     pub(super) steps: BTreeMap<PriceId, Scheme>,
+    /// When money last moved, by the events since the cursor.
+    pub(super) newest_event: Option<Moment>,
 }
 
 impl Stripe {
@@ -56,6 +58,7 @@ impl Stripe {
         let catalogue = reading.catalogue().await?;
         let (moments, cursor) = reading.moments(cursor).await?;
         reading.complete_terms().await?;
+        let endpoints = reading.endpoints().await;
         let billing = Billing {
             account,
             key_livemode: self.key_livemode(),
@@ -63,6 +66,9 @@ impl Stripe {
             catalogue,
             subscriptions,
             terms: reading.terms,
+            endpoints,
+            newest_event: reading.newest_event,
+            webhook_heard: None,
             customers: reading.customers,
             stated,
             moments,
@@ -114,7 +120,7 @@ impl Stripe {
 impl<'a> Reading<'a> {
     fn new(stripe: &'a Stripe) -> Self {
         let (customers, terms, steps) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { stripe, fits: true, customers, terms, steps }
+        Self { stripe, fits: true, customers, terms, steps, newest_event: None }
     }
 
     async fn list(&mut self, path: &str, query: &super::Query<'_>) -> Result<Vec<Value>, Failure> {

@@ -87,6 +87,8 @@ pub fn rules() -> Rules {
         unfriend_days: None,
         free_codes: Vec::new(),
         free_tier: None,
+        webhooks: true,
+        public_url: None,
     }
 }
 
@@ -126,6 +128,9 @@ impl House {
                 customers: BTreeMap::new(),
                 stated: BTreeMap::new(),
                 terms: BTreeMap::new(),
+                endpoints: None,
+                newest_event: None,
+                webhook_heard: None,
                 moments: Vec::new(),
                 cursor: None,
             },
