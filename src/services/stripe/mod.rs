@@ -60,8 +60,11 @@ pub struct Stripe {
     /// Discounts that were asked for one by one: they never change.
     discounts: Arc<Mutex<BTreeMap<String, Discount>>>,
     /// The webhook endpoints, and when they were asked for.
-    endpoints: Arc<Mutex<Option<(Moment, Option<Vec<WebhookEndpoint>>)>>>,
+    endpoints: Arc<Mutex<Option<Asked>>>,
 }
+
+/// When something was asked for, and what came of it.
+type Asked = (Moment, Option<Vec<WebhookEndpoint>>);
 
 type Query<'a> = Vec<(&'a str, &'a str)>;
 
