@@ -149,6 +149,7 @@ fn world(now: Moment, size: u64) -> World {
         subscriptions: payers().map(|number| subscription(now, number)).map(|sub| (sub.id.clone(), sub)).collect(),
         customers: payers().map(customer).map(|customer| (customer.id.clone(), customer)).collect(),
         stated: BTreeMap::new(),
+        entitled: BTreeMap::new(),
         terms: BTreeMap::new(),
         endpoints: None,
         newest_event: None,

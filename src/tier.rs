@@ -64,6 +64,12 @@ impl Tier {
             limits: BTreeMap::new(),
         }
     }
+
+    /// It costs nothing: neither a price nor an entitlement leads to it.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.prices.is_empty() && self.entitlement.is_none()
+    }
 }
 
 /// Which libraries are wanted, by title.

@@ -28,7 +28,7 @@ use crate::facts::{Moment, Source};
 use crate::ledger::{ActKey, Book, Channel, Dispatch, Letter, Owed};
 use crate::limits;
 use crate::policy::decide::{self, Waiting};
-use crate::policy::{Rules, Scene, World, brake};
+use crate::policy::{Rules, Scene, World, brake, entitlements};
 use crate::store::{AuditLine, Store, StoreError};
 use act::Job;
 pub use asks::LiveBook;
@@ -381,6 +381,7 @@ impl Engine {
                 .map(|billed| billed.now.id.clone())
                 .collect(),
             cursor: self.book.cursor.clone(),
+            entitled: entitlements::due(&self.parts.rules, &self.book),
         }
     }
 }

@@ -26,6 +26,9 @@ pub struct Needs {
     pub running: BTreeSet<SubscriptionId>,
     /// Stripe's newest event seen.
     pub cursor: Option<EventId>,
+    /// From when each customer's entitlements are to be read anew; `None` where
+    /// no tier names one.
+    pub entitled: Option<BTreeMap<CustomerId, Moment>>,
 }
 
 /// The view after a pass.

@@ -1,7 +1,7 @@
 //! A look: a whole answer about *one* customer or account. It replaces that
 //! person's facts only, and counts for no population, freshness or absence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Customer, CustomerId, Email, Moment, PlexId, Section, SectionId, Share, ShareId, Subscription, Watcher};
 
@@ -16,6 +16,17 @@ pub struct CustomerLook {
     pub customer: Option<Customer>,
     /// All their subscriptions, in every status, open invoices included.
     pub subscriptions: Vec<Subscription>,
+    /// What they are entitled to, where it was asked for.
+    pub entitled: Option<EntitlementLook>,
+}
+
+/// What Stripe says of one customer's active entitlements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntitlementLook {
+    /// Before the first request.
+    pub begun: Moment,
+    /// Their lookup keys; otherwise why they aren't known.
+    pub keys: Result<BTreeSet<String>, String>,
 }
 
 /// Whom a look at plex.tv asks about. Any of the three identifies the row.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Amount, CustomerId, Email, EventId, InvoiceId, Moment, PriceId, PriceTag, ProductId, StripeAccountId,
+    Amount, CustomerId, Email, EntitlementLook, EventId, InvoiceId, Moment, PriceId, PriceTag, ProductId, StripeAccountId,
     SubscriptionId, Terms,
 };
 use crate::member::MemberId;
@@ -289,6 +289,9 @@ pub struct Billing {
     pub subscriptions: BTreeMap<SubscriptionId, Subscription>,
     /// What each costs: for the money report alone.
     pub terms: BTreeMap<SubscriptionId, Terms>,
+    /// What customers with running subscriptions are entitled to: those who were
+    /// asked about this time, where a tier names an entitlement.
+    pub entitled: BTreeMap<CustomerId, EntitlementLook>,
     /// Their customers.
     pub customers: BTreeMap<CustomerId, Customer>,
     /// Subscriptions that the book knew as running and that this listing no

@@ -14,10 +14,13 @@ pub struct Billed {
     pub now: Subscription,
     /// When the book first saw it.
     pub first_seen: Moment,
-    /// The tiers that its prices bought last. A price that leaves every tier
+    /// The tiers that its prices and entitlements gave last. A price that leaves every tier
     /// ends nobody: it holds and is told.
     #[serde(default, alias = "tier", deserialize_with = "one_or_many")]
     pub tiers: BTreeSet<String>,
+    /// Of these tiers: what an active entitlement gave.
+    #[serde(default)]
+    pub entitled: BTreeSet<String>,
     /// Prices of ours in it of which no tier says what they buy.
     #[serde(default)]
     pub unclear: BTreeSet<PriceId>,

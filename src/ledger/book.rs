@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
-use super::{ActKey, BlindSpans, Hold, Intent, Member, Notice, NoticeKey};
+use super::{ActKey, BlindSpans, Entitled, Hold, Intent, Member, Notice, NoticeKey};
 use crate::facts::{CustomerId, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId};
 use crate::limits::NOTICE_KEPT_DAYS;
 use crate::member::MemberId;
@@ -43,6 +43,9 @@ pub struct Book {
     pub vips: BTreeMap<String, PlexId>,
     /// Standing conditions that the operator has been told of, and since when.
     pub told: BTreeMap<String, Moment>,
+    /// What customers with running subscriptions are entitled to, as last read.
+    #[serde(default)]
+    pub entitled: BTreeMap<CustomerId, Entitled>,
     /// Stripe's newest event seen.
     pub cursor: Option<EventId>,
     /// The next numbers of members and holds.
@@ -209,6 +212,7 @@ impl Book {
             libraries: Libraries::default(),
             vips: BTreeMap::new(),
             told: BTreeMap::new(),
+            entitled: BTreeMap::new(),
             cursor: None,
             next_member: 1,
             next_hold: 1,

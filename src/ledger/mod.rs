@@ -7,6 +7,7 @@
 mod billed;
 mod blind;
 mod book;
+mod entitled;
 mod grant;
 mod index;
 mod intent;
@@ -17,6 +18,7 @@ mod post;
 pub use billed::*;
 pub use blind::*;
 pub use book::*;
+pub use entitled::*;
 pub use grant::*;
 pub use index::*;
 pub use intent::*;

@@ -13,18 +13,19 @@ use super::{Rhythm, read};
 use crate::clock::Clock;
 use crate::engine::desk::Hint;
 use crate::engine::mailbox::{Mail, Post};
-use crate::facts::{CustomerId, Moment, Reading};
+use crate::engine::snapshot::Needs;
+use crate::facts::{CustomerId, CustomerLook, Moment, Reading};
 use crate::limits::HINTS_MAX;
 use crate::services::stripe::Stripe;
 
 /// Polls and follows hints until the engine is gone.
 pub async fn run(rhythm: Rhythm, stripe: Stripe, hints: mpsc::Receiver<Hint>, post: Post) {
     let poll_now = Arc::new(Notify::new());
-    let clock = rhythm.clock.clone();
+    let (clock, needs) = (rhythm.clock.clone(), rhythm.needs.clone());
     let heard = watch::Sender::new(None);
     tokio::join!(
         poll(rhythm, stripe.clone(), post.clone(), poll_now.clone(), heard.subscribe()),
-        follow(clock, stripe, hints, post, poll_now, heard)
+        follow(Looking { clock, stripe, needs }, hints, post, poll_now, heard)
     );
 }
 
@@ -36,11 +37,15 @@ async fn poll(
     heard: watch::Receiver<Option<Moment>>,
 ) {
     loop {
-        let (cursor, running) = {
-            let needs = rhythm.needs.borrow();
-            (needs.cursor.clone(), needs.running.clone())
+        let needs = rhythm.needs.borrow().clone();
+        let whole = async {
+            let (mut billing, skew) = stripe.billing(needs.cursor.as_ref(), &needs.running).await?;
+            if let Some(due) = &needs.entitled {
+                billing.entitled = stripe.entitled(&billing, due).await;
+            }
+            Ok((billing, skew))
         };
-        let (begun, mut reading) = read(&rhythm.clock, stripe.billing(cursor.as_ref(), &running)).await;
+        let (begun, mut reading) = read(&rhythm.clock, whole).await;
         if let Reading::Read(whole) = &mut reading {
             whole.value.webhook_heard = *heard.borrow();
         }
@@ -54,16 +59,36 @@ async fn poll(
     }
 }
 
-async fn follow(
+/// What a look at one customer needs.
+struct Looking {
     clock: Clock,
     stripe: Stripe,
+    needs: watch::Receiver<Arc<Needs>>,
+}
+
+impl Looking {
+    async fn look(&self, id: &CustomerId) -> Reading<CustomerLook> {
+        let are_used = self.needs.borrow().entitled.is_some();
+        let whole = async {
+            let mut look = self.stripe.customer(id).await?;
+            if are_used && look.subscriptions.iter().any(|subscription| subscription.status.is_running()) {
+                look.entitled = Some(self.stripe.entitlement_look(id).await);
+            }
+            Ok((look, None))
+        };
+        read(&self.clock, whole).await.1
+    }
+}
+
+async fn follow(
+    looking: Looking,
     mut hints: mpsc::Receiver<Hint>,
     post: Post,
     poll_now: Arc<Notify>,
     heard: watch::Sender<Option<Moment>>,
 ) {
     while let Some(first) = hints.recv().await {
-        heard.send_replace(Some(clock.now()));
+        heard.send_replace(Some(looking.clock.now()));
         let mut customers: BTreeSet<CustomerId> = BTreeSet::new();
         // A full queue may have turned hints away.
         let mut everything = hints.len() + 1 >= HINTS_MAX;
@@ -76,8 +101,7 @@ async fn follow(
             take(hint);
         }
         for id in customers {
-            let (_, reading) = read(&clock, async { stripe.customer(&id).await.map(|look| (look, None)) }).await;
-            match reading {
+            match looking.look(&id).await {
                 Reading::Read(whole) => {
                     if !post.send(Mail::Customer(Box::new(whole.value))).await {
                         return;

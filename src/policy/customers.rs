@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::{
-    Rules, World, moments, paying,
+    Rules, World, entitlements, moments, paying,
     prices::{self, Bought},
 };
 use crate::facts::{
-    AfterTrial, Billing, Catalogue, Customer, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated, Status,
+    AfterTrial, Billing, Catalogue, Customer, CustomerId, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated, Status,
     Subscription, SubscriptionId, Whole,
 };
 use crate::ledger::{Billed, Book, Heard, Index, Letter, Owed, Payer, Population, Proof};
@@ -29,7 +29,12 @@ pub fn fold_billing(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
     if !is_our_account(book, billing) {
         return;
     }
-    let catalogue = billing.catalogue.as_ref();
+    entitlements::fold_all(whole.begun, book, billing);
+    let terms = &Terms {
+        rules,
+        catalogue: billing.catalogue.as_ref(),
+        buy_ours: entitlements::buy_ours(rules, billing.catalogue.as_ref(), billing.subscriptions.values()),
+    };
     let index = &mut Index::of(book);
     let mut foreign = 0_usize;
     // A look begun later than this reading knows better about its customer.
@@ -44,7 +49,7 @@ pub fn fold_billing(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
             continue; // Not believed until asked about singly.
         }
         let customer = billing.customers.get(&stated.customer);
-        if !see_subscription(now, rules, book, index, catalogue, stated, customer) {
+        if !see_subscription(now, terms, book, index, stated, customer) {
             foreign += 1;
         }
     }
@@ -52,7 +57,7 @@ pub fn fold_billing(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
         match stated {
             Stated::Is(sub) if outdated(sub) => {}
             Stated::Is(sub) => {
-                see_subscription(now, rules, book, index, catalogue, sub, billing.customers.get(&sub.customer));
+                see_subscription(now, terms, book, index, sub, billing.customers.get(&sub.customer));
             }
             // An empty Stripe is a wrong or a sick one, which is told as such.
             Stated::NotFound if billing.subscriptions.is_empty() => {}
@@ -80,9 +85,14 @@ fn is_our_account(book: &mut Book, billing: &Billing) -> bool {
 
 /// Folds a look at one customer.
 pub fn fold_look(now: Moment, rules: &Rules, book: &mut Book, catalogue: Option<&Catalogue>, look: &CustomerLook) {
+    if let Some(entitled) = &look.entitled {
+        entitlements::fold(book, &look.id, entitled);
+    }
+    let buy_ours = entitlements::buy_ours(rules, catalogue, look.subscriptions.iter());
+    let terms = &Terms { rules, catalogue, buy_ours };
     let index = &mut Index::of(book);
     for sub in &look.subscriptions {
-        see_subscription(now, rules, book, index, catalogue, sub, look.customer.as_ref());
+        see_subscription(now, terms, book, index, sub, look.customer.as_ref());
     }
     if let Some(customer) = &look.customer {
         see_customer(book, index, customer);
@@ -94,21 +104,39 @@ fn is_running_in_book(book: &Book, index: &Index, id: &SubscriptionId) -> bool {
     member.and_then(|member| member.subscriptions.get(id)).is_some_and(|billed| billed.now.status.is_running())
 }
 
+/// By what it is told what a subscription gives.
+struct Terms<'a> {
+    rules: &'a Rules,
+    catalogue: Option<&'a Catalogue>,
+    /// Who has a running subscription on a price of ours.
+    buy_ours: BTreeSet<CustomerId>,
+}
+
+impl Terms<'_> {
+    /// What its prices buy, and what entitlements give beside them; `None` when
+    /// it is none of ours.
+    fn of(&self, book: &Book, index: &Index, sub: &Subscription) -> Option<(Bought, BTreeSet<String>)> {
+        let bought = prices::bought(self.rules, self.catalogue, sub);
+        let member = index.subscription(&sub.id);
+        let was = member.and_then(|member| book.members.get(member)?.subscriptions.get(&sub.id));
+        let elsewhere = bought.is_none() && self.buy_ours.contains(&sub.customer);
+        let entitled = entitlements::given(self.rules, book, sub, was, elsewhere);
+        let ours = bought.is_some() || !entitled.is_empty() || member.is_some();
+        ours.then(|| (bought.unwrap_or_default(), entitled))
+    }
+}
+
 /// One subscription. False when it is none of ours.
 fn see_subscription(
     now: Moment,
-    rules: &Rules,
+    terms: &Terms<'_>,
     book: &mut Book,
     index: &mut Index,
-    catalogue: Option<&Catalogue>,
     sub: &Subscription,
     customer: Option<&Customer>,
 ) -> bool {
-    let bought = match prices::bought(rules, catalogue, sub) {
-        Some(bought) => bought,
-        None if index.subscription(&sub.id).is_none() => return false,
-        None => Bought::default(),
-    };
+    let rules = terms.rules;
+    let Some((bought, entitled)) = terms.of(book, index, sub) else { return false };
     if let Status::Unknown(word) = &sub.status {
         tell_unknown_status(now, rules, book, sub, word);
     }
@@ -130,13 +158,16 @@ fn see_subscription(
     let paused_since =
         sub.collection_paused.then(|| was.as_ref().and_then(|billed| billed.paused_since).unwrap_or(now));
     let last_paid = was.as_ref().map(|billed| billed.tiers.clone()).unwrap_or_default();
-    let tiers = what_it_gives(rules, sub, &bought, last_paid);
+    let mut tiers = what_it_gives(rules, sub, &bought, last_paid);
+    tiers.extend(entitled.iter().cloned());
+    let gone = was.as_ref().is_some_and(|was| !was.entitled.is_empty()) && entitled.is_empty();
     let unpaid_from = unpaid_from(was.as_ref(), &fresh);
     let goes_on = sub.status.is_running() && sub.scheduled_end().is_none();
     let mut billed = Billed {
         now: fresh,
         first_seen: was.as_ref().map_or(now, |billed| billed.first_seen),
         tiers,
+        entitled,
         unclear: bought.unclear,
         unpaid_from,
         paused_since,
@@ -172,7 +203,7 @@ fn see_subscription(
         book.explain(now, Population::Subscriptions, sub.id.0.clone());
     }
     if no_tier {
-        tell_no_tier(now, rules, book, &id, sub, &unclear);
+        tell_no_tier(now, rules, book, &id, sub, &unclear, if gone { Lack::Entitlement } else { Lack::Tier });
     }
     true
 }
@@ -300,6 +331,14 @@ fn tell_unknown_status(now: Moment, rules: &Rules, book: &mut Book, sub: &Subscr
     book.owe(Owed::to_operator(None, format!("status-{}-{word}", sub.id), letter), rules.ways, now);
 }
 
+/// Why a running subscription gives nothing that we know.
+enum Lack {
+    /// No tier has its price.
+    Tier,
+    /// Nor has Stripe the entitlement any more that gave one.
+    Entitlement,
+}
+
 fn tell_no_tier(
     now: Moment,
     rules: &Rules,
@@ -307,14 +346,26 @@ fn tell_no_tier(
     member: &MemberId,
     sub: &Subscription,
     unclear: &BTreeSet<PriceId>,
+    lack: Lack,
 ) {
     let all = || sub.items.iter().map(|item| item.price.as_str()).collect();
     let prices: Vec<&str> =
         if unclear.is_empty() { all() } else { unclear.iter().map(|price| price.as_str()).collect() };
+    let (title, mend) = match lack {
+        Lack::Tier => ("A subscription has a price that is in no tier", "Add the price to a tier in the tiers file."),
+        Lack::Entitlement => (
+            "A subscription lost the entitlement that gave its tier",
+            "If that was meant, cancel the subscription at Stripe; otherwise attach the feature to its product again.",
+        ),
+    };
     let letter = Letter::Attention {
-        title: "A subscription has a price that is in no tier".into(),
-        detail: format!("{} has price {}. Nobody is let in or ended because of it.", sub.id, prices.join(", ")),
-        what_to_do: "Add the price to a tier in the tiers file.".into(),
+        title: title.into(),
+        detail: format!(
+            "{} has price {}, which is in no tier. Nobody is let in or ended because of it.",
+            sub.id,
+            prices.join(", ")
+        ),
+        what_to_do: mend.into(),
     };
     book.owe(Owed::to_operator(Some(member), format!("no-tier-{}", sub.id), letter), rules.ways, now);
 }
@@ -334,9 +385,16 @@ fn tell_foreign(now: Moment, rules: &Rules, book: &mut Book, foreign: usize) {
 
 /// Running subscriptions of ours, for continuity.
 #[must_use]
-pub fn running(rules: &Rules, billing: &Billing) -> u64 {
+pub fn running(rules: &Rules, book: &Book, billing: &Billing) -> u64 {
+    let members = book.members.values();
+    let entitled: BTreeSet<&SubscriptionId> = members
+        .flat_map(|member| &member.subscriptions)
+        .filter(|(_, billed)| !billed.entitled.is_empty())
+        .map(|(id, _)| id)
+        .collect();
     let ours = |sub: &&Subscription| {
-        sub.status.is_running() && prices::bought(rules, billing.catalogue.as_ref(), sub).is_some()
+        let bought = || prices::bought(rules, billing.catalogue.as_ref(), sub).is_some();
+        sub.status.is_running() && (entitled.contains(&sub.id) || bought())
     };
     billing.subscriptions.values().filter(ours).count() as u64
 }

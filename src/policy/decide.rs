@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{
-    Rules, Scene, World, brake, by_hand, codes, confirm, letters, libraries, life, offers, pending,
+    Rules, Scene, World, brake, by_hand, codes, confirm, entitlements, letters, libraries, life, offers, pending,
     plan::{self, Doing, Problem, Proposal},
     pruning, reasons, selling, sharing, standing_reports, trials, two_reports, unmanaged, webhooks, who,
 };
@@ -62,6 +62,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     remember_matching_prices(now, rules, world, book);
     standing_reports::tell_sources(now, rules, world, book);
     webhooks::tell(now, rules, world, book);
+    entitlements::tell(now, rules, book);
     standing_reports::tell_doubled(now, rules, book);
     standing_reports::tell_stuck(now, rules, book);
     two_reports::tell(now, rules, world, book, &waiting);

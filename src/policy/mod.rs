@@ -15,6 +15,7 @@ pub mod confirm;
 pub mod continuity;
 pub mod customers;
 pub mod decide;
+pub mod entitlements;
 pub mod foresee;
 pub mod front;
 pub mod inactivity;

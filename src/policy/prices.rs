@@ -96,7 +96,7 @@ fn is_product_of_ours(rules: &Rules, catalogue: Option<&Catalogue>, product: &Pr
 
 fn nothing_is_named(rules: &Rules, catalogue: &Catalogue) -> bool {
     rules.products.is_empty()
-        && rules.tiers.all().iter().all(|tier| tier.prices.is_empty())
+        && rules.tiers.all().iter().all(|tier| tier.prices.is_empty() && tier.entitlement.is_none())
         && !catalogue.products.values().any(|product| product.metadata.keys().any(|key| key.starts_with("usher_")))
 }
 

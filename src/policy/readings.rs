@@ -45,7 +45,7 @@ pub fn fold_stripe(now: Moment, rules: &Rules, world: &mut World, book: &mut Boo
     let Some(whole) = world.stripe.last.take() else { return };
     world.hearing.note(now, &whole.value);
     customers::fold_billing(now, rules, world, book, &whole);
-    let running = customers::running(rules, &whole.value);
+    let running = customers::running(rules, book, &whole.value);
     continuity::measure(whole.begun, world, book, Population::Subscriptions, running);
     world.customers_looked.retain(|_, looked| *looked > whole.begun);
     book.marks.last_whole.insert(Source::Stripe, whole.at);

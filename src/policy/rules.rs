@@ -174,7 +174,7 @@ impl Tiers {
     #[must_use]
     pub fn free(&self) -> Option<&Tier> {
         let Self::File(tiers) = self else { return None };
-        tiers.iter().filter(|tier| tier.active && tier.prices.is_empty()).min_by_key(|tier| tier.order)
+        tiers.iter().filter(|tier| tier.active && tier.is_free()).min_by_key(|tier| tier.order)
     }
 
     /// By name.

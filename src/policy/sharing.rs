@@ -227,7 +227,7 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
 /// member who buys less now.
 fn why_ask(member: &Member, standing: &Standing, share: ShareId) -> Option<String> {
     if member.matched_prices == prices(member, standing) {
-        return Some("it takes something away that the same price gave before: the tier was edited, or the share was changed in Plex".to_owned());
+        return Some("it takes something away that the same price gave before: the tier was edited, an entitlement ended at Stripe, or the share was changed in Plex".to_owned());
     }
     let by_hand = member.matched_prices.is_empty() && !member.made.contains(&share);
     by_hand.then(|| "the share was made by hand in Plex, with more than the subscription buys".to_owned())

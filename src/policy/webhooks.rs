@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::{Rules, World, standing_reports::attention};
+use super::{Rules, World, entitlements, standing_reports::attention};
 use crate::facts::{Billing, Moment, WebhookEndpoint};
 use crate::ledger::{Book, Letter, Owed};
 
@@ -20,6 +20,8 @@ const NEEDED: [&str; 7] = [
     "charge.refunded",
     "charge.dispute.created",
 ];
+/// Nor this, where a tier names an entitlement.
+const NEEDED_FOR_ENTITLEMENTS: &str = "entitlements.active_entitlement_summary.updated";
 /// Money moved, and nothing came for so long (DESIGN §7).
 const SILENT_AFTER: TimeDelta = TimeDelta::hours(24);
 /// A delivery may take its time.
@@ -96,7 +98,7 @@ fn tell_endpoint(now: Moment, rules: &Rules, book: &mut Book, endpoints: &[Webho
     let ours: Vec<&WebhookEndpoint> = endpoints.iter().filter(|endpoint| is_ours(rules, endpoint)).collect();
     let condition = "webhooks/endpoint";
     // One that does is enough; another may be left over.
-    let wrongs: Option<Vec<String>> = ours.iter().map(|endpoint| wrong(endpoint)).collect();
+    let wrongs: Option<Vec<String>> = ours.iter().map(|endpoint| wrong(rules, endpoint)).collect();
     match wrongs {
         Some(wrongs) if !wrongs.is_empty() => attention(
             now,
@@ -128,19 +130,21 @@ fn is_ours(rules: &Rules, endpoint: &WebhookEndpoint) -> bool {
 }
 
 /// What is wrong with it, in sentences; `None` when nothing is.
-fn wrong(endpoint: &WebhookEndpoint) -> Option<String> {
+fn wrong(rules: &Rules, endpoint: &WebhookEndpoint) -> Option<String> {
     let version = endpoint.version.as_deref().unwrap_or("the account's default");
     let of = format!("{} ({}, API version {version})", endpoint.url, endpoint.id);
     if endpoint.disabled {
         return Some(format!("{of} is disabled."));
     }
-    let sent = |needed: &&&str| {
+    let sent = |needed: &&str| {
         let covers = |event: &String| {
-            event.as_str() == **needed || event.strip_suffix('*').is_some_and(|start| needed.starts_with(start))
+            event.as_str() == *needed || event.strip_suffix('*').is_some_and(|start| needed.starts_with(start))
         };
         endpoint.events.iter().any(covers)
     };
-    let missing: BTreeSet<&str> = NEEDED.iter().filter(|needed| !sent(needed)).copied().collect();
+    let of_entitlements = entitlements::are_used(rules).then_some(NEEDED_FOR_ENTITLEMENTS);
+    let needed = NEEDED.into_iter().chain(of_entitlements);
+    let missing: BTreeSet<&str> = needed.filter(|needed| !sent(needed)).collect();
     let missing: Vec<&str> = missing.into_iter().collect();
     (!missing.is_empty()).then(|| format!("{of} does not send {}.", missing.join(", ")))
 }

@@ -23,7 +23,7 @@ pub struct Wish {
 /// Everything that is sold, and what costs nothing, in the tiers' order.
 pub(super) fn plans(scene: Scene<'_>) -> Value {
     let tiers = scene.rules.tiers.in_order().into_iter().filter(|tier| tier.active);
-    let is_free = |tier: &Tier| scene.rules.tiers.free().is_some() && tier.prices.is_empty();
+    let is_free = |tier: &Tier| scene.rules.tiers.free().is_some() && tier.is_free();
     let plans: Vec<Value> = tiers.map(|tier| plan(scene, tier, is_free(tier))).collect();
     json!({ "plans": plans })
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{hooks::Hooks, records::*, render, upgrade};
+use super::{features::Attached, hooks::Hooks, records::*, render, upgrade};
 
 /// A renewal's draft is finalised and charged an hour later.
 pub(super) const DRAFT_S: i64 = 3_600;
@@ -32,6 +32,9 @@ pub struct Account {
     pub(super) disputes: Vec<Claim>,
     pub(super) fraud_warnings: Vec<Claim>,
     pub(super) sessions: Vec<Session>,
+    pub(super) features: Vec<Attached>,
+    /// What each customer's last summary said.
+    pub(super) entitlements_told: BTreeMap<String, Vec<String>>,
     pub(super) meters: Vec<String>,
     pub(super) meter_events: Vec<MeterEvent>,
     pub(super) portal_configured: bool,
@@ -83,6 +86,8 @@ impl Account {
             disputes: Vec::new(),
             fraud_warnings: Vec::new(),
             sessions: Vec::new(),
+            features: Vec::new(),
+            entitlements_told: BTreeMap::new(),
             meters: Vec::new(),
             meter_events: Vec::new(),
             portal_configured: true,
@@ -224,6 +229,9 @@ impl Account {
         let body = render::event(self, &id, at, kind, object, previous);
         self.hooks.deliver(kind, &body);
         self.events.push(Event { id, kind: kind.to_owned(), created: at, body });
+        if kind.starts_with("customer.subscription.") {
+            self.tell_entitlements(at);
+        }
     }
 
     /// Tells an event about an object in the shape that events have.

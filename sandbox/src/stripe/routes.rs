@@ -155,6 +155,7 @@ impl Account {
             }
             ["v1", "disputes", id] => single("dispute", id),
             ["v1", "radar", "early_fraud_warnings", id] => single("radar.early_fraud_warning", id),
+            ["v1", "entitlements", "active_entitlements"] => self.active_entitlements(&query, &mut paging),
             ["v1", "coupons", id] => single("coupon", id),
             ["v1", "invoice_payments"] => self.invoice_payments(&query, &mut paging),
             ["v1", "webhook_endpoints"] => self.webhook_endpoints(&query, &mut paging),

@@ -8,6 +8,7 @@
 //! Known races: what is created while pages are read isn't in them.
 
 mod endpoints;
+mod entitlements;
 mod moments;
 mod read;
 mod rows;

@@ -66,6 +66,7 @@ impl Stripe {
             catalogue,
             subscriptions,
             terms: reading.terms,
+            entitled: BTreeMap::new(),
             endpoints,
             newest_event: reading.newest_event,
             webhook_heard: None,
@@ -96,7 +97,8 @@ impl Stripe {
             subscription.open_invoices = reading.invoices_of(&subscription.id).await?;
         }
         reading.mark_those_that_need_action(&mut subscriptions).await?;
-        Ok(CustomerLook { begun, id: id.clone(), customer, subscriptions: subscriptions.into_values().collect() })
+        let subscriptions = subscriptions.into_values().collect();
+        Ok(CustomerLook { begun, id: id.clone(), customer, subscriptions, entitled: None })
     }
 
     /// Subscriptions created at `at` or later, with their customers.

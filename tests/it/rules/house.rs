@@ -128,6 +128,7 @@ impl House {
                 customers: BTreeMap::new(),
                 stated: BTreeMap::new(),
                 terms: BTreeMap::new(),
+                entitled: BTreeMap::new(),
                 endpoints: None,
                 newest_event: None,
                 webhook_heard: None,

@@ -189,6 +189,7 @@ impl House {
                 customers: [].into(),
                 stated: [].into(),
                 terms: BTreeMap::new(),
+                entitled: BTreeMap::new(),
                 endpoints: None,
                 newest_event: None,
                 webhook_heard: None,
