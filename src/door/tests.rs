@@ -186,6 +186,11 @@ async fn a_signed_webhook_leaves_a_hint_whom_to_look_at() {
         (r#"{"type":"invoice.paid","data":{"object":{"object":"invoice","customer":"cus_A"}}}"#, customer("cus_A")),
         (r#"{"type":"x","data":{"object":{"customer":{"id":"cus_B","object":"customer"}}}}"#, customer("cus_B")),
         (r#"{"type":"customer.updated","data":{"object":{"object":"customer","id":"cus_C"}}}"#, customer("cus_C")),
+        (
+            r#"{"type":"entitlements.active_entitlement_summary.updated","data":{"object":
+                {"object":"entitlements.active_entitlement_summary","customer":"cus_D","entitlements":{"data":[]}}}}"#,
+            customer("cus_D"),
+        ),
         (r#"{"type":"charge.dispute.created","data":{"object":{"object":"dispute"}}}"#, Some(Hint::Everything)),
         (r#"{"type":"x","data":{"object":{"customer":"cus_\u0000/../x"}}}"#, Some(Hint::Everything)),
         (r#"{"type":"x","livemode":false}"#, Some(Hint::Everything)),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Amount, CustomerId, Email, EntitlementLook, EventId, InvoiceId, Moment, PriceId, PriceTag, ProductId, StripeAccountId,
-    SubscriptionId, Terms,
+    Amount, CustomerId, Email, EntitlementLook, EventId, InvoiceId, Moment, PriceId, PriceTag, ProductId,
+    StripeAccountId, SubscriptionId, Terms,
 };
 use crate::member::MemberId;
 

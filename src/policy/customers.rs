@@ -13,8 +13,8 @@ use super::{
     prices::{self, Bought},
 };
 use crate::facts::{
-    AfterTrial, Billing, Catalogue, Customer, CustomerId, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated, Status,
-    Subscription, SubscriptionId, Whole,
+    AfterTrial, Billing, Catalogue, Customer, CustomerId, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated,
+    Status, Subscription, SubscriptionId, Whole,
 };
 use crate::ledger::{Billed, Book, Heard, Index, Letter, Owed, Payer, Population, Proof};
 use crate::member::MemberId;
@@ -160,7 +160,10 @@ fn see_subscription(
     let last_paid = was.as_ref().map(|billed| billed.tiers.clone()).unwrap_or_default();
     let mut tiers = what_it_gives(rules, sub, &bought, last_paid);
     tiers.extend(entitled.iter().cloned());
-    let gone = was.as_ref().is_some_and(|was| !was.entitled.is_empty()) && entitled.is_empty();
+    let lack = match &was {
+        Some(was) if tiers.is_empty() && !was.entitled.is_empty() => Lack::Entitlement,
+        _ => Lack::Tier,
+    };
     let unpaid_from = unpaid_from(was.as_ref(), &fresh);
     let goes_on = sub.status.is_running() && sub.scheduled_end().is_none();
     let mut billed = Billed {
@@ -203,7 +206,7 @@ fn see_subscription(
         book.explain(now, Population::Subscriptions, sub.id.0.clone());
     }
     if no_tier {
-        tell_no_tier(now, rules, book, &id, sub, &unclear, if gone { Lack::Entitlement } else { Lack::Tier });
+        tell_no_tier(now, rules, book, &id, sub, &unclear, lack);
     }
     true
 }

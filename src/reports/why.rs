@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Page, at, members};
 use crate::facts::Source;
-use crate::ledger::Member;
+use crate::ledger::{Entitled, Member};
 use crate::policy::decide::Waiting;
 use crate::policy::{Scene, inactivity, libraries, plan, reasons, standing_reports, who};
 
@@ -99,7 +99,18 @@ fn facts(scene: Scene<'_>, member: &Member, lines: &mut Vec<String>) {
             None => "not yet tied to a Plex account".into(),
         };
         lines.push(format!("  customer {id}: {proof}"));
+        lines.extend(scene.book.entitled.get(id).map(|entitled| entitlements(scene, entitled)));
     }
+}
+
+fn entitlements(scene: Scene<'_>, entitled: &Entitled) -> String {
+    let read = entitled.read.map_or("never read".to_owned(), |read| {
+        let keys: Vec<&str> = entitled.keys.iter().map(String::as_str).collect();
+        let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
+        format!("{keys} [Stripe, read {} ago]", standing_reports::words_for(scene.now - read))
+    });
+    let failed = entitled.failed.as_ref().map_or(String::new(), |why| format!("; the last try failed: {why}"));
+    format!("    entitlements: {read}{failed}")
 }
 
 fn idleness(scene: Scene<'_>, member: &Member, standing: &reasons::Standing, lines: &mut Vec<String>) {

@@ -5,6 +5,7 @@ mod asking;
 mod by_hand;
 mod codes;
 mod crowds;
+mod entitlements;
 mod front;
 mod house;
 mod looking;

@@ -6,6 +6,7 @@ mod brake;
 mod comings;
 mod dry_run;
 mod endurance;
+mod entitlements;
 mod grants;
 mod house_rules;
 mod identity;

@@ -66,3 +66,7 @@ impl Stripe {
 fn look(begun: Moment, read: Result<BTreeSet<String>, Failure>) -> EntitlementLook {
     EntitlementLook { begun, keys: read.map_err(|failure| failure.why) }
 }
+
+#[cfg(test)]
+#[path = "tests/entitlements.rs"]
+mod tests;
