@@ -120,3 +120,26 @@ async fn an_upgrade_waits_for_its_money_and_is_dropped_without_it() {
     let paid = stripe.object(stripe.object(&sub)["latest_invoice"].as_str().unwrap());
     assert!((300..=400).contains(&paid["amount_paid"].as_i64().unwrap()), "{paid}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_feature_reaches_who_has_its_product_with_their_next_period() {
+    let (stripe, price, ann) = start_stripe();
+    let product = stripe.object(&price)["product"].as_str().unwrap().to_owned();
+    let sub = stripe.subscribe(&ann, &price);
+    let path = format!("/v1/entitlements/active_entitlements?customer={ann}&limit=100");
+    let told = || {
+        let such = |event: &&Value| event["type"] == "entitlements.active_entitlement_summary.updated";
+        stripe.events().iter().filter(such).map(|event| event["data"]["object"].clone()).collect::<Vec<_>>()
+    };
+    tokio::time::sleep(DAY).await;
+    stripe.attach_feature(&product, "plus");
+    assert_eq!((ids(&stripe, &path).await.len(), told().len()), (0, 0));
+    tokio::time::sleep(DAY).await;
+    stripe.renew(&sub);
+    assert_eq!(get(&stripe, &path).await.json()["data"][0]["lookup_key"], "plus");
+    assert_eq!(told().len(), 1);
+    assert!(told()[0]["customer"] == ann.as_str() && told()[0]["id"].is_null(), "{:?}", told());
+    stripe.cancel_now(&sub, "cancellation_requested");
+    assert_eq!((ids(&stripe, &path).await.len(), told().len()), (0, 2));
+    assert_eq!(get(&stripe, "/v1/entitlements/active_entitlements?customer=cus_none").await.status, 404);
+}
