@@ -37,7 +37,7 @@ use weather::Weather;
 
 const YEAR_DAYS: u64 = 365;
 /// What fits into a minute or so of CI, unoptimised: so many days of so many seeds.
-const CI_DAYS: u64 = 60;
+const CI_DAYS: u64 = 45;
 const CI_SEEDS: u64 = 1;
 /// The last days are fair, and only watching goes on.
 const FAIR_DAYS: u64 = 21;
