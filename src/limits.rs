@@ -69,6 +69,8 @@ pub const PAGES_MAX: usize = 500;
 /// characters before it is kept: Plex and Stripe names stay below 100, and
 /// nothing of a stranger's choosing may fill the book or an embed.
 pub const TEXT_CHARS_MAX: usize = 200;
+/// Longer than any name at Plex.
+pub const PLEX_NAME_CHARS_MAX: usize = 100;
 /// An email address as SMTP allows it (64 + 1 + 255 would be 320; a path is
 /// limited to 256 with its brackets: RFC 5321 §4.5.3.1.3).
 pub const EMAIL_CHARS_MAX: usize = 254;

@@ -18,11 +18,10 @@ use super::reply::{Asked, Reply, error, json as reply_json, json_of, query_value
 use super::till::{Request, open};
 use crate::engine::desk::{CheckoutAsked, Hint, No, Whom};
 use crate::facts::{CustomerId, Email, PriceId, SubscriptionId};
+use crate::limits::PLEX_NAME_CHARS_MAX;
 use crate::reports::{Look, Wish};
 use crate::services::stripe::{Buyer, CancelWhen, Certainty, ChangeOf, Changed, CheckoutOf, Failure, UsageOf};
 
-/// A Plex name is shorter.
-const PLEX_CHARS_MAX: usize = 100;
 /// Stripe's own limit for an idempotency key.
 const KEY_CHARS_MAX: usize = 255;
 /// More than a meter takes at once.
@@ -213,8 +212,8 @@ impl AdminDoor {
             _ => return Err(Trouble::bad("say member or email, one of them")),
         };
         let plex: Option<String> = filled_if_there("plex", body.plex.as_ref())?;
-        if plex.as_ref().is_some_and(|plex| plex.chars().count() > PLEX_CHARS_MAX) {
-            return Err(Trouble::bad(format!("plex is longer than {PLEX_CHARS_MAX} characters")));
+        if plex.as_ref().is_some_and(|plex| plex.chars().count() > PLEX_NAME_CHARS_MAX) {
+            return Err(Trouble::bad(format!("plex is longer than {PLEX_NAME_CHARS_MAX} characters")));
         }
         let price: Option<PriceId> = filled_if_there("price", body.price.as_ref())?;
         let tier = filled("tier", &body.tier)?.to_owned();

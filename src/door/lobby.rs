@@ -19,11 +19,12 @@ use serde_json::{Value, json};
 use super::pages::Pages;
 use super::reply::{Asked, Reply, form_value, json as json_reply, not_found, percent_decoded, wrong_method};
 use super::strangers::Strangers;
+use super::till::{fresh_key, joined};
 use crate::clock::Clock;
 use crate::config::Live;
 use crate::engine::desk::{Ask, Desk, Doors, Front, NO_SUCH_CODE, OnSale};
 use crate::facts::{Email, PriceId};
-use crate::limits::{EMAIL_CHARS_MAX, TEXT_CHARS_MAX};
+use crate::limits::{EMAIL_CHARS_MAX, PLEX_NAME_CHARS_MAX, TEXT_CHARS_MAX};
 use crate::portal::PortalKey;
 use crate::services::stripe::{Buyer, CheckoutOf, Stripe};
 
@@ -145,7 +146,7 @@ impl Lobby {
             Ok(order) => order,
             Err(problem) => return form(StatusCode::BAD_REQUEST, Some(problem)),
         };
-        let success_url = format!("{public_url}/joined?s={{CHECKOUT_SESSION_ID}}");
+        let success_url = joined(public_url);
         let cancel_url = format!("{public_url}/join/{}", tier.slug);
         let of = CheckoutOf {
             price: &order.price,
@@ -157,7 +158,7 @@ impl Lobby {
             success_url: &success_url,
             cancel_url: &cancel_url,
         };
-        let Some(key) = fresh_key("join") else { return self.not_now() };
+        let Ok(key) = fresh_key("join") else { return self.not_now() };
         match till.stripe.checkout(live, of, &key).await {
             Ok(session) => self.pages.see_other(&session.url),
             Err(failure) => {
@@ -250,7 +251,7 @@ impl Lobby {
         }
         let Some(live) = &till.live else { return self.not_now() };
         let back = format!("{public_url}/plans");
-        let Some(key) = fresh_key("portal") else { return self.not_now() };
+        let Ok(key) = fresh_key("portal") else { return self.not_now() };
         match till.stripe.portal(live, &customer, Some(&back), &key).await {
             Ok(session) => self.pages.see_other(&session.url),
             Err(failure) => {
@@ -299,9 +300,6 @@ impl Order {
     }
 }
 
-/// Longer than any name at Plex.
-const PLEX_NAME_CHARS_MAX: usize = 100;
-
 /// An address as somebody typed it.
 fn typed_email(text: &str) -> Option<Email> {
     Email::parse(text).filter(|email| email.as_str().chars().count() <= EMAIL_CHARS_MAX)
@@ -311,14 +309,6 @@ fn typed_email(text: &str) -> Option<Email> {
 fn wants_json(asked: &Asked) -> bool {
     let accept = asked.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     accept.contains("application/json") && !accept.contains("text/html")
-}
-
-/// A try of its own: two people who buy the same never share a page. `None`
-/// where the machine has no randomness to tell them apart.
-fn fresh_key(what: &str) -> Option<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(format!("{what}-{:032x}", u128::from_be_bytes(bytes)))
 }
 
 fn word(doors: Doors) -> &'static str {

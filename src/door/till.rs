@@ -37,8 +37,21 @@ impl OpenTill<'_> {
             let why = "PUBLIC_URL is not set; Stripe has to know where to send people after they paid";
             return Err(Trouble::not_set_up("no_public_url", why));
         };
-        Ok((format!("{base}/joined?s={{CHECKOUT_SESSION_ID}}"), format!("{base}/plans")))
+        Ok((joined(base), format!("{base}/plans")))
     }
+}
+
+/// Where Stripe sends people who have paid.
+pub(super) fn joined(public_url: &str) -> String {
+    format!("{public_url}/joined?s={{CHECKOUT_SESSION_ID}}")
+}
+
+/// A try of its own: two people who buy the same never share a page at Stripe.
+pub(super) fn fresh_key(verb: &str) -> Result<String, Failure> {
+    let mut bytes = [0_u8; 16];
+    let failed = |why| Failure::not_done(FailureKind::Internal, format!("no random numbers: {why}"));
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    Ok(format!("usher-{verb}-{}", hex(&bytes)))
 }
 
 /// One request to Stripe. Sent again by a caller who gives it the same key, it
@@ -55,10 +68,7 @@ impl Request {
     /// The idempotency key.
     pub(super) fn key(self) -> Result<String, Trouble> {
         let Some(callers) = self.callers else {
-            let mut bytes = [0_u8; 16];
-            let failed = |why| Failure::not_done(FailureKind::Internal, format!("no random numbers: {why}"));
-            getrandom::fill(&mut bytes).map_err(failed)?;
-            return Ok(format!("usher-{}-{}", self.verb, hex(&bytes)));
+            return Ok(fresh_key(self.verb)?);
         };
         let mut digest = Sha256::new();
         for part in [self.verb, &callers, &self.about] {

@@ -21,7 +21,7 @@ use crate::member::MemberId;
 /// of at its start.
 const TRIAL_TOLD_BEFORE: TimeDelta = TimeDelta::days(3);
 /// News of this kind is worth sending for so long.
-const NEWS_SHELF: TimeDelta = TimeDelta::days(14);
+pub(super) const NEWS_SHELF: TimeDelta = TimeDelta::days(14);
 
 /// Owes what is new to the payer of each subscription.
 pub fn tell(now: Moment, rules: &Rules, world: &World, book: &mut Book) {

@@ -161,8 +161,7 @@ fn ask_to_confirm(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, mo
     }
     let (amount, pay_url) = (moment.amount.as_ref().map(ToString::to_string), invoice.hosted_url.clone());
     let letter = Letter::PaymentActionRequired { amount, pay_url, access_until: None };
-    let shelf = chrono::TimeDelta::days(14);
-    let owed = life::to_payer(book, &member, billed, invoice.id.0.clone(), letter, shelf);
+    let owed = life::to_payer(book, &member, billed, invoice.id.0.clone(), letter, life::NEWS_SHELF);
     book.owe(owed, rules.ways, now);
 }
 

@@ -97,8 +97,8 @@ pub fn tell_cancelled(now: Moment, rules: &Rules, book: &mut Book, member: &Memb
     let until = end.map(|end| rules.day_of(end));
     let occasion = format!("{}-{}", billed.now.id, now.timestamp());
     let letter = Letter::SubscriptionCancelled { idle_days: days, until };
-    let shelf = chrono::TimeDelta::days(14);
-    let notice = book.owe(life::to_payer(book, member, billed, occasion.clone(), letter, shelf), rules.ways, now);
+    let notice =
+        book.owe(life::to_payer(book, member, billed, occasion.clone(), letter, life::NEWS_SHELF), rules.ways, now);
     // It says all that a cancellation's own letter would.
     if let Some(at) = end {
         life::promise(rules, book, member, &billed.now.id, at);

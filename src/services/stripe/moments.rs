@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{
-    read::{Reading, unless_denied},
+    read::{Reading, unless_denied, unless_refused},
     rows,
 };
 use crate::{
@@ -172,23 +172,17 @@ impl Reading<'_> {
 
     /// `None` when the key may not read it, or it isn't there.
     async fn object(&mut self, path: &str, id: &str) -> Result<Option<Value>, Failure> {
-        match self.stripe.get(&format!("{path}/{}", segment(id)), &vec![]).await {
-            Ok((_, value)) => {
-                self.met(&value);
-                Ok(Some(value))
-            }
-            Err(failure) if matches!(failure.status, Some(400 | 403 | 404)) => Ok(None),
-            Err(failure) => Err(failure),
+        let found = unless_refused(self.stripe.get(&format!("{path}/{}", segment(id)), &vec![]).await)?;
+        let value = found.map(|(_, value)| value);
+        if let Some(value) = &value {
+            self.met(value);
         }
+        Ok(value)
     }
 
     /// The first page; none when the key may not read it.
     async fn first_page(&mut self, path: &str, query: &super::Query<'_>) -> Result<Vec<Value>, Failure> {
-        match self.stripe.page(path, query).await {
-            Ok((rows, _)) => Ok(rows),
-            Err(failure) if matches!(failure.status, Some(400 | 403 | 404)) => Ok(Vec::new()),
-            Err(failure) => Err(failure),
-        }
+        Ok(unless_refused(self.stripe.page(path, query).await)?.map_or_else(Vec::new, |(rows, _)| rows))
     }
 
     async fn charge_behind(&mut self, claim: &Value) -> Result<Charge, Failure> {

@@ -200,16 +200,12 @@ impl<'a> Reading<'a> {
             return Ok(());
         }
         let mut open: BTreeMap<SubscriptionId, Vec<Invoice>> = BTreeMap::new();
-        match self.list("/v1/invoices", &vec![("status", "open")]).await {
-            Ok(rows) => {
-                for (id, invoice) in invoices(&rows)? {
-                    if let Some(id) = id {
-                        open.entry(id).or_default().push(invoice);
-                    }
+        if let Some(rows) = unless_refused(self.list("/v1/invoices", &vec![("status", "open")]).await)? {
+            for (id, invoice) in invoices(&rows)? {
+                if let Some(id) = id {
+                    open.entry(id).or_default().push(invoice);
                 }
             }
-            Err(failure) if matches!(failure.status, Some(400 | 403 | 404)) => {}
-            Err(failure) => return Err(failure),
         }
         for subscription in all.values_mut().filter(|subscription| needs_invoices(subscription)) {
             subscription.open_invoices = match open.remove(&subscription.id) {
@@ -233,12 +229,9 @@ impl<'a> Reading<'a> {
         if open.is_empty() {
             return Ok(());
         }
-        let events = match self.stripe.page("/v1/events", &vec![("types[]", ACTION_REQUIRED)]).await {
-            Ok((rows, _)) => rows,
-            // Not known: they are told of a failed payment, which it is.
-            Err(failure) if matches!(failure.status, Some(400 | 403 | 404)) => Vec::new(),
-            Err(failure) => return Err(failure),
-        };
+        // Not known: they are told of a failed payment, which it is.
+        let page = self.stripe.page("/v1/events", &vec![("types[]", ACTION_REQUIRED)]).await;
+        let events = unless_refused(page)?.map_or_else(Vec::new, |(rows, _)| rows);
         let such = events.iter().filter(|event| event["type"] == ACTION_REQUIRED);
         let ids: BTreeSet<String> = such.filter_map(|event| text(&event["data"]["object"]["id"])).collect();
         for invoice in &mut open {
@@ -324,9 +317,18 @@ fn needs_invoices(subscription: &Subscription) -> bool {
 
 /// 403 and 404: the key may not read it, or it isn't there. Not known.
 pub(super) fn unless_denied<T>(outcome: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    known(outcome, &[403, 404])
+}
+
+/// Also 400: it doesn't know this way of asking. Not known either.
+pub(super) fn unless_refused<T>(outcome: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    known(outcome, &[400, 403, 404])
+}
+
+fn known<T>(outcome: Result<T, Failure>, unknown: &[u16]) -> Result<Option<T>, Failure> {
     match outcome {
         Ok(value) => Ok(Some(value)),
-        Err(failure) if matches!(failure.status, Some(403 | 404)) => Ok(None),
+        Err(failure) if failure.status.is_some_and(|status| unknown.contains(&status)) => Ok(None),
         Err(failure) => Err(failure),
     }
 }

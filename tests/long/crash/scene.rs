@@ -316,13 +316,13 @@ impl Stage {
             Scene::Update => "share changed to",
             Scene::EndOfAPayer | Scene::IdleRemoval => "removed:",
             Scene::CancelledInvite => "invite taken back:",
-            Scene::Cancellation => "cancelled at Stripe:",
+            Scene::Cancellation => &format!("{} cancelled at Stripe:", self.sub.as_deref().expect("she had one")),
             Scene::Unfriending => "no friend at plex.tv any more",
             Scene::Forgetting => "deleted in Tautulli",
             Scene::Remembering => "taken back in Tautulli:",
         };
         let journal = self.journal(&book);
-        let told = journal.iter().filter(|entry| entry.contains(line)).count();
+        let told = journal.iter().filter(|entry| entry.starts_with(line)).count();
         assert_eq!(told, 1, "the journal tells it once: {journal:#?}");
         book
     }
