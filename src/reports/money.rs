@@ -14,7 +14,7 @@ use serde_json::json;
 use super::Page;
 use crate::facts::{
     Amount, Begun, Billing, Discount, Every, Interval, Line, Moment, Off, Ratio, Scheme, Status, Step, Subscription,
-    Terms,
+    SubscriptionId, Terms,
 };
 use crate::policy::{Rules, Scene, prices};
 
@@ -107,16 +107,19 @@ fn off(amount: Ratio, discount: &Discount, rate: Ratio, currency: &str) -> Optio
 
 /// How many stand how.
 #[derive(Debug, Default)]
-struct Counts {
-    active: u32,
-    trialing: u32,
-    past_due: u32,
-    unpaid: u32,
-    paused: u32,
-    cancelling: u32,
+pub(super) struct Counts {
+    pub active: u32,
+    pub trialing: u32,
+    pub past_due: u32,
+    pub unpaid: u32,
+    pub paused: u32,
+    /// Of the running ones, those that are set to end.
+    pub cancelling: u32,
     running_at_start: u32,
-    new: u32,
-    lost: u32,
+    /// Since the operator's month began.
+    pub new: u32,
+    /// Since the operator's month began.
+    pub lost: u32,
     lost_of_those: u32,
 }
 
@@ -150,19 +153,25 @@ impl Counts {
     }
 }
 
-/// The report.
-///
-/// # Errors
-/// A sentence, while Stripe has not been read.
-pub(super) fn page(scene: Scene<'_>) -> Result<Page, String> {
-    let Some(whole) = &scene.world.stripe.last else {
-        return Err("what comes in is computed from what Stripe says, and Stripe has not been read by this process; \
-                    is STRIPE_SECRET_KEY set, and the daemon running?"
-            .into());
-    };
+/// The report in numbers.
+pub(super) struct Figures {
+    /// When Stripe said so.
+    pub read_at: Moment,
+    /// The operator's present month.
+    pub month: String,
+    pub counts: Counts,
+    /// A sum for each currency.
+    pub mrr: Vec<Amount>,
+    /// Those whose price or discount could not be read.
+    pub not_counted: Vec<SubscriptionId>,
+}
+
+/// The numbers; `None` while Stripe has not been read by this process.
+pub(super) fn figures(scene: Scene<'_>) -> Option<Figures> {
+    let whole = scene.world.stripe.last.as_ref()?;
     let billing = &whole.value;
     let begin = month_began(scene.rules, scene.now);
-    let (mut counts, mut sums, mut unread) = (Counts::default(), BTreeMap::<String, Ratio>::new(), Vec::new());
+    let (mut counts, mut sums, mut not_counted) = (Counts::default(), BTreeMap::<String, Ratio>::new(), Vec::new());
     for sub in ours(scene.rules, billing) {
         counts.take(sub, begin);
         if !matches!(sub.status, Status::Active | Status::PastDue) {
@@ -171,25 +180,38 @@ pub(super) fn page(scene: Scene<'_>) -> Result<Page, String> {
         let added = billing.terms.get(&sub.id).and_then(monthly).and_then(|monthly| add(&sums, monthly));
         match added {
             Some(added) => sums = added,
-            None => unread.push(sub.id.clone()),
+            None => not_counted.push(sub.id.clone()),
         }
     }
-    let mrr: Vec<Amount> =
-        sums.into_iter().filter_map(|(currency, sum)| Some(Amount { minor: sum.rounded()?, currency })).collect();
+    let mrr = sums.into_iter().filter_map(|(currency, sum)| Some(Amount { minor: sum.rounded()?, currency })).collect();
     let month = scene.rules.day_of(scene.now).format("%Y-%m").to_string();
-    let read = super::at(scene, whole.at);
+    Some(Figures { read_at: whole.at, month, counts, mrr, not_counted })
+}
+
+/// The report.
+///
+/// # Errors
+/// A sentence, while Stripe has not been read.
+pub(super) fn page(scene: Scene<'_>) -> Result<Page, String> {
+    let Some(figures) = figures(scene) else {
+        return Err("what comes in is computed from what Stripe says, and Stripe has not been read by this process; \
+                    is STRIPE_SECRET_KEY set, and the daemon running?"
+            .into());
+    };
+    let Figures { read_at, month, counts, mrr, not_counted } = &figures;
     let json = json!({
-        "read_at": whole.at, "month": month,
+        "read_at": read_at, "month": month,
         "mrr": mrr.iter().map(|sum| json!({ "currency": sum.currency, "minor": sum.minor, "amount": sum.number() }))
             .collect::<Vec<_>>(),
         "active": counts.active, "trialing": counts.trialing, "past_due": counts.past_due, "unpaid": counts.unpaid,
         "paused": counts.paused, "cancelling": counts.cancelling, "new": counts.new, "lost": counts.lost,
-        "running_at_start": counts.running_at_start, "churn_percent": counts.churn(), "not_counted": unread,
+        "running_at_start": counts.running_at_start, "churn_percent": counts.churn(), "not_counted": not_counted,
     });
-    Ok(Page { text: words(&counts, &mrr, &month, &read, unread.len()), json })
+    Ok(Page { text: words(&figures, &super::at(scene, *read_at)), json })
 }
 
-fn words(counts: &Counts, mrr: &[Amount], month: &str, read: &str, unread: usize) -> String {
+fn words(figures: &Figures, read: &str) -> String {
+    let Figures { month, counts, mrr, not_counted, .. } = figures;
     let sums: Vec<String> = mrr.iter().map(ToString::to_string).collect();
     let sums = if sums.is_empty() { "nothing".to_owned() } else { sums.join(" + ") };
     let churn = counts.churn().map_or_else(|| "nobody was there before".to_owned(), |churn| format!("{churn} % churn"));
@@ -204,7 +226,8 @@ fn words(counts: &Counts, mrr: &[Amount], month: &str, read: &str, unread: usize
             counts.new, counts.lost, counts.running_at_start
         ),
     ];
-    if unread > 0 {
+    if !not_counted.is_empty() {
+        let unread = not_counted.len();
         lines.push(format!("Not counted: {unread} whose price or discount could not be read (see --json)"));
     }
     lines.join("\n")
