@@ -246,7 +246,19 @@ impl Rig {
         self.try_api(method, target, body, more).await.expect("the daemon answers")
     }
 
+    /// What Prometheus reads.
+    ///
+    /// # Panics
+    /// When the daemon doesn't answer.
+    pub async fn metrics(&self) -> String {
+        self.called("GET", "/metrics", "", &[]).await.expect("the daemon answers").text()
+    }
+
     async fn try_api(&self, method: &str, target: &str, body: &str, more: &[(&str, &str)]) -> Option<(u16, Value)> {
+        self.called(method, target, body, more).await.map(|reply| (reply.status, reply.json()))
+    }
+
+    async fn called(&self, method: &str, target: &str, body: &str, more: &[(&str, &str)]) -> Option<wire::Reply> {
         let listening = store::read_listening(&self.state).ok().flatten().expect("the daemon listens");
         let tokens = store::existing_tokens(&self.state).ok().flatten().expect("the tokens are made");
         let bearer = format!("Bearer {}", tokens.admin.expose());
@@ -254,8 +266,7 @@ impl Rig {
         let own = own.into_iter().filter(|(name, _)| more.iter().all(|(other, _)| name != other));
         let headers: Vec<_> = own.chain(more.iter().copied()).collect();
         let url = format!("http://{}{target}", listening.admin);
-        let reply = wire::call(method, &url, &headers, body).await.ok()?;
-        Some((reply.status, reply.json()))
+        wire::call(method, &url, &headers, body).await.ok()
     }
 
     /// Someone with a Plex account and a name in Tautulli.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::api::answered;
 use super::health;
 use super::lobby::Till;
+use super::metrics;
 use super::reply::{Asked, Reply, error, json, json_of, json_text, not_found, query_value, wrong_method};
 use super::webhook::Tally;
 use crate::clock::Clock;
@@ -53,6 +54,7 @@ pub(super) enum Verb {
     Checkout,
     Holds,
     Members,
+    Metrics,
     OpenApi,
     Plan,
     Plans,
@@ -68,7 +70,7 @@ pub(super) enum Verb {
 
 /// Everything that this door answers with a token; `openapi.json` says the
 /// same. Who may only read can't POST.
-pub(super) const ROUTES: [(&str, &str, Verb); 17] = [
+pub(super) const ROUTES: [(&str, &str, Verb); 18] = [
     ("GET", "/api/access", Verb::Access),
     ("POST", "/api/ask", Verb::Ask),
     ("POST", "/api/cancel", Verb::Cancel),
@@ -86,6 +88,7 @@ pub(super) const ROUTES: [(&str, &str, Verb); 17] = [
     ("POST", "/api/upgrade", Verb::Upgrade),
     ("POST", "/api/usage", Verb::Usage),
     ("GET", "/api/why", Verb::Why),
+    ("GET", "/metrics", Verb::Metrics),
 ];
 
 /// What this API is, for programs (OpenAPI 3.1).
@@ -137,6 +140,7 @@ impl AdminDoor {
                 Some(who) => self.question(&Question::Why { who }),
                 None => error(StatusCode::BAD_REQUEST, "bad_request", "say whom: /api/why?who=…"),
             },
+            Verb::Metrics => metrics::metrics(self.clock.now(), self.desk.view.borrow().as_ref(), &self.tally),
             Verb::OpenApi => json_text(OPENAPI),
             Verb::Plans => answered(self.plans()),
             Verb::Subscription => answered(self.subscription(asked)),

@@ -9,6 +9,7 @@ mod admin;
 mod api;
 mod health;
 mod lobby;
+mod metrics;
 mod pages;
 mod public;
 mod reply;

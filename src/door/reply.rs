@@ -71,6 +71,16 @@ pub fn json_text(text: &'static str) -> Reply {
     reply
 }
 
+/// Plain text, never to be cached.
+#[must_use]
+pub fn text(status: StatusCode, text: String) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(text)));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
 /// `{"error":{"code","message"}}`.
 #[must_use]
 pub fn error(status: StatusCode, code: &str, message: &str) -> Reply {

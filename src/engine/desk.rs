@@ -10,6 +10,7 @@ use crate::facts::{CustomerId, Moment, PriceId, Source, SubscriptionId};
 pub use crate::policy::asks::{Accept, Ask, NO_SUCH_CODE, Wish};
 pub use crate::policy::front::{Doors, Front, Offer, OnSale};
 pub use crate::policy::sales::{Checkout, CheckoutAsked, Held, No, Upgrade, Whom};
+use crate::reports::metrics::Gauge;
 use crate::reports::{Look, Page, Question};
 
 /// The engine's answer to an ask: a text for people, or why nothing was done.
@@ -69,6 +70,10 @@ pub trait View: Send + Sync {
     /// # Errors
     /// A sentence: who was not found, or whom it could mean.
     fn answer(&self, question: &Question, now: Moment) -> Result<Page, String>;
+    /// For `/metrics`.
+    fn gauges(&self, _now: Moment) -> Vec<Gauge> {
+        Vec::new()
+    }
     /// For `/api/plans`, `/api/subscription`, `/api/access`.
     ///
     /// # Errors

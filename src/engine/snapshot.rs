@@ -10,6 +10,7 @@ use crate::policy::decide::Waiting;
 use crate::policy::front::{self, Front};
 use crate::policy::sales::{self, Checkout, CheckoutAsked, Held, No, Upgrade};
 use crate::policy::{Rules, Scene, World};
+use crate::reports::metrics::{self, Gauge};
 use crate::reports::{self, Look, Page, Question};
 
 /// What the loops go by.
@@ -123,6 +124,10 @@ impl View for Published {
     fn answer(&self, question: &Question, now: Moment) -> Result<Page, String> {
         let scene = self.scene(now);
         reports::answer(scene, &self.waiting, question)
+    }
+
+    fn gauges(&self, now: Moment) -> Vec<Gauge> {
+        metrics::gauges(self.scene(now), &self.waiting)
     }
 
     fn look(&self, look: &Look, now: Moment) -> Result<serde_json::Value, No> {

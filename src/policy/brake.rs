@@ -20,7 +20,7 @@ use crate::ledger::{Act, ActKey, EndCause, HeldBecause, Intent, IntentState, Pop
 /// Our clock and theirs may differ by so much (RULES R9.4).
 const SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
 /// A day of the removals' budget.
-const BUDGET_SPAN: TimeDelta = TimeDelta::hours(24);
+pub const BUDGET_SPAN: TimeDelta = TimeDelta::hours(24);
 
 /// An action that the second admission let through. Nothing else makes one.
 #[derive(Debug)]

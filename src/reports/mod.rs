@@ -2,6 +2,7 @@
 
 mod holds;
 mod members;
+pub mod metrics;
 pub mod money;
 mod plan;
 mod plans;

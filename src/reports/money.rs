@@ -146,7 +146,7 @@ impl Counts {
 
     /// Lost of those who were there when the month began, in percent with one
     /// decimal; `None` when there was nobody.
-    fn churn(&self) -> Option<String> {
+    pub fn churn(&self) -> Option<String> {
         let start = u64::from(self.running_at_start);
         let tenths = (u64::from(self.lost_of_those) * 1000 + start / 2).checked_div(start)?;
         Some(format!("{}.{}", tenths / 10, tenths % 10))

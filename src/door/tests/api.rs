@@ -113,6 +113,7 @@ fn tries() -> Vec<Try> {
         "/api/openapi.json",
         "/api/plans",
         "/health",
+        "/metrics",
         "/ready",
     ] {
         add("GET", path, json!(null));

@@ -42,6 +42,14 @@ async fn what_comes_in_each_month_is_said_in_both_shapes_and_costs_no_more_calls
         assert_eq!(stats["not_counted"], serde_json::json!([]));
         let text = rig.get("/api/stats").await["text"].as_str().expect("a text").to_owned();
         assert!(text.contains("Each month: 32.50 USD"), "{text}");
+        let metrics = rig.metrics().await;
+        let said = |line: &str| assert!(metrics.lines().any(|said| said == line), "{line} is not in\n{metrics}");
+        said("usher_mrr{currency=\"usd\"} 32.50");
+        said("usher_subscriptions{status=\"past_due\"} 1");
+        said("usher_subscriptions_lost_this_month 1");
+        said("usher_healthy 1");
+        is_prometheus(&metrics);
+        assert!(!metrics.contains("ann") && !metrics.contains('@'), "{metrics}");
         // What was learnt once is not asked again.
         let since = rig.now();
         rig.pass((hours(3)).to_std().expect("ahead")).await;
@@ -51,4 +59,25 @@ async fn what_comes_in_each_month_is_said_in_both_shapes_and_costs_no_more_calls
         assert_eq!(rig.stripe.requests().iter().filter(singly).count(), 0);
         all_is_well(&rig);
     }
+}
+
+/// Every sample belongs to the family that was announced last, with a type and
+/// a help text, and is a number.
+fn is_prometheus(page: &str) {
+    let mut family = "";
+    let mut lines = page.lines().peekable();
+    while let Some(line) = lines.next() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            family = help.split_once(' ').expect("a help text").0;
+            let kind = lines.next().and_then(|line| line.strip_prefix(&*format!("# TYPE {family} ")));
+            assert!(matches!(kind, Some("gauge" | "counter")), "{family}: {kind:?}");
+            assert!(lines.peek().is_some_and(|sample| sample.starts_with(family)), "{family} has no sample");
+            continue;
+        }
+        let (name, value) = line.rsplit_once(' ').expect("a sample");
+        assert_eq!(name.split('{').next(), Some(family), "{line}");
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        assert!(name == family || (name.contains("{") && name.ends_with("\"}")), "{line}");
+    }
+    assert!(page.ends_with('\n'));
 }
