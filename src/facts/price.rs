@@ -7,6 +7,8 @@ use super::Amount;
 pub struct PriceTag {
     /// Still sold: old subscriptions keep prices that are not.
     pub active: bool,
+    /// Charged afterwards, by what was used.
+    pub metered: bool,
     /// In minor units of the currency; `None` = it depends (tiers, less than a
     /// cent).
     pub amount: Option<i64>,
@@ -49,7 +51,7 @@ mod tests {
             (None, "usd", "month", 1, "billed each month"),
         ] {
             let (currency, interval) = (currency.into(), interval.into());
-            let tag = PriceTag { active: true, amount, currency, interval, interval_count: count };
+            let tag = PriceTag { active: true, metered: false, amount, currency, interval, interval_count: count };
             assert_eq!(tag.words(), words);
         }
     }

@@ -1,4 +1,5 @@
-//! What can be bought now: the active prices of the tiers that are still sold.
+//! What can be bought now: the active prices of the tiers that are still sold,
+//! without those that are metered, which go with another price and not alone.
 //! Who pays for a price or a tier that is sold no longer keeps it.
 
 use std::collections::BTreeSet;
@@ -15,17 +16,17 @@ pub fn prices_of(rules: &Rules, catalogue: Option<&Catalogue>, tier: &Tier) -> B
         return BTreeSet::new();
     }
     let Some(catalogue) = catalogue else { return tier.prices.clone() };
-    let is_active = |price: &&PriceId| {
-        catalogue.prices.contains_key(*price) && catalogue.tags.get(*price).is_none_or(|tag| tag.active)
+    let is_sold = |price: &&PriceId| {
+        catalogue.prices.contains_key(*price) && catalogue.tags.get(*price).is_none_or(|tag| tag.active && !tag.metered)
     };
     let is_default = rules.tiers.default_tier().is_some_and(|default| default.name == tier.name);
     if !is_default {
-        return tier.prices.iter().filter(is_active).cloned().collect();
+        return tier.prices.iter().filter(is_sold).cloned().collect();
     }
     let buys_it = |price: &&PriceId| {
         prices::tier_of(rules, Some(catalogue), price, catalogue.prices.get(*price)).as_ref() == Some(&tier.name)
     };
-    catalogue.prices.keys().filter(is_active).filter(buys_it).cloned().collect()
+    catalogue.prices.keys().filter(is_sold).filter(buys_it).cloned().collect()
 }
 
 /// Tiers that name prices which Stripe doesn't have, or that nobody can buy.
@@ -54,7 +55,8 @@ fn problem(rules: &Rules, catalogue: &Catalogue, tier: &Tier) -> Option<Problem>
         )
     } else if tier.active && prices_of(rules, Some(catalogue), tier).is_empty() {
         format!(
-            "None of the prices of tier {name:?} is active at Stripe, so nobody can buy it. Who pays for it keeps it."
+            "None of the prices of tier {name:?} is active at Stripe and not metered, so nobody can buy it here. \
+             Who pays for it keeps it."
         )
     } else {
         return None;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::libraries;
-use crate::facts::{Email, Moment, PlexId, Source};
+use crate::facts::{CustomerId, Email, Moment, PlexId, Source};
 use crate::ledger::{ActKey, Book, Member, Proof};
 use crate::member::MemberId;
 
@@ -198,6 +198,22 @@ fn rename_open_business(book: &mut Book, from: &MemberId, into: &MemberId) {
     for notice in book.outbox.values_mut().filter(|notice| notice.member.as_ref() == Some(from)) {
         notice.member = Some(into.clone());
     }
+}
+
+/// Who pays and isn't known to have an account, by the addresses they paid with.
+#[must_use]
+pub fn unlinked_payers(book: &Book) -> BTreeMap<&Email, (&MemberId, &CustomerId)> {
+    let mut payers = BTreeMap::new();
+    for member in book.members.values().filter(|member| member.plex.is_none() && member.blocked.is_none()) {
+        if !member.subscriptions.values().any(|billed| billed.now.status.is_running()) {
+            continue;
+        }
+        for (customer, payer) in member.customers.iter().filter(|(_, payer)| payer.unlinked.is_none()) {
+            let addresses = payer.email.iter().chain(&payer.mail_to);
+            payers.extend(addresses.map(|email| (email, (&member.id, customer))));
+        }
+    }
+    payers
 }
 
 /// Addresses behind which another Plex identity hides: not invited, asked for

@@ -140,6 +140,7 @@ pub fn price(row: &Value) -> Option<Option<(PriceId, ProductId, PriceTag)>> {
     }
     let tag = PriceTag {
         active: flag(&row["active"]).unwrap_or(true),
+        metered: row["recurring"]["usage_type"] == "metered",
         amount: int(&row["unit_amount"]),
         currency: text(&row["currency"]).unwrap_or_default().to_lowercase(),
         interval: text(&row["recurring"]["interval"]).unwrap_or_else(|| "month".to_owned()),

@@ -13,8 +13,14 @@ fn front(house: &House) -> Front {
 }
 
 fn tag(house: &mut House, price: &str, active: bool, amount: i64) {
-    let tag =
-        PriceTag { active, amount: Some(amount), currency: "usd".into(), interval: "month".into(), interval_count: 1 };
+    let tag = PriceTag {
+        active,
+        metered: false,
+        amount: Some(amount),
+        currency: "usd".into(),
+        interval: "month".into(),
+        interval_count: 1,
+    };
     house.billing.catalogue.as_mut().unwrap().tags.insert(PriceId::from(price), tag);
 }
 
@@ -31,6 +37,13 @@ fn only_what_can_be_bought_and_shared_is_on_sale() {
     tag(&mut house, "price_premium", false, 900);
     house.settle();
     assert_eq!(sold(&house), [("basic".to_owned(), vec!["5.00 USD a month".to_owned()])], "premium is sold no longer");
+    tag(&mut house, "price_premium", true, 900);
+    house.settle();
+    assert_eq!(sold(&house).len(), 2);
+    let catalogue = house.billing.catalogue.as_mut().unwrap();
+    catalogue.tags.get_mut(&PriceId::from("price_premium")).unwrap().metered = true;
+    house.settle();
+    assert_eq!(sold(&house).len(), 1, "what is charged by use goes with another price, and not alone");
     house.billing.catalogue = None;
     house.settle();
     assert_eq!(sold(&house).len(), 2, "where prices can't be read, Checkout says what they are");

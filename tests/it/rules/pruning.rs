@@ -142,3 +142,46 @@ fn in_report_mode_the_operator_hears_once_who_does_not_watch_and_nobody_else_hea
     house.days(33);
     assert_eq!(told(&house), 2, "a new spell of one of them");
 }
+
+/// Ann pays and is invited under her address; the invite goes away, and the
+/// operator shares with her account by hand instead. Nothing proves that she is
+/// who pays (RULES R2). She never watches.
+fn shared_with_by_hand_beside_her_own_invite() -> House {
+    let mut house = House::new();
+    for n in 1..12 {
+        house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES], days(400));
+        house.played(200 + n, days(0));
+    }
+    house.settle();
+    house.subscribe("sub_1", "ann", "price_basic");
+    house.settle();
+    house.carry_out();
+    let invite = house.friends.shares.last().unwrap().id.0;
+    house.unshare(invite);
+    days_pass(&mut house, 5);
+    house.share(99, 200, "ann", &[MOVIES], days(0));
+    house.row(99).downloads = Some(false);
+    house.settle();
+    assert_ne!(house.payer("ann").id, house.member(200).id, "nothing shows that they are one");
+    house
+}
+
+#[test]
+fn promise_04_who_may_be_a_payer_by_their_address_is_neither_warned_nor_removed() {
+    let mut house = shared_with_by_hand_beside_her_own_invite();
+    days_pass(&mut house, 90);
+    assert_eq!((house.letters("inactivity_warning").len(), house.ends().len()), (0, 0));
+    let id = house.member(200).id.clone();
+    let waits = house.waiting.iter().find(|waiting| waiting.member == id).expect("it is said");
+    let says = |why: &str| why.contains("cus_ann pays with their address") && why.contains("usher link");
+    assert!(matches!(&waits.because, HeldBecause::Warned { why } if says(why)), "{waits:?}");
+}
+
+#[test]
+fn who_pays_no_longer_spares_nobody_by_their_address() {
+    let mut house = shared_with_by_hand_beside_her_own_invite();
+    let ended = house.now;
+    house.cancel(&SubscriptionId::from("sub_1"), ended);
+    days_pass(&mut house, 40);
+    assert_eq!((house.letters("inactivity_warning").len(), house.ends().len()), (1, 1));
+}

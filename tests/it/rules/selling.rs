@@ -31,6 +31,7 @@ fn house() -> House {
     for (price, interval) in [("price_basic", "month"), ("price_premium", "month"), ("price_premium_year", "year")] {
         let tag = PriceTag {
             active: true,
+            metered: false,
             amount: Some(500),
             currency: "usd".into(),
             interval: interval.into(),

@@ -347,8 +347,9 @@ impl House {
             let (size, now, sky, name) = (self.size, self.now, self.sky, self.people[who].name.clone());
             assert!(
                 wrong.is_none(),
-                "house of {size} (replay: USHER_SEED={size}), {now}, {sky:?}: {name} was removed, {cause:?}: {}",
-                wrong.unwrap_or_default()
+                "house of {size} (replay: USHER_SEED={size}), {now}, {sky:?}: {name} was removed, {cause:?}: {}\n{}",
+                wrong.unwrap_or_default(),
+                self.what_the_book_says_of(who)
             );
             match cause {
                 EndCause::Idle { .. } => self.count.removed_idle += 1,
@@ -357,6 +358,19 @@ impl House {
             self.people[who].joined = None;
         }
         self.friends.shares.retain(|row| row.id != share);
+    }
+
+    /// The journals of whoever the book takes for this person.
+    fn what_the_book_says_of(&self, who: usize) -> String {
+        let (account, customer) = (self.people[who].account, self.people[who].customer());
+        let mut lines = Vec::new();
+        for member in self.book.members.values() {
+            if member.plex == Some(account) || member.customers.contains_key(&customer) {
+                lines.push(format!("{} of account {:?}, customers {:?}", member.id, member.plex, member.customers));
+                lines.extend(member.journal.iter().map(|entry| format!("  {} {}", entry.at, entry.what)));
+            }
+        }
+        lines.join("\n")
     }
 
     /// The mails that are due; a warning that nobody took warned nobody.

@@ -86,6 +86,9 @@ fn only_recurring_prices_count() {
     let (id, product, tag) = price(&recurring).unwrap().unwrap();
     assert_eq!((id, product), (PriceId::from("price_A"), ProductId::from("prod_A")));
     assert_eq!((tag.active, tag.words().as_str()), (false, "19.99 EUR every 2 years"));
+    assert!(!tag.metered);
+    let by_use = json!({"id":"price_A","recurring":{"interval":"month","usage_type":"metered"},"product":"prod_A"});
+    assert!(price(&by_use).unwrap().unwrap().2.metered);
     let sub_cent = json!({"id":"price_A","recurring":{"interval":"month"},"product":"prod_A","unit_amount":null});
     assert_eq!(price(&sub_cent).unwrap().unwrap().2.amount, None);
 }
