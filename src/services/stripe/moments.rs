@@ -40,6 +40,8 @@ const MOVES: [&str; 4] = ["customer.subscription.", "invoice.paid", "invoice.pay
 const MOMENTS_MAX: usize = 30;
 /// The cursor of an account on which nothing has happened yet.
 const NONE_YET: &str = "";
+/// For the log.
+const LATER: &str = "refunds and disputes can't be read now; the next poll tries again";
 /// A refund and the event of its charge are so near to each other.
 const OF_ONE_TIME_SECS: i64 = 3600;
 
@@ -53,38 +55,27 @@ struct Charge {
 }
 
 impl Reading<'_> {
-    /// Those since `cursor`, oldest first, and the next cursor.
-    pub(super) async fn moments(
-        &mut self,
-        cursor: Option<&EventId>,
-    ) -> Result<(Vec<MoneyMoment>, Option<EventId>), Failure> {
-        let path = "/v1/events";
-        let Some(since) = cursor else {
-            let newest = unless_denied(self.stripe.page(path, &vec![("limit", "1")]).await)?;
-            let id = newest.map(|(rows, _)| rows.first().and_then(|row| text(&row["id"])).unwrap_or(NONE_YET.into()));
-            return Ok((Vec::new(), id.map(EventId)));
-        };
-        // All types: a cursor must stay younger than the 30 days of Stripe's
-        // memory even when no refund comes for months.
-        let events = match since.as_str() {
-            NONE_YET => self.stripe.list(path, &vec![]).await,
-            since => self.stripe.list_since(path, since).await,
-        };
-        let rows = match events {
-            Ok(rows) => rows,
-            Err(failure) if matches!(failure.status, Some(400 | 404)) => {
-                // The cursor is forgotten: everything that Stripe remembers.
-                match unless_denied(self.stripe.list(path, &vec![]).await)? {
-                    Some(rows) => rows,
-                    None => return Ok((Vec::new(), cursor.cloned())),
-                }
-            }
-            Err(failure) if failure.status == Some(403) => return Ok((Vec::new(), cursor.cloned())),
-            Err(failure) => return Err(failure),
-        };
+    /// Those since `cursor`, oldest first, and the next cursor. Nobody comes in
+    /// by them: what can't be read now stays for the next reading, and fails
+    /// none (promise 4).
+    pub(super) async fn moments(&mut self, cursor: Option<&EventId>) -> (Vec<MoneyMoment>, Option<EventId>) {
         let mut next = cursor.cloned();
-        let mut moments: Vec<MoneyMoment> = Vec::new();
-        let mut taken = 0;
+        let moments = self.moments_after(&mut next).await.unwrap_or_else(|failure| {
+            tracing::warn!("{LATER}: {failure}");
+            Vec::new()
+        });
+        (moments, next)
+    }
+
+    /// Moves the cursor on as far as it could read.
+    async fn moments_after(&mut self, cursor: &mut Option<EventId>) -> Result<Vec<MoneyMoment>, Failure> {
+        let Some(since) = cursor.clone() else {
+            let newest = unless_denied(self.stripe.page("/v1/events", &vec![("limit", "1")]).await)?;
+            let id = newest.map(|(rows, _)| rows.first().and_then(|row| text(&row["id"])).unwrap_or(NONE_YET.into()));
+            *cursor = id.map(EventId);
+            return Ok(Vec::new());
+        };
+        let rows = self.events_since(&since).await?;
         // A refund has an event of its own (not at Stripe's of before) and one of
         // its charge.
         let own = rows.iter().filter(|row| row["type"] == "refund.created");
@@ -95,6 +86,8 @@ impl Reading<'_> {
         };
         let moved = |row: &&Value| row["type"].as_str().is_some_and(|kind| MOVES.iter().any(|of| kind.starts_with(of)));
         self.newest_event = rows.iter().filter(moved).filter_map(|row| moment(&row["created"])).max();
+        let mut moments: Vec<MoneyMoment> = Vec::new();
+        let mut taken = 0;
         for row in rows.iter().rev() {
             if row["type"].as_str().is_some_and(|kind| MONEY.contains(&kind)) && !told(row) {
                 taken += 1;
@@ -102,14 +95,37 @@ impl Reading<'_> {
                     break;
                 }
                 self.met(row);
-                let found = self.moment(row).await?;
+                let found = match self.moment(row).await {
+                    Ok(found) => found,
+                    Err(failure) => {
+                        tracing::warn!("{LATER}: {failure}");
+                        break;
+                    }
+                };
                 // Of a dispute that was opened and closed since, how it stands.
                 let new = found.into_iter().filter(|new| !moments.iter().any(|known| known.what == new.what));
                 moments.extend(new.collect::<Vec<_>>());
             }
-            next = text(&row["id"]).map(EventId).or(next);
+            *cursor = text(&row["id"]).map(EventId).or(cursor.take());
         }
-        Ok((moments, next))
+        Ok(moments)
+    }
+
+    /// All types, newest first: a cursor must stay younger than the 30 days of
+    /// Stripe's memory even when no refund comes for months.
+    async fn events_since(&mut self, cursor: &EventId) -> Result<Vec<Value>, Failure> {
+        let path = "/v1/events";
+        let events = match cursor.as_str() {
+            NONE_YET => self.stripe.list(path, &vec![]).await,
+            since => self.stripe.list_since(path, since).await,
+        };
+        match events {
+            // The cursor is forgotten: everything that Stripe remembers.
+            Err(failure) if matches!(failure.status, Some(400 | 404)) => {
+                Ok(unless_denied(self.stripe.list(path, &vec![]).await)?.unwrap_or_default())
+            }
+            other => Ok(unless_denied(other)?.unwrap_or_default()),
+        }
     }
 
     async fn moment(&mut self, row: &Value) -> Result<Vec<MoneyMoment>, Failure> {

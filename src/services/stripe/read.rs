@@ -56,8 +56,8 @@ impl Stripe {
         reading.open_invoices(&mut subscriptions).await?;
         let stated = reading.stated(running, &subscriptions).await?;
         let catalogue = reading.catalogue().await?;
-        let (moments, cursor) = reading.moments(cursor).await?;
-        reading.complete_terms().await?;
+        let (moments, cursor) = reading.moments(cursor).await;
+        reading.complete_terms().await;
         let endpoints = reading.endpoints().await;
         let billing = Billing {
             account,

@@ -12,7 +12,10 @@ use std::{
 
 use serde_json::Value;
 
-use super::{read::Reading, rows::reference};
+use super::{
+    read::{Reading, unless_refused},
+    rows::reference,
+};
 use crate::{
     facts::{
         Begun, Discount, Every, Interval, Line, Off, Packages, PriceId, Ratio, Scheme, Step, Subscription,
@@ -192,8 +195,9 @@ impl Reading<'_> {
     }
 
     /// Puts steps and discounts where the listing had only ids. A quiet reading
-    /// asks nothing: what was learnt once is remembered.
-    pub(super) async fn complete_terms(&mut self) -> Result<(), Failure> {
+    /// asks nothing: what was learnt once is remembered. What can't be read now
+    /// stays unread, which costs nobody anything but a figure in a report.
+    pub(super) async fn complete_terms(&mut self) {
         let steps = std::mem::take(&mut self.steps);
         let known = self.known_discounts(|known| known.clone());
         let mut lacking = Vec::new();
@@ -206,14 +210,19 @@ impl Reading<'_> {
             }
         }
         for id in lacking.iter().take(ASKED_MAX) {
-            let learnt = self.discounts_of(id).await?;
+            let learnt = match self.discounts_of(id).await {
+                Ok(learnt) => learnt,
+                Err(failure) => {
+                    tracing::warn!("a discount can't be read now; the next poll tries again: {failure}");
+                    return;
+                }
+            };
             self.known_discounts(|known| known.extend(learnt));
             let known = self.known_discounts(|known| known.clone());
             if let Some(terms) = self.terms.get_mut(id) {
                 complete(terms, &steps, &known);
             }
         }
-        Ok(())
     }
 
     fn known_discounts<R>(&self, look: impl FnOnce(&mut BTreeMap<String, Discount>) -> R) -> R {
@@ -258,13 +267,4 @@ fn unread_ids(terms: &Terms) -> Vec<String> {
         Discount::Coupon { .. } => None,
     });
     unread.collect()
-}
-
-/// Not understood, not allowed, or not there: unknown, and no more.
-fn unless_refused<T>(outcome: Result<T, Failure>) -> Result<Option<T>, Failure> {
-    match outcome {
-        Ok(value) => Ok(Some(value)),
-        Err(failure) if matches!(failure.status, Some(400 | 403 | 404)) => Ok(None),
-        Err(failure) => Err(failure),
-    }
 }

@@ -163,6 +163,36 @@ async fn a_restricted_key_reads_what_it_may() {
     assert_eq!(billing.subscriptions[&SubscriptionId::from("sub_3")].open_invoices, None);
 }
 
+/// Ann pays with a discount that only a call of its own tells.
+fn discounted(line: &str) -> Answer {
+    let mut one = sub("sub_1", "active");
+    one["items"]["data"][0]["discounts"] = json!(["di_A"]);
+    match line.split('?').next().unwrap() {
+        "GET /v1/subscriptions" => page(&[one], false),
+        _ => healthy(line),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_04_what_only_reports_and_refunds_need_keeps_nobody_outside() {
+    let evt = |id: &str| Some(EventId::from(id));
+    // Which call fails, and where the next reading of events begins.
+    for (broken, cursor) in [
+        ("/v1/events", evt("evt_1")),
+        ("/v1/charges/ch_A", evt("evt_1")),
+        ("/v1/charges/ch_B", evt("evt_3")),
+        ("/v1/subscriptions/sub_1", evt("evt_5")),
+    ] {
+        let sick = move |line: &str| if line.contains(broken) { error(500, "api_error") } else { discounted(line) };
+        let (stripe, asked) = stripe(sick).await;
+        let (billing, _) = stripe.billing(evt("evt_1").as_ref(), &BTreeSet::new()).await.expect(broken);
+        assert!(lines(&asked).iter().any(|line| line.contains(broken)), "{broken} was asked");
+        assert_eq!((billing.subscriptions.len(), billing.cursor), (1, cursor), "{broken}");
+        let before_it = usize::from(broken.ends_with("ch_B")) + 2 * usize::from(broken.ends_with("sub_1"));
+        assert_eq!(billing.moments.len(), before_it, "{broken}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn objects_of_the_other_mode_are_noticed() {
     let mixed = |line: &str| {
