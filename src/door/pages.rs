@@ -127,13 +127,16 @@ impl Pages {
         reply
     }
 
-    fn text(&self, name: &str, facts: &Value, kind: &'static str) -> Reply {
+    fn render(&self, name: &str, facts: &Value) -> Result<String, minijinja::Error> {
         let mut context = json!({ "brand": self.brand, "base": self.base, "problem": null, "given": { "email": "" }, "chosen_below": false });
         if let (Some(context), Some(facts)) = (context.as_object_mut(), facts.as_object()) {
             context.extend(facts.clone());
         }
-        let rendered = self.templates.get_template(name).and_then(|template| template.render(Serde(&context)));
-        match rendered {
+        self.templates.get_template(name)?.render(Serde(&context))
+    }
+
+    fn text(&self, name: &str, facts: &Value, kind: &'static str) -> Reply {
+        match self.render(name, facts) {
             Ok(text) => {
                 let mut reply = dressed(Response::new(Full::new(Bytes::from(text))));
                 reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -152,4 +155,30 @@ fn dressed(mut reply: Reply) -> Reply {
         reply.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_stand_below_the_path_of_the_public_address() {
+        let pages = |public_url: Option<&str>| {
+            let public_url = public_url.map(str::to_owned);
+            Pages::new(&Brand { name: "Attic".into(), color: "#123456".into(), support_link: None, public_url })
+                .unwrap()
+        };
+        for (url, base) in [
+            (None, ""),
+            (Some("https://attic.example"), ""),
+            (Some("https://attic.example/"), ""),
+            (Some("https://attic.example/cinema"), "/cinema"),
+            (Some("https://attic.example:8443/a/b/"), "/a/b"),
+        ] {
+            assert_eq!(pages(url).base(), base, "{url:?}");
+        }
+        let page = pages(Some("https://attic.example/cinema"));
+        let html = page.render("billing.html", &json!({})).unwrap().replace("&#x2f;", "/");
+        assert!(html.contains("href=\"/cinema/style.css\"") && html.contains("action=\"/cinema/billing\""), "{html}");
+    }
 }

@@ -4,6 +4,7 @@
 use chrono::TimeDelta;
 use usher::facts::{Section, SectionId, SubscriptionId};
 use usher::ledger::{Audience, Channel, Delivered, DeliveryOutcome, GrantKind, HeldBecause, Letter};
+use usher::policy::asks::{self, Ask, Hearing};
 use usher::policy::{Tiers, decide};
 
 use super::house::{House, MOVIES, TV, days};
@@ -257,4 +258,23 @@ fn a_letter_that_was_never_out_is_not_sent_when_it_is_no_longer_worth_it() {
     assert!(!try_it(&mut house), "a welcome four days later is none");
     let fate = house.book.outbox[&key].deliveries.values().next().unwrap();
     assert!(matches!(fate, usher::ledger::Delivery::Cancelled { .. }), "{fate:?}");
+}
+
+#[test]
+fn what_lies_further_off_than_a_life_was_mistyped_and_changes_nothing() {
+    let mut house = idle(false);
+    let who = house.member(200).id.to_string();
+    let hearing = Hearing { now: house.now, rules: &house.rules, world: &house.world };
+    let far = house.rules.day_of(house.now) + days(36_501);
+    for ask in [
+        Ask::Extend { who: who.clone(), days: 36_501 },
+        Ask::Invite { who: "eve@example.com".into(), tier: "Basic".into(), days: Some(u32::MAX) },
+        Ask::Pause { who: who.clone(), until: far, note: "round the world".into() },
+    ] {
+        let mut book = house.book.clone();
+        assert_eq!(asks::carry_out(hearing, &mut book, &ask), Err("at most 36500 days can be given".into()), "{ask:?}");
+        assert!(!book.differs_from(&house.book));
+    }
+    let as_far = Ask::Pause { who, until: far - days(1), note: "round the world".into() };
+    assert!(asks::carry_out(hearing, &mut house.book, &as_far).is_ok());
 }
