@@ -376,6 +376,31 @@ fn prune_paying(table: &mut Table) {
         paper.owes(&ann, Status::PastDue, days(20), None);
         paper.told_unpaid(&ann, Some(days(10)));
     });
+    table.group("R2: by hand, and somebody whose account isn't known pays with that address");
+    table.row("idle for 27 days", |paper| perhaps_a_payer(paper, 27));
+    table.row("idle for 31 days, warned 4 days ago", |paper| {
+        perhaps_a_payer(paper, 31);
+        let ann = paper.ann.clone();
+        paper.warned(&ann, days(4));
+    });
+    table.row("the same, and the operator has unlinked that customer", |paper| {
+        perhaps_a_payer(paper, 31);
+        let (ann, now) = (paper.ann.clone(), paper.now);
+        paper.warned(&ann, days(4));
+        let all = paper.book.members.values_mut().flat_map(|member| member.customers.values_mut());
+        all.for_each(|payer| payer.unlinked = Some(now));
+    });
+}
+
+/// By hand, idle; and somebody without a known account pays with that address.
+fn perhaps_a_payer(paper: &mut Paper, idle: i64) {
+    by_hand(paper, idle);
+    let email = paper.member().email.clone();
+    let id = paper.person("payer");
+    paper.pays(&id, Status::Active, days(90));
+    let payer = paper.of(&id);
+    payer.plex = None;
+    payer.customers.values_mut().for_each(|payer| payer.email = email.clone());
 }
 
 fn warned_long_ago(paper: &mut Paper) {
