@@ -4,7 +4,7 @@
 //! is pulling the plug. If any part of it ends by itself, all of it ends, and
 //! the container starts it again: a start takes milliseconds and is safe.
 
-mod assembly;
+pub(crate) mod assembly;
 mod tiers;
 
 use std::collections::BTreeSet;
@@ -120,7 +120,7 @@ async fn start(
     let now = clock.now();
     let rules = Arc::new(assembly::rules(&config)?);
     let opened = assembly::open_book(&config, options.hook.clone(), now)?;
-    let services = Services::assemble(&config, &clock)?;
+    let services = Services::assemble(&config, &clock, store::client_id(&config.state_dir)?)?;
     announce(&config, now);
     let (mailbox, post, asks) = mailbox::mailbox();
     let (hints, hinted) = mpsc::channel(limits::HINTS_MAX);

@@ -101,6 +101,12 @@ impl Rig {
         self.time.now()
     }
 
+    /// The daemon's clock, for a command beside it.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     /// The state folder.
     #[must_use]
     pub fn state(&self) -> &Path {

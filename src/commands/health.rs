@@ -4,6 +4,7 @@
 //! 1 and why. Of the environment it needs `STATE_DIR` alone, since the ports
 //! stand in `listening.json` there.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,16 +19,17 @@ use crate::config::Whereabouts;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// As much of `/health` as tells an Usher from whoever else has the port now.
-#[derive(Deserialize)]
-struct Told {
-    healthy: bool,
-    mode: String,
-    problems: Vec<String>,
+#[derive(Debug, Deserialize)]
+pub(super) struct Told {
+    pub(super) healthy: bool,
+    pub(super) mode: String,
+    pub(super) problems: Vec<String>,
 }
 
 /// 0 when the daemon says it is well, else 1 and why.
 pub(super) async fn health(at: &Whereabouts) -> ExitCode {
-    match ask(at).await {
+    let address = client::address(at, Listener::Public);
+    match ask(address).await {
         Ok(told) if told.healthy => {
             say(&format!("healthy ({})", told.mode));
             ExitCode::SUCCESS
@@ -37,24 +39,27 @@ pub(super) async fn health(at: &Whereabouts) -> ExitCode {
             told.problems.iter().for_each(|problem| complain(problem));
             ExitCode::from(REFUSED)
         }
-        Err(sentence) => {
-            complain(&sentence);
+        Err(trouble) => {
+            match trouble {
+                Trouble::NotRunning => complain(&format!("nobody answers at {address}")),
+                Trouble::Refused(sentence) => complain(&sentence),
+            }
             ExitCode::from(REFUSED)
         }
     }
 }
 
-async fn ask(at: &Whereabouts) -> Result<Told, String> {
-    let address = client::address(at, Listener::Public);
+/// What the Usher at `address` says of itself.
+pub(super) async fn ask(address: SocketAddr) -> Result<Told, Trouble> {
     match tokio::time::timeout(TIMEOUT, client::call(address, "/health", None, None)).await {
         Ok(Ok(answer)) => {
-            let told: Told = serde_json::from_slice(&answer.body)
-                .map_err(|_| format!("what answers at {address} is not Usher (status {})", answer.status))?;
+            let told: Told = serde_json::from_slice(&answer.body).map_err(|_| {
+                Trouble::Refused(format!("what answers at {address} is not Usher (status {})", answer.status))
+            })?;
             // Two words for one thing; a proxy's page would have only one.
             Ok(Told { healthy: told.healthy && answer.status == 200, ..told })
         }
-        Ok(Err(Trouble::NotRunning)) => Err(format!("nobody answers at {address}")),
-        Ok(Err(Trouble::Refused(sentence))) => Err(sentence),
-        Err(_) => Err(format!("the daemon at {address} does not answer")),
+        Ok(Err(trouble)) => Err(trouble),
+        Err(_) => Err(Trouble::Refused(format!("the daemon at {address} does not answer"))),
     }
 }

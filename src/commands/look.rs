@@ -65,7 +65,7 @@ fn target(question: &Question) -> String {
     }
 }
 
-fn show(page: &Page, form: Form) -> ExitCode {
+pub(super) fn show(page: &Page, form: Form) -> ExitCode {
     match form {
         Form::People => say(&page.text),
         Form::Programs => say(&format!("{:#}", page.json)),

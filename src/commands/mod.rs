@@ -1,11 +1,12 @@
 //! The command line: one file a command.
 //!
 //! Promises: a command changes nothing itself; it asks the running daemon, and
-//! refuses when there is none. What it prints goes to stdout, why it failed to
+//! refuses when there is none ([`inspect`] alone asks the services). What it prints goes to stdout, why it failed to
 //! stderr.
 
 mod ask;
 mod change;
+mod check;
 mod client;
 mod health;
 mod look;
@@ -24,6 +25,7 @@ use crate::policy::foresee;
 use crate::reports::Question;
 
 use change::Change;
+pub use check::{Checked, Finding, Level, inspect};
 pub use look::{Offline, offline};
 
 /// Refused, not found, or unhealthy.
@@ -45,6 +47,12 @@ pub struct Args {
 enum Command {
     /// Run the daemon (the default)
     Run,
+    /// Try every key, right, name and connection, and change nothing: exit code 0, 1 or 78
+    Check {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask the running daemon how it is: exit code 0 or 1
     Health,
     /// List what waits for you, and why
@@ -96,15 +104,17 @@ enum Command {
 pub async fn carry_out(args: Args) -> ExitCode {
     let command = args.command.unwrap_or(Command::Run);
     let clock = Clock::system();
-    if matches!(command, Command::Run) {
-        return run::run(environment(), clock).await;
+    match command {
+        Command::Run => return run::run(environment(), clock).await,
+        Command::Check { json } => return check::check(environment(), &clock, look::Form::of(json)).await,
+        _ => {}
     }
     let at = match Whereabouts::from_env(environment()) {
         Ok(at) => at,
         Err(problems) => return misconfigured(&problems),
     };
     match command {
-        Command::Run | Command::Health => health::health(&at).await,
+        Command::Run | Command::Check { .. } | Command::Health => health::health(&at).await,
         Command::Holds { json } => look::look(&at, &Question::Holds, look::Form::of(json), clock.now()).await,
         Command::Members { json } => look::look(&at, &Question::Members, look::Form::of(json), clock.now()).await,
         Command::Stats { json } => look::look(&at, &Question::Stats, look::Form::of(json), clock.now()).await,

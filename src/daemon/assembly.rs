@@ -26,7 +26,7 @@ use crate::store::{self, Store, StoreError, Which};
 
 /// Why the daemon can't start or go on.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The book.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -42,21 +42,20 @@ pub(super) enum Trouble {
 }
 
 /// The network clients.
-pub(super) struct Services {
-    pub(super) plex: Plex,
-    pub(super) stripe: Option<Stripe>,
-    pub(super) tautulli: Option<Tautulli>,
+pub(crate) struct Services {
+    pub(crate) plex: Plex,
+    pub(crate) stripe: Option<Stripe>,
+    pub(crate) tautulli: Option<Tautulli>,
     http: Http,
 }
 
 impl Services {
-    /// Connects to nothing yet.
-    pub(super) fn assemble(config: &Config, clock: &Clock) -> Result<Self, Trouble> {
+    /// Connects to nothing yet. `client_id` is who we are to plex.tv.
+    pub(crate) fn assemble(config: &Config, clock: &Clock, client_id: String) -> Result<Self, Trouble> {
         let tls = tls::client_config(config.extra_ca_pem.as_deref())
             .map_err(|why| Trouble::Config(format!("EXTRA_CA_FILE: {why}")))?;
         let proxy = config.https_proxy.as_ref().map(Secret::expose);
         let http = Http::new(&tls, clock.clone(), proxy).map_err(Trouble::Config)?;
-        let client_id = store::client_id(&config.state_dir)?;
         Ok(Self {
             plex: Plex::new(http.clone(), config.plex.api_url.clone(), config.plex.token.clone(), client_id),
             stripe: config
@@ -69,6 +68,12 @@ impl Services {
                 .map(|tautulli| Tautulli::new(http.clone(), &tautulli.url, tautulli.key.clone())),
             http,
         })
+    }
+
+    /// The operator's Discord channel, where there is one.
+    pub(crate) fn discord(&self, config: &Config) -> Result<Option<Discord>, Trouble> {
+        let Some(settings) = &config.discord else { return Ok(None) };
+        Discord::new(self.http.clone(), &settings.webhook, settings.api_url.clone()).map(Some).map_err(Trouble::Config)
     }
 }
 
@@ -114,15 +119,25 @@ pub(super) fn tiers(config: &Config) -> Result<Tiers, Trouble> {
     let tiers = config
         .read_tiers()
         .map_err(|problems| Trouble::Config(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    Ok(match tiers {
+    Ok(as_rules_have_them(tiers))
+}
+
+/// From the environment's words to the rules'.
+pub(crate) fn as_rules_have_them(tiers: config::Tiers) -> Tiers {
+    match tiers {
         config::Tiers::File(tiers) => Tiers::File(tiers),
         config::Tiers::Default { libraries, downloads } => Tiers::default_for(libraries, downloads),
         config::Tiers::FromProducts => Tiers::Default(None),
-    })
+    }
 }
 
 /// The operator's thresholds.
 pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
+    Ok(rules_with(config, tiers(config)?))
+}
+
+/// The same, where what prices buy is known already.
+pub(crate) fn rules_with(config: &Config, tiers: Tiers) -> Rules {
     let house = &config.house;
     let configured = [
         (Source::Plex, true),
@@ -130,7 +145,7 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
         (Source::Tautulli, config.tautulli.is_some()),
     ];
     let seconds = |secs: u32| TimeDelta::seconds(i64::from(secs));
-    Ok(Rules {
+    Rules {
         warn_days: i64::from(house.warn_days),
         kick_days: i64::from(house.kick_days),
         prune_mode: house.prune_mode,
@@ -158,7 +173,7 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
             dry_run: config.live().is_none(),
         },
         tz: config.tz,
-        tiers: tiers(config)?,
+        tiers,
         products: config
             .stripe
             .as_ref()
@@ -175,7 +190,7 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
         free_tier: config.tiers.free_tier.clone(),
         webhooks: config.stripe.as_ref().is_some_and(|stripe| !stripe.webhook_secrets.is_empty()),
         public_url: config.brand.public_url.clone(),
-    })
+    }
 }
 
 /// The domain of `From`: the right side of Message-IDs.
@@ -230,33 +245,27 @@ pub(super) fn couriers(
     if !with {
         return Ok(Couriers::new());
     }
-    let own = config.own_templates().map_err(Trouble::Config)?;
-    let renderer =
-        Renderer::new(brand(config), &own).map_err(|error| Trouble::Config(format!("TEMPLATES_DIR: {error}")))?;
-    let renderer = Arc::new(renderer.signing_with(portal_key(config)?));
-    let mail = match &config.smtp {
-        None => None,
-        Some(settings) => Some(MailRoute {
-            smtp: mailer(config, settings)?,
-            renderer: renderer.clone(),
-            live: config.live(),
-            operator: config.admin_email.clone(),
-            tz: config.tz,
-        }),
-    };
-    let discord = match &config.discord {
-        None => None,
-        Some(settings) => Some(DiscordRoute {
-            discord: Discord::new(services.http.clone(), &settings.webhook, settings.api_url.clone())
-                .map_err(Trouble::Config)?,
-            renderer,
-            tz: config.tz,
-        }),
-    };
+    let renderer = Arc::new(letters(config)?.signing_with(portal_key(config)?));
+    let mail = mailer(config)?.map(|smtp| MailRoute {
+        smtp,
+        renderer: renderer.clone(),
+        live: config.live(),
+        operator: config.admin_email.clone(),
+        tz: config.tz,
+    });
+    let discord = services.discord(config)?.map(|discord| DiscordRoute { discord, renderer, tz: config.tz });
     Ok(super::couriers_of(mail, discord, post, tasks))
 }
 
-fn mailer(config: &Config, settings: &config::Smtp) -> Result<Smtp, Trouble> {
+/// What renders letters, the operator's own templates tried.
+pub(crate) fn letters(config: &Config) -> Result<Renderer, Trouble> {
+    let own = config.own_templates().map_err(Trouble::Config)?;
+    Renderer::new(brand(config), &own).map_err(|error| Trouble::Config(format!("TEMPLATES_DIR: {error}")))
+}
+
+/// The way out for mail, where there is one. Connects to nothing yet.
+pub(crate) fn mailer(config: &Config) -> Result<Option<Smtp>, Trouble> {
+    let Some(settings) = &config.smtp else { return Ok(None) };
     let tls = match settings.tls {
         config::SmtpTls::StartTls => smtp::Tls::StartTls,
         config::SmtpTls::Implicit => smtp::Tls::Implicit,
@@ -277,5 +286,6 @@ fn mailer(config: &Config, settings: &config::Smtp) -> Result<Smtp, Trouble> {
         reply_to,
         hello: mail_domain(config),
     };
-    Smtp::new(settings, config.extra_ca_pem.as_deref()).map_err(|why| Trouble::Config(format!("SMTP: {why}")))
+    let smtp = Smtp::new(settings, config.extra_ca_pem.as_deref());
+    smtp.map(Some).map_err(|why| Trouble::Config(format!("SMTP: {why}")))
 }

@@ -372,14 +372,7 @@ impl Engine {
             wanted: self.wanted.clone(),
             deadline: [deadline, paused, write_again, compare].into_iter().flatten().min(),
             server: self.book.identities.plex_server.clone(),
-            running: self
-                .book
-                .members
-                .values()
-                .flat_map(|member| member.subscriptions.values())
-                .filter(|billed| billed.now.status.is_running() && billed.vanished.is_none())
-                .map(|billed| billed.now.id.clone())
-                .collect(),
+            running: self.book.running_subscriptions(),
             cursor: self.book.cursor.clone(),
             entitled: entitlements::due(&self.parts.rules, &self.book),
         }

@@ -6,7 +6,9 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use super::{ActKey, BlindSpans, Entitled, Hold, Intent, Member, Notice, NoticeKey};
-use crate::facts::{CustomerId, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId};
+use crate::facts::{
+    CustomerId, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId, SubscriptionId,
+};
 use crate::limits::NOTICE_KEPT_DAYS;
 use crate::member::MemberId;
 
@@ -252,6 +254,14 @@ impl Book {
     #[must_use]
     pub fn by_customer(&self, customer: &CustomerId) -> Option<&Member> {
         self.members.values().find(|member| member.customers.contains_key(customer))
+    }
+
+    /// Subscriptions that are known as running.
+    #[must_use]
+    pub fn running_subscriptions(&self) -> BTreeSet<SubscriptionId> {
+        let all = self.members.values().flat_map(|member| member.subscriptions.values());
+        let running = all.filter(|billed| billed.now.status.is_running() && billed.vanished.is_none());
+        running.map(|billed| billed.now.id.clone()).collect()
     }
 
     /// People with access now.

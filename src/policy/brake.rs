@@ -15,7 +15,7 @@ use super::{
     reasons,
 };
 use crate::facts::{Moment, Source};
-use crate::ledger::{Act, ActKey, EndCause, HeldBecause, Intent, IntentState, Population, Verdict};
+use crate::ledger::{Act, ActKey, Book, EndCause, HeldBecause, Intent, IntentState, Population, Verdict};
 
 /// Our clock and theirs may differ by so much (RULES R9.4).
 const SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -200,22 +200,32 @@ pub fn clock_failure(scene: Scene<'_>) -> Option<String> {
     if let Some(why) = &scene.world.clock_went_back {
         return Some(why.clone());
     }
-    if scene.now + SKEW_MAX < scene.book.committed {
-        return Some(format!(
+    went_back(scene.now, scene.book).or_else(|| {
+        [Source::Plex, Source::Stripe]
+            .into_iter()
+            .find_map(|source| skewed(source, scene.world.state(source).skew_secs?))
+    })
+}
+
+/// The clock stands before the last commit.
+#[must_use]
+pub fn went_back(now: Moment, book: &Book) -> Option<String> {
+    (now + SKEW_MAX < book.committed).then(|| {
+        format!(
             "the clock stands at {} but the book was written at {}; mend the clock, or `usher accept clock`",
-            scene.now.format("%Y-%m-%d %H:%M UTC"),
-            scene.book.committed.format("%Y-%m-%d %H:%M UTC")
-        ));
-    }
-    [Source::Plex, Source::Stripe].into_iter().find_map(|source| {
-        let skew = TimeDelta::seconds(scene.world.state(source).skew_secs?);
-        (skew.abs() > SKEW_MAX).then(|| {
-            let way = if skew > TimeDelta::zero() { "behind" } else { "ahead of" };
-            format!(
-                "our clock is {} minutes {way} {source}'s; mend the clock of this machine",
-                skew.abs().num_minutes()
-            )
-        })
+            now.format("%Y-%m-%d %H:%M UTC"),
+            book.committed.format("%Y-%m-%d %H:%M UTC")
+        )
+    })
+}
+
+/// A service's clock is too far from ours; `skew_secs` is theirs minus ours.
+#[must_use]
+pub fn skewed(source: Source, skew_secs: i64) -> Option<String> {
+    let skew = TimeDelta::seconds(skew_secs);
+    (skew.abs() > SKEW_MAX).then(|| {
+        let way = if skew > TimeDelta::zero() { "behind" } else { "ahead of" };
+        format!("our clock is {} minutes {way} {source}'s; mend the clock of this machine", skew.abs().num_minutes())
     })
 }
 

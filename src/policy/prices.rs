@@ -94,6 +94,14 @@ fn is_product_of_ours(rules: &Rules, catalogue: Option<&Catalogue>, product: &Pr
     marked || (nothing_is_named(rules, catalogue) && only_product(catalogue) == Some(product))
 }
 
+/// R1: nothing says which prices are ours, and the account sells several
+/// recurring products, of which none is taken then; how many.
+#[must_use]
+pub fn undecided(rules: &Rules, catalogue: &Catalogue) -> Option<usize> {
+    let several = recurring_products(catalogue).len();
+    (nothing_is_named(rules, catalogue) && several > 1).then_some(several)
+}
+
 fn nothing_is_named(rules: &Rules, catalogue: &Catalogue) -> bool {
     rules.products.is_empty()
         && rules.tiers.all().iter().all(|tier| tier.prices.is_empty() && tier.entitlement.is_none())
@@ -101,11 +109,10 @@ fn nothing_is_named(rules: &Rules, catalogue: &Catalogue) -> bool {
 }
 
 fn only_product(catalogue: &Catalogue) -> Option<&ProductId> {
-    let mut products: Vec<&ProductId> = catalogue.prices.values().collect();
-    products.sort();
-    products.dedup();
-    match products.as_slice() {
-        [one] => Some(one),
-        _ => None,
-    }
+    let products = recurring_products(catalogue);
+    products.first().copied().filter(|_| products.len() == 1)
+}
+
+fn recurring_products(catalogue: &Catalogue) -> BTreeSet<&ProductId> {
+    catalogue.prices.values().collect()
 }

@@ -95,12 +95,9 @@ fn tell_silence(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
 }
 
 fn tell_endpoint(now: Moment, rules: &Rules, book: &mut Book, endpoints: &[WebhookEndpoint]) {
-    let ours: Vec<&WebhookEndpoint> = endpoints.iter().filter(|endpoint| is_ours(rules, endpoint)).collect();
     let condition = "webhooks/endpoint";
-    // One that does is enough; another may be left over.
-    let wrongs: Option<Vec<String>> = ours.iter().map(|endpoint| wrong(rules, endpoint)).collect();
-    match wrongs {
-        Some(wrongs) if !wrongs.is_empty() => attention(
+    match look_over(rules, endpoints) {
+        Endpoint::Wrong(wrongs) => attention(
             now,
             rules,
             book,
@@ -109,9 +106,32 @@ fn tell_endpoint(now: Moment, rules: &Rules, book: &mut Book, endpoints: &[Webho
             &format!("{} Usher works all the same, but hears later.", wrongs.join(" ")),
             "Mend it in Stripe's dashboard, under Developers, Webhooks; it is looked at once a day.",
         ),
-        _ if ours.is_empty() => {}
-        _ => recovered(now, rules, book, condition, "The webhook endpoint at Stripe is in order again"),
+        Endpoint::Missing => {}
+        Endpoint::Sound => recovered(now, rules, book, condition, "The webhook endpoint at Stripe is in order again"),
     }
+}
+
+/// How our endpoint stands at Stripe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// None of the account's endpoints leads here, as far as their addresses say.
+    Missing,
+    /// One does, is on, and sends what is needed.
+    Sound,
+    /// What is wrong with each that leads here, in sentences.
+    Wrong(Vec<String>),
+}
+
+/// Looks over the account's endpoints.
+#[must_use]
+pub fn look_over(rules: &Rules, endpoints: &[WebhookEndpoint]) -> Endpoint {
+    let ours: Vec<&WebhookEndpoint> = endpoints.iter().filter(|endpoint| is_ours(rules, endpoint)).collect();
+    if ours.is_empty() {
+        return Endpoint::Missing;
+    }
+    // One that does is enough; another may be left over.
+    let wrongs: Option<Vec<String>> = ours.iter().map(|endpoint| wrong(rules, endpoint)).collect();
+    wrongs.map_or(Endpoint::Sound, Endpoint::Wrong)
 }
 
 fn recovered(now: Moment, rules: &Rules, book: &mut Book, condition: &str, title: &str) {

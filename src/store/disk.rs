@@ -96,6 +96,14 @@ pub(super) fn require_writable(dir: &Path) -> Result<(), StoreError> {
     tried.map_err(|why| StoreError::NotWritable { dir: dir.to_owned(), uid: own_uid(), why })
 }
 
+/// As [`require_writable`] for a folder that is there, beside a daemon that may
+/// be starting: its probe is another one.
+pub(super) fn try_writing(dir: &Path) -> Result<(), StoreError> {
+    let probe = dir.join(format!(".usher-check-{}", std::process::id()));
+    let tried = write_new(&probe, b"").and_then(|_| fs::remove_file(&probe));
+    tried.map_err(|why| StoreError::NotWritable { dir: dir.to_owned(), uid: own_uid(), why })
+}
+
 /// The folder is there afterwards, private when it is new.
 pub(super) fn make_folder(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)

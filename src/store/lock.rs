@@ -42,6 +42,13 @@ impl Lock {
     }
 }
 
+/// Who took it last. The file stays when the process ends, so this proves
+/// nothing; and trying the lock would stand in the way of a start.
+pub(super) fn last_holder(dir: &Path) -> Option<String> {
+    let who = fs::read_to_string(dir.join(LOCK_FILE)).ok()?;
+    Some(who.trim().to_owned()).filter(|who| !who.is_empty())
+}
+
 /// In containers every pid is 1, so the host's name says more.
 fn host() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "this host".into(), |name| name.trim().to_owned())

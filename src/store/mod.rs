@@ -24,6 +24,7 @@ mod disk;
 mod document;
 mod error;
 mod history;
+mod inspection;
 mod load;
 mod lock;
 mod mount;
@@ -42,11 +43,12 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use error::StoreError;
 pub use history::{AuditLine, HistoryLine};
+pub use inspection::{Inspection, inspect};
 pub use load::{Loaded, Trust};
 pub use mount::is_mount;
 pub use small::{
-    Listening, Tokens, client_id, existing_tokens, portal_key, read_listening, remove_listening, tokens,
-    write_listening,
+    Listening, Tokens, client_id, client_id_for_a_look, existing_tokens, portal_key, read_listening, remove_listening,
+    tokens, write_listening,
 };
 
 use crate::facts::Moment;

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{StoreError, disk, document::hex};
 use crate::secret::Secret;
@@ -55,22 +56,36 @@ pub fn portal_key(dir: &Path) -> Result<Secret, StoreError> {
 /// Who we are to plex.tv: a UUID made once and kept for ever, so that the
 /// account's list of devices doesn't grow with every start.
 pub fn client_id(dir: &Path) -> Result<String, StoreError> {
-    kept(dir, CLIENT_ID_FILE, || {
-        let mut bytes = random::<16>()?;
-        // Version 4, variant 1 (RFC 9562 §5.4).
-        let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
-        *version = (*version & 0x0f) | 0x40;
-        *variant = (*variant & 0x3f) | 0x80;
-        let hex = hex(&bytes);
-        let mut parts = Vec::new();
-        let mut rest = hex.as_str();
-        for length in [8, 4, 4, 4, 12] {
-            let (part, tail) = rest.split_at(length);
-            parts.push(part);
-            rest = tail;
-        }
-        Ok(parts.join("-"))
-    })
+    kept(dir, CLIENT_ID_FILE, || Ok(uuid(random()?)))
+}
+
+/// The same for who may not write: the kept one, else one that is always the
+/// same for the same `account` (a secret of it), so that looking many times
+/// before the first start is one device, not many.
+pub fn client_id_for_a_look(dir: &Path, account: &Secret) -> Result<String, StoreError> {
+    if let Some(kept) = read_line(dir, CLIENT_ID_FILE)? {
+        return Ok(kept);
+    }
+    let sum = Sha256::new().chain_update("usher's look\n").chain_update(account.expose()).finalize();
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(sum).for_each(|(byte, of_sum)| *byte = of_sum);
+    Ok(uuid(bytes))
+}
+
+/// Version 4, variant 1 (RFC 9562 §5.4).
+fn uuid(mut bytes: [u8; 16]) -> String {
+    let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
+    *version = (*version & 0x0f) | 0x40;
+    *variant = (*variant & 0x3f) | 0x80;
+    let hex = hex(&bytes);
+    let mut parts = Vec::new();
+    let mut rest = hex.as_str();
+    for length in [8, 4, 4, 4, 12] {
+        let (part, tail) = rest.split_at(length);
+        parts.push(part);
+        rest = tail;
+    }
+    parts.join("-")
 }
 
 /// Tells the commands where to knock.

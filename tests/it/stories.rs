@@ -3,6 +3,7 @@
 
 mod api;
 mod brake;
+mod check;
 mod comings;
 mod dry_run;
 mod endurance;

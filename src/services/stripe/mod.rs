@@ -11,6 +11,7 @@ mod endpoints;
 mod entitlements;
 mod moments;
 mod read;
+mod rights;
 mod rows;
 pub mod terms;
 mod write;
@@ -36,6 +37,7 @@ use crate::{
 
 pub use super::failure::{Certainty, Failure};
 pub use crate::facts::CancelWhen;
+pub use rights::Right;
 pub use write::{Buyer, ChangeOf, Changed, CheckoutOf, Session, UsageOf};
 
 const NAME: &str = "Stripe";

@@ -3,7 +3,7 @@
 use chrono::Duration;
 
 use super::*;
-use crate::limits;
+use crate::{limits, secret::Secret};
 
 // ---- One writer (G20, G21) ----
 
@@ -158,6 +158,46 @@ fn tokens_and_client_id_are_made_once_and_kept() {
     let parts: Vec<_> = id.split('-').map(str::len).collect();
     assert_eq!(parts, [8, 4, 4, 4, 12]);
     assert!(id[14..].starts_with('4') && "89ab".contains(&id[19..20]), "{id}");
+}
+
+#[test]
+fn who_only_looks_leaves_no_client_id_and_is_one_device_however_often_it_looks() {
+    let folder = Folder::new("look");
+    let (token, other) = (Secret::new("token-of-the-owner"), Secret::new("another-token"));
+    let id = client_id_for_a_look(&folder.0, &token).unwrap();
+    assert_eq!(client_id_for_a_look(&folder.0, &token).unwrap(), id);
+    assert_ne!(client_id_for_a_look(&folder.0, &other).unwrap(), id);
+    assert_eq!(folder.files(), [], "nothing is kept");
+    let kept = client_id(&folder.0).unwrap();
+    assert_ne!(kept, id);
+    assert_eq!(client_id_for_a_look(&folder.0, &token).unwrap(), kept);
+}
+
+// ---- Looking a folder over ----
+
+#[test]
+fn a_folder_is_looked_over_without_a_trace_even_while_a_daemon_has_it() {
+    let folder = Folder::lived("over", 3);
+    let _daemon = folder.open();
+    let before = folder.files();
+    let seen = inspect(&folder.0, &[Secret::new("a secret that is nowhere")]);
+    assert!(seen.exists && seen.writable.is_ok(), "{seen:?}");
+    assert!(seen.last_holder.as_ref().is_some_and(|who| who.contains(&format!("pid {}", std::process::id()))));
+    assert_eq!((seen.open_to_others.len(), seen.leaking.len()), (0, 0), "{seen:?}");
+    assert_eq!(folder.files(), before);
+    assert!(!inspect(&folder.path("nowhere"), &[]).exists);
+    assert!(!folder.path("nowhere").exists());
+}
+
+#[test]
+fn a_key_in_the_book_and_a_file_that_others_may_read_are_noticed() {
+    let folder = Folder::lived("leaky", 1);
+    fs::write(folder.path("history.jsonl"), "{\"what\":\"sk_live_sesame\"}\n").unwrap();
+    fs::write(folder.path("tiers.json"), "sk_live_sesame: the operator's own file").unwrap();
+    fs::set_permissions(folder.path("history.jsonl"), fs::Permissions::from_mode(0o644)).unwrap();
+    let seen = inspect(&folder.0, &[Secret::new("sk_live_sesame"), Secret::new("line")]);
+    assert_eq!(seen.leaking, ["history.jsonl"], "and a short word is no secret");
+    assert_eq!(seen.open_to_others, ["history.jsonl"]);
 }
 
 #[test]
