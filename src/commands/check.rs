@@ -198,6 +198,9 @@ fn way_out(unread: &Unread) -> &'static str {
         FailureKind::Unreachable if unread.why.contains("certificate") => {
             "; a certificate authority of your own goes into EXTRA_CA_FILE"
         }
+        FailureKind::Unreachable if unread.why.contains("answered") => {
+            "; it is there but not well: wait some minutes, then check again"
+        }
         FailureKind::Unreachable => "; can it be reached from here? Look at the network, DNS, HTTPS_PROXY, or wait",
         FailureKind::RateLimited => "; wait some minutes, then check again",
         FailureKind::Internal => "; please report it",

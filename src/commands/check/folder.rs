@@ -114,11 +114,11 @@ fn judge_book(what: &str, loaded: &Result<Loaded<Book>, StoreError>) -> Finding 
         Err(error) => Finding::fail(what, error.to_string()),
         Ok(loaded) => match &loaded.book {
             _ if !loaded.trust.is_sound() => Finding::fail(what, loaded.trust.to_string()),
-            None => Finding::off(what, "there is none yet; it is begun at the first start"),
+            None => Finding::off(what, "there is none yet"),
             Some(book) => Finding::ok(
                 what,
                 format!(
-                    "commit {} of {} is whole; {} people in it, {} with access",
+                    "commit {} of {} is whole; people in it: {}, with access: {}",
                     loaded.generation,
                     book.committed.format("%Y-%m-%d %H:%M UTC"),
                     book.members.len(),

@@ -36,7 +36,7 @@ pub(super) fn judge(config: &Config, scene: Scene<'_>) -> Vec<Finding> {
     let mut findings = vec![Finding::ok(
         WHAT,
         format!(
-            "the token is {owner}'s, who owns the server {:?}; {accepted} have access, {} are invited",
+            "the token is {owner}'s, who owns the server {:?}; with access: {accepted}, invited: {}",
             friends.server_name,
             friends.shares.len() - accepted
         ),

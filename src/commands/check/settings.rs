@@ -17,7 +17,7 @@ pub(super) fn problems(problems: &[ConfigProblem]) -> Vec<Finding> {
 /// What is allowed, and what of it is unwise.
 pub(super) fn judge(config: &Config) -> Vec<Finding> {
     let mut findings = vec![match config.live() {
-        None => Finding::ok("Mode", "a rehearsal: everything is shown, nobody is touched"),
+        None => Finding::ok("Mode", "a rehearsal (DRY_RUN isn't false): everything is shown, nobody is touched"),
         Some(_) => Finding::ok("Mode", "live (DRY_RUN=false): people are let in and out"),
     }];
     findings.extend(config.notes.iter().map(|note| Finding::warn("Settings", note.clone())));

@@ -82,7 +82,7 @@ fn in_words(scene: Scene<'_>, billing: &Billing) -> String {
     let running = billing.subscriptions.values().filter(|subscription| subscription.status.is_running());
     let ours = |subscription| prices::bought(scene.rules, billing.catalogue.as_ref(), subscription).is_some();
     let (all, ours) = running.fold((0, 0), |(all, of_us), one| (all + 1, of_us + u32::from(ours(one))));
-    format!("a {mode} key of {account}; {ours} running subscriptions of yours, {} left alone", all - ours)
+    format!("a {mode} key of {account}; running subscriptions that are yours: {ours}, others: {}", all - ours)
 }
 
 fn judge_rights(scene: Scene<'_>, rights: &Rights) -> Vec<Finding> {
@@ -115,7 +115,7 @@ fn judge_rights(scene: Scene<'_>, rights: &Rights) -> Vec<Finding> {
                 Right::WebhookEndpoints => (false, "the webhook endpoint can't be looked at"),
             };
             let says = format!(
-                "STRIPE_SECRET_KEY may not read {}: {without}. Let the key read it in Stripe's dashboard",
+                "STRIPE_SECRET_KEY may not read {}: {without}. Add the right in Stripe's dashboard",
                 right.name()
             );
             if needed { Finding::fail(RIGHTS, says) } else { Finding::warn(RIGHTS, says) }
@@ -182,8 +182,7 @@ pub(super) fn judge_entitlements(scene: Scene<'_>, rights: Option<&Rights>) -> V
         None => Finding::off(ENTITLEMENTS, "no customer pays yet, so they couldn't be tried"),
         Some(Ok(_)) => Finding::ok(ENTITLEMENTS, "the key may read them"),
         Some(Err(why)) => {
-            let mend = "tiers that name an entitlement open nothing new. Let the key read Entitlements";
-            Finding::fail(ENTITLEMENTS, format!("they can't be read ({why}): {mend}"))
+            Finding::fail(ENTITLEMENTS, format!("{why}; until then a tier's entitlement gives nothing new"))
         }
     }]
 }
@@ -197,7 +196,7 @@ fn judge_prices(
     let rules = scene.rules;
     let mut wrong: Vec<String> = selling::problems(rules, scene.world)
         .into_iter()
-        .map(|problem| format!("{} {}", problem.detail, problem.what_to_do))
+        .map(|problem| format!("{} {}", problem.detail, problem.what_to_do.trim_end_matches('.')))
         .collect();
     if catalogue.prices.is_empty() {
         let mode = if billing.key_livemode { "live" } else { "test" };

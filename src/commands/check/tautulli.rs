@@ -25,7 +25,7 @@ pub(super) fn judge(config: &Config, scene: Scene<'_>) -> Vec<Finding> {
     let Some(activity) = scene.world.tautulli.value() else {
         let Some(unread) = &scene.world.tautulli.last_error else { return Vec::new() };
         let mend = match unread.kind {
-            FailureKind::Unreachable if !unread.why.contains("certificate") => {
+            FailureKind::Unreachable if !unread.why.contains("certificate") && !unread.why.contains("answered") => {
                 "; is TAUTULLI_URL right? In a container localhost is the container itself: name Tautulli's container or \
                  address"
             }
@@ -44,7 +44,7 @@ pub(super) fn judge(config: &Config, scene: Scene<'_>) -> Vec<Finding> {
     let mut findings = vec![Finding::ok(
         WHAT,
         format!(
-            "it watches our server and is connected; {} plays of {} people in its history",
+            "it watches our server and is connected; plays in its history: {}, people with any: {}",
             activity.history_total,
             activity.people.values().filter(|watcher| watcher.last_play.is_some()).count()
         ),

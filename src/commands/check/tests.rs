@@ -297,7 +297,7 @@ fn a_tautulli_that_records_nothing_of_ours_is_not_well() {
         house.world.tautulli.see(whole(seen));
         tautulli::judge(&house.config, house.scene())
     };
-    assert_lines(&judged(|_| {}), &[(Level::Ok, "7 plays of 1 people")]);
+    assert_lines(&judged(|_| {}), &[(Level::Ok, "plays in its history: 7, people with any: 1")]);
     assert_lines(&judged(|seen| seen.connected = false), &[(Level::Fail, "isn't connected")]);
     assert_lines(&judged(|seen| seen.server = ServerId::from("x")), &[(Level::Fail, "another Plex server")]);
     let gaps = judged(|seen| {

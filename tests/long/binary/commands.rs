@@ -60,6 +60,24 @@ async fn the_operator_looks_approves_and_is_understood() {
 }
 
 #[tokio::test]
+async fn the_house_is_checked_before_anything_runs() {
+    let house = House::new("check").await;
+    let files = || std::fs::read_dir(house.rig.state()).unwrap().count();
+    let before = files();
+    let checked = house.say(&["check"]).await;
+    assert!(checked.code == 0 && checked.out.contains("All is well") && checked.err.is_empty(), "{checked:?}");
+    let mut env = house.rig.env.clone();
+    env.insert("PLEX_TOKEN".into(), "another".into());
+    let checked = house.say_with(&["check", "--json"], &env).await;
+    let page = json(&checked.out);
+    assert!(checked.code == 1 && page["code"] == 1 && page["failures"] == 1, "{checked:?}");
+    env.insert("WARN_DAYS".into(), "soon".into());
+    let checked = house.say_with(&["check"], &env).await;
+    assert!(checked.code == 78 && checked.out.starts_with("FAIL  WARN_DAYS"), "{checked:?}");
+    assert_eq!(files(), before, "nothing is kept");
+}
+
+#[tokio::test]
 async fn wrong_words_end_with_2() {
     let house = House::new("words").await;
     for words in [&["prune"][..], &["approve"], &["accept", "everything"], &["why"], &["health", "--now"]] {
