@@ -59,6 +59,7 @@ fn billing(prices: &[(&str, &str, bool)]) -> Billing {
             currency: "usd".into(),
             interval: "month".into(),
             interval_count: 1,
+            metered: false,
         };
         catalogue.tags.insert(PriceId::from(*price), tag);
         catalogue.products.insert(product_id, Product { name: (*product).into(), active: true, ..Product::default() });
