@@ -107,7 +107,9 @@ fn tell_endpoint(now: Moment, rules: &Rules, book: &mut Book, endpoints: &[Webho
             "Mend it in Stripe's dashboard, under Developers, Webhooks; it is looked at once a day.",
         ),
         Endpoint::Missing => {}
-        Endpoint::Sound => recovered(now, rules, book, condition, "The webhook endpoint at Stripe is in order again"),
+        Endpoint::Sound(_) => {
+            recovered(now, rules, book, condition, "The webhook endpoint at Stripe is in order again")
+        }
     }
 }
 
@@ -116,8 +118,8 @@ fn tell_endpoint(now: Moment, rules: &Rules, book: &mut Book, endpoints: &[Webho
 pub enum Endpoint {
     /// None of the account's endpoints leads here, as far as their addresses say.
     Missing,
-    /// One does, is on, and sends what is needed.
-    Sound,
+    /// This one does, is on, and sends what is needed.
+    Sound(String),
     /// What is wrong with each that leads here, in sentences.
     Wrong(Vec<String>),
 }
@@ -129,9 +131,20 @@ pub fn look_over(rules: &Rules, endpoints: &[WebhookEndpoint]) -> Endpoint {
     if ours.is_empty() {
         return Endpoint::Missing;
     }
-    // One that does is enough; another may be left over.
-    let wrongs: Option<Vec<String>> = ours.iter().map(|endpoint| wrong(rules, endpoint)).collect();
-    wrongs.map_or(Endpoint::Sound, Endpoint::Wrong)
+    let mut wrongs = Vec::new();
+    for endpoint in ours {
+        match wrong(rules, endpoint) {
+            Some(wrong) => wrongs.push(wrong),
+            // One that does is enough; another may be left over.
+            None => return Endpoint::Sound(in_words(endpoint)),
+        }
+    }
+    Endpoint::Wrong(wrongs)
+}
+
+fn in_words(endpoint: &WebhookEndpoint) -> String {
+    let version = endpoint.version.as_deref().unwrap_or("the account's default");
+    format!("{} ({}, API version {version})", endpoint.url, endpoint.id)
 }
 
 fn recovered(now: Moment, rules: &Rules, book: &mut Book, condition: &str, title: &str) {
@@ -151,8 +164,7 @@ fn is_ours(rules: &Rules, endpoint: &WebhookEndpoint) -> bool {
 
 /// What is wrong with it, in sentences; `None` when nothing is.
 fn wrong(rules: &Rules, endpoint: &WebhookEndpoint) -> Option<String> {
-    let version = endpoint.version.as_deref().unwrap_or("the account's default");
-    let of = format!("{} ({}, API version {version})", endpoint.url, endpoint.id);
+    let of = in_words(endpoint);
     if endpoint.disabled {
         return Some(format!("{of} is disabled."));
     }

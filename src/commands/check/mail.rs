@@ -57,10 +57,14 @@ pub(super) fn judge(config: &Config, told: Option<&Told>) -> Vec<Finding> {
                 format!("{}:{} answers with {how}, {login}; nothing was sent", settings.host, settings.port),
             )
         }
-        Err(why) => Finding::fail(WHAT, format!("{}:{}: {why}", settings.host, settings.port)),
+        Err(why) => Finding::fail(WHAT, format!("{}:{}: {why}{}", settings.host, settings.port, mend(why))),
     }];
     findings.extend(doubts(settings).into_iter().map(|says| Finding::warn(WHAT, says)));
     findings
+}
+
+fn mend(why: &str) -> &'static str {
+    if why.contains("certificate") { "; a certificate authority of your own goes into EXTRA_CA_FILE" } else { "" }
 }
 
 /// What will go wrong only later, with the receivers.

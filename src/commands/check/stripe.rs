@@ -134,10 +134,12 @@ pub(super) fn judge_webhook(config: &Config, scene: Scene<'_>) -> Vec<Finding> {
         return vec![Finding::off(WEBHOOK, "the endpoint couldn't be looked at")];
     };
     match webhooks::look_over(scene.rules, endpoints) {
-        webhooks::Endpoint::Sound => vec![Finding::ok(
+        webhooks::Endpoint::Sound(endpoint) => vec![Finding::ok(
             WEBHOOK,
-            "Stripe's endpoint is on and sends what is needed (whether its secret is STRIPE_WEBHOOK_SECRET only a \
-             delivery shows)",
+            format!(
+                "{endpoint} is on and sends what is needed; whether its secret is STRIPE_WEBHOOK_SECRET only a delivery \
+                 shows"
+            ),
         )],
         webhooks::Endpoint::Missing => vec![Finding::warn(
             WEBHOOK,
