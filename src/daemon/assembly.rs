@@ -52,8 +52,7 @@ pub(crate) struct Services {
 impl Services {
     /// Connects to nothing yet. `client_id` is who we are to plex.tv.
     pub(crate) fn assemble(config: &Config, clock: &Clock, client_id: String) -> Result<Self, Trouble> {
-        let tls = tls::client_config(config.extra_ca_pem.as_deref())
-            .map_err(|why| Trouble::Config(format!("EXTRA_CA_FILE: {why}")))?;
+        let tls = tls::client_config(config.extra_ca_pem.as_deref()).map_err(Trouble::Config)?;
         let proxy = config.https_proxy.as_ref().map(Secret::expose);
         let http = Http::new(&tls, clock.clone(), proxy).map_err(Trouble::Config)?;
         Ok(Self {

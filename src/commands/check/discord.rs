@@ -19,7 +19,7 @@ pub(super) async fn ask(config: &Config, services: &Services) -> Option<Result<S
 
 pub(super) fn judge(told: Option<&Result<String, Failure>>) -> Vec<Finding> {
     vec![match told {
-        None => Finding::off(WHAT, "DISCORD_WEBHOOK isn't set: you are told by mail alone"),
+        None => Finding::off(WHAT, "DISCORD_WEBHOOK isn't set: nothing is told there"),
         Some(Ok(name)) => Finding::ok(WHAT, format!("the webhook {name:?} is there; nothing was posted")),
         Some(Err(failure)) => Finding::fail(WHAT, format!("{failure}{}", mend(failure.kind))),
     }]

@@ -64,7 +64,13 @@ pub(super) fn judge(config: &Config, told: Option<&Told>) -> Vec<Finding> {
 }
 
 fn mend(why: &str) -> &'static str {
-    if why.contains("certificate") { "; a certificate authority of your own goes into EXTRA_CA_FILE" } else { "" }
+    if why.contains("certificate") {
+        "; a certificate authority of your own goes into EXTRA_CA_FILE"
+    } else if why.contains("at connecting") {
+        "; can it be reached from here? Look at SMTP_HOST, SMTP_PORT, the network and DNS"
+    } else {
+        ""
+    }
 }
 
 /// What will go wrong only later, with the receivers.
