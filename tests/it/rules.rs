@@ -7,7 +7,7 @@ mod codes;
 mod crowds;
 mod entitlements;
 mod front;
-mod house;
+pub(crate) mod house;
 mod looking;
 mod money;
 mod offers;

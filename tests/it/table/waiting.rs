@@ -2,13 +2,14 @@
 
 use chrono::TimeDelta;
 use usher::facts::{Source, Status};
-use usher::ledger::{HeldBecause, Hold, Population, Removal, Verdict};
+use usher::ledger::{CodeMark, FreeUse, Grant, GrantKind, HeldBecause, Hold, Population, Removal, Verdict};
 use usher::member::MemberId;
 use usher::policy::brake::SecondLook;
 use usher::policy::{Drop, Seen};
 
 use super::Table;
 use crate::paper::{MOVIES, Paper, TV, days};
+use crate::rules::house::House;
 
 pub(super) fn comings(table: &mut Table) {
     table.heading("R8  Adoption", &["Payers from before the book who aren't found on Plex wait for the operator."]);
@@ -37,6 +38,69 @@ pub(super) fn comings(table: &mut Table) {
         paper.pays(&ann, Status::Active, days(500)).adopted = true;
         paper.pays(&ann, Status::Active, TimeDelta::hours(1));
     });
+    codes(table);
+    goings(table);
+}
+
+/// Ann came by a free code `since` days ago, for `days`; watched `idle` days ago.
+fn by_code(paper: &mut Paper, since: i64, lasts: Option<u32>, idle: i64) {
+    let ann = paper.ann.clone();
+    paper.shares(&ann, &[MOVIES], days(since));
+    paper.watched(&ann, days(idle));
+    let kind = if lasts.is_some() { GrantKind::Complimentary } else { GrantKind::Grandfathered };
+    let mut grant = Grant::new(kind, paper.now - days(since));
+    grant.until = lasts.map(|lasts| paper.now - days(since) + days(i64::from(lasts)));
+    grant.tier = Some("Basic".into());
+    grant.code = Some(FreeUse { mark: CodeMark("film".into()), days: lasts });
+    paper.member().grants.push(grant);
+}
+
+fn codes(table: &mut Table) {
+    table.group("free codes, none of which is in the environment any more: deleting a code ends nobody");
+    table.row("a code for 30 days, 10 days ago", |paper| by_code(paper, 10, Some(30), 1));
+    table.row("a code for 30 days, 31 days ago", |paper| by_code(paper, 31, Some(30), 1));
+    table.row("the same, and pays meanwhile", |paper| {
+        by_code(paper, 31, Some(30), 1);
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(5));
+    });
+    table.row("a code without days, 400 days ago", |paper| by_code(paper, 400, None, 1));
+    table.row("the same, has not watched for 300 days", |paper| by_code(paper, 400, None, 300));
+    table.row("a code for 90 days, 60 days ago, has not watched for 40", |paper| by_code(paper, 60, Some(90), 40));
+}
+
+/// What plex.tv lists, in readings so many minutes apart, of Ann who was there.
+fn goings(table: &mut Table) {
+    table.group("Ann, here by hand, in the following readings of plex.tv");
+    let readings: [(&str, &[(i64, bool)]); 5] = [
+        ("listed, and not once", &[(2, false)]),
+        ("not listed twice, two minutes apart", &[(2, false), (4, false)]),
+        ("not listed twice, ten minutes apart", &[(2, false), (12, false)]),
+        ("not listed, listed, not listed", &[(2, false), (4, true), (14, false)]),
+        ("not listed for a day, listed again", &[(2, false), (12, false), (1440, true)]),
+    ];
+    for (words, readings) in readings {
+        let mut house = House::new();
+        house.share(10, 200, "ann", &[MOVIES], days(400));
+        for n in 1..12 {
+            house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES], days(400));
+        }
+        house.settle();
+        let (begun, row) = (house.now, house.row(10).clone());
+        for (minutes, listed) in readings {
+            house.now = begun + TimeDelta::minutes(*minutes);
+            house.unshare(10);
+            house.friends.shares.extend(listed.then(|| row.clone()));
+            house.read();
+            house.decide();
+        }
+        let ann = house.member(200);
+        let is = if ann.has_access() { "here" } else { "departed" };
+        let owed = |kind: &&str| !house.letters(kind).is_empty();
+        let letters: Vec<&str> = ["departed", "joined", "welcome"].into_iter().filter(|kind| owed(&kind)).collect();
+        let letters = if letters.is_empty() { "no letter".to_owned() } else { letters.join(" + ") };
+        table.result(words, &format!("{is}; {letters}"));
+    }
 }
 
 type Make = fn(&mut Paper);
