@@ -112,6 +112,15 @@ pub const NOTICE_KEPT_DAYS: i64 = 120;
 /// bytes = 20 MB at the very worst, ~2 MB in practice.
 pub const JOURNAL_PER_MEMBER_MAX: usize = 100;
 
+/// Lines in a part of the operator's digest; the rest is a number, and a
+/// command that lists them. Nine parts of eight lines of some 80 characters are
+/// 5,760 of the 6,000 that Discord takes, and fit a screen or two of a mail.
+pub const DIGEST_LINES_MAX: usize = 8;
+/// A line of it is cut to so many characters: on two lines of a phone.
+pub const DIGEST_LINE_CHARS_MAX: usize = 120;
+/// Names in one line of it.
+pub const DIGEST_NAMES_MAX: usize = 8;
+
 /// To connect to the mail server.
 pub const SMTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the greeting and for each command's answer (facts/smtp.md §2: 30–60 s
@@ -197,3 +206,7 @@ const _: () = assert!(TEXT_CHARS_MAX < embed::FIELD_VALUE_MAX);
 const _: () = assert!(embed::DESCRIPTION_MAX < embed::TOTAL_MAX);
 const _: () = assert!(BACKUPS_RECENT > 0 && BACKUPS_DAILY > 7, "longer than the weekly digest");
 const _: () = assert!(HISTORY_FILES_KEPT > 0);
+const _: () = assert!(
+    DIGEST_LINES_MAX * DIGEST_LINE_CHARS_MAX < embed::FIELD_VALUE_MAX,
+    "a part of the digest is one field of an embed"
+);

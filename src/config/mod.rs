@@ -22,12 +22,13 @@ use std::collections::BTreeMap;
 pub use house::{House, OnReversal, PausedCollection, PaymentGrace, Unmanaged};
 pub use parse::{ConfigProblem, Network};
 pub use raw::VARIABLES;
-pub use runtime::{Brand, Digest, DoorConfig, Intervals, Log};
+pub use runtime::{Brand, DoorConfig, Intervals, Log};
 pub use services::{Discord, Plex, Smtp, SmtpTls, Stripe, Tautulli};
 pub use tiers::{TierSettings, Tiers};
 pub use whereabouts::{Whereabouts, environment};
 
 use crate::facts::Email;
+use crate::policy::Digest;
 use crate::secret::Secret;
 use parse::Problems;
 use raw::Raw;

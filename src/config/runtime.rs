@@ -8,6 +8,7 @@ use std::{
 
 use super::parse::{self, Complaint, Network, Parsed, Problems, Var};
 use super::raw::Raw;
+use crate::policy::Digest;
 use crate::secret::Secret;
 
 /// How often the loops look.
@@ -49,17 +50,6 @@ pub struct Brand {
     pub support_link: Option<String>,
     /// The operator's own templates; a folder that is there.
     pub templates_dir: Option<PathBuf>,
-}
-
-/// How often the operator gets a digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Digest {
-    /// Never.
-    Off,
-    /// Each day.
-    Daily,
-    /// Each week.
-    Weekly,
 }
 
 /// The log.

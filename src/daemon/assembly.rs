@@ -189,6 +189,7 @@ pub(crate) fn rules_with(config: &Config, tiers: Tiers) -> Rules {
         free_tier: config.tiers.free_tier.clone(),
         webhooks: config.stripe.as_ref().is_some_and(|stripe| !stripe.webhook_secrets.is_empty()),
         public_url: config.brand.public_url.clone(),
+        digest: config.digest,
     }
 }
 

@@ -1,11 +1,19 @@
-//! Handing notices to the couriers.
+//! The digest, and handing notices to the couriers.
 
 use super::Engine;
 use crate::facts::Moment;
 use crate::ledger::{Audience, Book, Channel, Dispatch};
-use crate::limits;
+use crate::policy::digest;
+use crate::{limits, reports};
 
 impl Engine {
+    /// Owes the operator's digest when its time has come.
+    pub(super) fn owe_digest(&self, now: Moment, book: &mut Book) {
+        let Some(due) = digest::due(self.scene(now, book)) else { return };
+        let letter = reports::digest(self.scene(now, book), &due);
+        book.owe(due.owed(now, letter), self.parts.rules.ways, now);
+    }
+
     /// Takes what is due for each idle channel. It is written down as
     /// `sending`; the caller commits before it is carried out.
     pub(super) fn hand_out(&mut self, now: Moment, book: &mut Book) -> Vec<(Channel, Vec<Dispatch>)> {

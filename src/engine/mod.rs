@@ -28,7 +28,7 @@ use crate::facts::{Moment, Source};
 use crate::ledger::{ActKey, Book, Channel, Dispatch, Letter, Owed};
 use crate::limits;
 use crate::policy::decide::{self, Waiting};
-use crate::policy::{Rules, Scene, World, brake, entitlements};
+use crate::policy::{Rules, Scene, World, brake, digest, entitlements};
 use crate::store::{AuditLine, Store, StoreError};
 use act::Job;
 pub use asks::LiveBook;
@@ -239,6 +239,7 @@ impl Engine {
     fn decide_and_act(&mut self, now: Moment, mut book: Book, looked: Option<act::Looked>) -> Result<(), StoreError> {
         let rules = self.parts.rules.clone();
         self.waiting = decide::decide(now, &rules, &self.world, &mut book);
+        self.owe_digest(now, &mut book);
         self.unwritten.audit.extend(audit_lines(&self.book, &book));
         // What is only decided is kept aside where something may be handed out:
         // it stays when the book can't be written.
@@ -365,12 +366,13 @@ impl Engine {
     fn needs(&self, now: Moment) -> Needs {
         let scene = self.scene(now, &self.book);
         let deadline = decide::next_deadline(scene);
+        let digest = digest::next(scene);
         let paused = self.paused.values().copied().filter(|until| *until > now).min();
         let compare = Some(self.started + UNCOMPARED_FOR).filter(|at| *at > now && !self.world.clock_was_compared());
         let write_again = self.unwritten.why.is_some().then(|| now + WRITTEN_AGAIN_AFTER);
         Needs {
             wanted: self.wanted.clone(),
-            deadline: [deadline, paused, write_again, compare].into_iter().flatten().min(),
+            deadline: [deadline, digest, paused, write_again, compare].into_iter().flatten().min(),
             server: self.book.identities.plex_server.clone(),
             running: self.book.running_subscriptions(),
             cursor: self.book.cursor.clone(),

@@ -137,6 +137,22 @@ pub enum Letter {
     Attention { title: String, detail: String, what_to_do: String },
     /// Dry run: what would have been done.
     WouldHave { who: Person, what: String, why: String },
+    /// How the house stands (`DIGEST`), first what there is to do. `day`: of
+    /// which morning; `people_in`: with access then.
+    Digest { day: NaiveDate, people_in: usize, to_do: Vec<DigestPart>, parts: Vec<DigestPart> },
+}
+
+/// A part of the digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestPart {
+    /// What it is about.
+    pub title: String,
+    /// A short line each.
+    pub lines: Vec<String>,
+    /// So many lines more are left out.
+    pub more: usize,
+    /// Where to see more, or what to do; a command stands between backticks.
+    pub see: String,
 }
 
 /// Why paid access ended.
@@ -189,6 +205,12 @@ impl Letter {
         )
     }
 
+    /// It is of its day: what comes late is of no use, to the operator neither.
+    #[must_use]
+    pub fn is_of_its_day(&self) -> bool {
+        matches!(self, Self::Digest { .. })
+    }
+
     /// The kind's word, as in keys, logs, template names and `preview`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -219,6 +241,7 @@ impl Letter {
             Self::SourceRecovered { .. } => "source_recovered",
             Self::Attention { .. } => "attention",
             Self::WouldHave { .. } => "would_have",
+            Self::Digest { .. } => "digest",
         }
     }
 }

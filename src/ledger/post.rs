@@ -250,8 +250,9 @@ impl Book {
         let certainly_not_out = matches!(outcome, DeliveryOutcome::Later { .. } | DeliveryOutcome::ChannelDown { .. });
         // A try that certainly reached nobody is no first sending: what it
         // promises is made anew, and its shelf life still runs. The operator
-        // hears late rather than never.
-        let not_fixed = notice.letter.promises_a_day() || notice.audience == Audience::Member;
+        // hears late rather than never, but for what the day makes stale.
+        let letter = &notice.letter;
+        let not_fixed = letter.promises_a_day() || letter.is_of_its_day() || notice.audience == Audience::Member;
         if certainly_not_out && !notice.maybe_out && not_fixed {
             notice.first_sending = None;
         }

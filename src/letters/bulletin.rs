@@ -1,11 +1,12 @@
 //! What the operator is told: what happened, why, what was checked, what to
 //! do. One shape, read by the mail's template and by the embed.
 
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::words::{day, days, list, moment, name, sentence};
-use crate::ledger::{Audience, Dispatch, Letter, MemberTold, Person};
+use crate::ledger::{Audience, DigestPart, Dispatch, Letter, MemberTold, Person};
 
 /// At most this many names in one message; the rest is a number.
 const PEOPLE_MAX: usize = 25;
@@ -31,6 +32,15 @@ pub(super) struct Piece {
     pub code: bool,
 }
 
+/// A part under a heading of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Part {
+    pub title: String,
+    pub lines: Vec<String>,
+    pub more: usize,
+    pub see: Vec<Piece>,
+}
+
 /// A message to the operator. Every text is clean already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Bulletin {
@@ -38,6 +48,7 @@ pub(super) struct Bulletin {
     pub tone: Tone,
     /// What happened, in a sentence or two.
     pub lead: Vec<Piece>,
+    pub parts: Vec<Part>,
     pub facts: Vec<(String, String)>,
     pub people: Vec<String>,
     pub people_more: usize,
@@ -52,6 +63,7 @@ impl Bulletin {
             title: name(title),
             tone,
             lead: pieces(&sentence(lead)),
+            parts: Vec::new(),
             facts: Vec::new(),
             people: Vec::new(),
             people_more: 0,
@@ -79,6 +91,16 @@ impl Bulletin {
     fn people(mut self, people: &[String]) -> Self {
         self.people = people.iter().take(PEOPLE_MAX).map(|one| name(one)).collect();
         self.people_more = people.len().saturating_sub(PEOPLE_MAX);
+        self
+    }
+
+    fn part(mut self, part: &DigestPart) -> Self {
+        self.parts.push(Part {
+            title: name(&part.title),
+            lines: part.lines.iter().map(|line| sentence(line)).collect(),
+            more: part.more,
+            see: pieces(&sentence(&part.see)),
+        });
         self
     }
 
@@ -152,6 +174,7 @@ pub(super) fn bulletin(dispatch: &Dispatch, tz: Tz) -> Bulletin {
                 .who(who)
                 .fact("Why", why)
         }
+        Letter::Digest { day, people_in, to_do, parts } => digest(*day, *people_in, to_do, parts),
         letter => {
             let to = if dispatch.audience == Audience::Member { "a member" } else { "you" };
             let kind = letter.kind().replace('_', " ");
@@ -202,6 +225,22 @@ fn about_a_member(letter: &Letter) -> Bulletin {
         }
         letter => Bulletin::new(Tone::Calm, letter.kind(), ""),
     }
+}
+
+fn digest(day: NaiveDate, people_in: usize, to_do: &[DigestPart], parts: &[DigestPart]) -> Bulletin {
+    let people = match people_in {
+        0 => "Nobody is in.".to_owned(),
+        1 => "One is in.".to_owned(),
+        many => format!("{many} people are in."),
+    };
+    let (tone, what) = match to_do.iter().map(|part| part.lines.len() + part.more).sum() {
+        0 => (Tone::Calm, "nothing to do".to_owned()),
+        1 => (Tone::Watch, "one thing to look at".to_owned()),
+        many => (Tone::Watch, format!("{many} things to look at")),
+    };
+    let title = format!("Digest of {}: {what}", day.format("%-d %B %Y"));
+    let lead = if to_do.is_empty() { format!("Nothing to do. {people}") } else { format!("{people} To look at first:") };
+    to_do.iter().chain(parts).fold(Bulletin::new(tone, &title, &lead), Bulletin::part)
 }
 
 fn undo_step(undo: &str) -> String {

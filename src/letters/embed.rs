@@ -8,7 +8,7 @@ use chrono::SecondsFormat;
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::bulletin::{Bulletin, Piece, Tone, bulletin};
+use super::bulletin::{Bulletin, Part, Piece, Tone, bulletin};
 use super::{Brand, words};
 use crate::ledger::Dispatch;
 
@@ -95,9 +95,17 @@ fn fields(told: &Bulletin) -> Vec<Field> {
     let checked = told.checked.iter().map(|one| format!("✓ {}", escape(one))).collect::<Vec<_>>();
     let steps = told.steps.iter().map(|step| markdown(step)).collect::<Vec<_>>();
     facts
+        .chain(told.parts.iter().map(|part| lines(&part.title, part_lines(part))))
         .chain((!checked.is_empty()).then(|| lines("Checked", checked)))
         .chain((!steps.is_empty()).then(|| lines("What to do", steps)))
         .collect()
+}
+
+fn part_lines(part: &Part) -> Vec<String> {
+    let shown = part.lines.iter().map(|line| format!("• {}", escape(line)));
+    let more = (part.more > 0).then(|| format!("• and {} more", part.more));
+    let see = (!part.see.is_empty()).then(|| markdown(&part.see));
+    shown.chain(more).chain(see).collect()
 }
 
 fn markdown(pieces: &[Piece]) -> String {

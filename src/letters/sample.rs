@@ -4,11 +4,11 @@
 use chrono::{NaiveDate, TimeZone, Utc};
 
 use crate::facts::{AfterTrial, CustomerId, Email, Moment, PlexId};
-use crate::ledger::{Audience, Dispatch, EndedBecause, FirstSending, Letter, MemberTold, NoticeKey, Person};
+use crate::ledger::{Audience, DigestPart, Dispatch, EndedBecause, FirstSending, Letter, MemberTold, NoticeKey, Person};
 use crate::member::MemberId;
 
 /// Every kind's word, members' letters first.
-pub const KINDS: [&str; 26] = [
+pub const KINDS: [&str; 27] = [
     "invited",
     "welcome",
     "inactivity_warning",
@@ -35,6 +35,7 @@ pub const KINDS: [&str; 26] = [
     "source_recovered",
     "attention",
     "would_have",
+    "digest",
 ];
 
 /// A letter of `kind`; `None` when there is no such kind.
@@ -172,7 +173,70 @@ fn to_operator(kind: &str) -> Option<Letter> {
             why: "Idle for 30 days; the warning of Saturday, 21 November 2026 counts as accepted in dry run."
                 .to_owned(),
         },
+        "digest" => digest()?,
         _ => return None,
+    })
+}
+
+fn digest() -> Option<Letter> {
+    let part = |title: &str, lines: &[&str], more, see: &str| DigestPart {
+        title: title.to_owned(),
+        lines: texts(lines),
+        more,
+        see: see.to_owned(),
+    };
+    let holds = "`usher holds` says why each waits; `usher approve ID` lets it go on, `usher reject ID` drops it.";
+    let unmatched = "`usher unmatched` lists them; `usher link ID --plex ACCOUNT` says who one is.";
+    Some(Letter::Digest {
+        day: date(2026, 11, 23)?,
+        people_in: 42,
+        to_do: vec![
+            part(
+                "Waits for you",
+                &["h-3: remove ann (m-42): idle for 31 days", "h-4: remove bob (m-7): idle for 30 days"],
+                0,
+                holds,
+            ),
+            part("Pays and isn't in", &["Cleo (m-9): Stripe has no address for them"], 0, unmatched),
+            part(
+                "Not in order",
+                &["Tautulli can't be read (since Sat 21 Nov)"],
+                0,
+                "You were written to when it began, with what to do.",
+            ),
+        ],
+        parts: vec![
+            part(
+                "Money",
+                &[
+                    "Each month: 231.50 EUR + 20.00 USD (Stripe, read 2026-11-23 08:58)",
+                    "Now: 29 active, 2 trialing, 1 past due, 0 unpaid, 0 paused; 1 of them set to end",
+                    "2026-11: 3 new, 1 lost of 28 at its beginning (3.6 % churn)",
+                ],
+                0,
+                "",
+            ),
+            part(
+                "In the house",
+                &[
+                    "42 are in: 31 paying, 1 in grace, 2 protected, 1 complimentary, 3 grandfathered, 4 shared by hand",
+                    "2 invites wait to be taken up.",
+                ],
+                0,
+                "",
+            ),
+            part("Since Monday, 16 November", &["Came: dora, emil", "Went: fred (idle for 30 days)"], 0, ""),
+            part(
+                "Until Monday, 30 November",
+                &[
+                    "Mon 23 Nov: write to gil: watch something by 2026-11-26",
+                    "Wed 25 Nov: write to hana: access ends on 2026-11-28",
+                    "Fri 27 Nov: remove gil (idle for 30 days)",
+                ],
+                4,
+                "`usher plan` lists them all.",
+            ),
+        ],
     })
 }
 

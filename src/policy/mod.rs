@@ -15,6 +15,7 @@ pub mod confirm;
 pub mod continuity;
 pub mod customers;
 pub mod decide;
+pub mod digest;
 pub mod entitlements;
 pub mod foresee;
 pub mod front;
@@ -47,6 +48,7 @@ pub mod who;
 mod world;
 
 pub use codes::FreeCode;
+pub use digest::Digest;
 pub use rules::*;
 pub use world::*;
 

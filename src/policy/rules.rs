@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta, TimeZone};
 
-use super::FreeCode;
+use super::{Digest, FreeCode};
 use crate::facts::{Catalogue, Email, Moment, ProductId, Source};
 use crate::ledger::Ways;
 use crate::tier::{Tier, Wanted};
@@ -73,6 +73,8 @@ pub struct Rules {
     pub webhooks: bool,
     /// `PUBLIC_URL`.
     pub public_url: Option<String>,
+    /// `DIGEST`.
+    pub digest: Digest,
 }
 
 /// `PRUNE_MODE`.
@@ -201,10 +203,17 @@ impl Rules {
     /// exist (a clock change), the first instant after it.
     #[must_use]
     pub fn end_of_day(&self, day: NaiveDate) -> Moment {
-        let midnight = (day + TimeDelta::days(1)).and_time(NaiveTime::MIN);
+        self.at_hour(day + TimeDelta::days(1), 0)
+    }
+
+    /// The instant at which a local day's clocks show this full hour. Where they
+    /// skip it (a clock change), the first hour after it that they show.
+    #[must_use]
+    pub fn at_hour(&self, day: NaiveDate, hour: i64) -> Moment {
+        let wanted = day.and_time(NaiveTime::MIN) + TimeDelta::hours(hour);
         (0..=4)
-            .find_map(|hours| self.tz.from_local_datetime(&(midnight + TimeDelta::hours(hours))).latest())
-            .map_or_else(|| midnight.and_utc() + TimeDelta::hours(14), |local| local.to_utc())
+            .find_map(|hours| self.tz.from_local_datetime(&(wanted + TimeDelta::hours(hours))).latest())
+            .map_or_else(|| wanted.and_utc() + TimeDelta::hours(14), |local| local.to_utc())
     }
 
     /// The days that a warning must have stood: `KICK_DAYS − WARN_DAYS`.
@@ -320,6 +329,7 @@ mod tests {
             free_tier: None,
             webhooks: true,
             public_url: None,
+            digest: Digest::Weekly,
         }
     }
 }

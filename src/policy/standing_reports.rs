@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::{Rules, Scene, World, brake, decide::Waiting, plan::Problem, undo};
 use crate::facts::{FailureKind, Moment, Source};
-use crate::ledger::{Book, HeldBecause, Letter, Member, Owed};
+use crate::ledger::{Book, HeldBecause, Letter, Member, NoticeKey, Owed};
 use crate::member::MemberId;
 
 /// Problems of the plan: told once each while they last.
@@ -41,7 +41,30 @@ pub(super) fn attention(
     }
     let letter =
         Letter::Attention { title: title.to_owned(), detail: detail.to_owned(), what_to_do: what_to_do.to_owned() };
-    book.owe(Owed::to_operator(None, format!("{condition}/{}", now.timestamp()), letter), rules.ways, now);
+    book.owe(Owed::to_operator(None, occasion(condition, now), letter), rules.ways, now);
+}
+
+/// What the operator was told of and is still so: under which condition, since
+/// when, in which words. As told by [`attention`] and [`tell_sources`].
+pub fn still_so(book: &Book) -> impl Iterator<Item = (&str, Moment, String)> {
+    book.told.iter().filter_map(|(condition, since)| {
+        let title = match condition.strip_prefix("down/") {
+            Some(source) => format!("{source} can't be read"),
+            None => {
+                let key = NoticeKey(format!("house/attention/{}/operator", occasion(condition, *since)));
+                match &book.outbox.get(&key)?.letter {
+                    Letter::Attention { title, .. } => title.clone(),
+                    _ => return None,
+                }
+            }
+        };
+        Some((condition.as_str(), *since, title))
+    })
+}
+
+/// A condition that ends and begins again is told again.
+fn occasion(condition: &str, since: Moment) -> String {
+    format!("{condition}/{}", since.timestamp())
 }
 
 /// Sources that can't be read, that are somebody else's, or far emptier than lately.

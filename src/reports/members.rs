@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Page, at};
+use super::{Page, at, cut};
 use crate::ledger::Member;
 use crate::policy::{Scene, inactivity, libraries, plan, reasons, two_reports};
 
@@ -95,12 +95,4 @@ pub(super) fn next(scene: Scene<'_>, member: &Member, standing: &reasons::Standi
         inactivity::Idle::Unknowable(why) => format!("idle time unknown: {why}"),
         inactivity::Idle::Exempt(_) => "-".into(),
     }
-}
-
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
 }

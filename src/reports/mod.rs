@@ -1,5 +1,7 @@
-//! What the operator reads: pure functions from the book to a page.
+//! What the operator reads: pure functions from the book to a page, or to the
+//! digest.
 
+mod digest;
 mod holds;
 mod members;
 pub mod metrics;
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::policy::Scene;
 use crate::policy::decide::Waiting;
 use crate::policy::sales::No;
+pub use digest::digest;
 pub use plans::Wish;
 
 /// What `members`, `holds` and `why` ask.
@@ -84,4 +87,13 @@ pub fn look(scene: Scene<'_>, look: &Look) -> Result<serde_json::Value, No> {
 /// An instant as the operator's own day and time.
 fn at(scene: Scene<'_>, moment: crate::facts::Moment) -> String {
     moment.with_timezone(&scene.rules.tz).format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// At most so many characters.
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
 }

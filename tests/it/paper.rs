@@ -15,7 +15,7 @@ use usher::ledger::{
 use usher::member::MemberId;
 use usher::policy::brake::{self, Admission};
 use usher::policy::plan::{self, Plan};
-use usher::policy::{PruneMode, Rules, Scene, Seen, Tiers, World};
+use usher::policy::{Digest, PruneMode, Rules, Scene, Seen, Tiers, World};
 use usher::tier::{Tier, Wanted};
 
 pub const MOVIES: SectionId = SectionId(1);
@@ -330,6 +330,7 @@ fn rules() -> Rules {
         free_tier: None,
         webhooks: true,
         public_url: None,
+        digest: Digest::Off,
     }
 }
 

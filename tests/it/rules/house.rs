@@ -11,7 +11,7 @@ use usher::facts::{
 };
 use usher::ledger::{Act, Book, Delivery, IntentState, InviteTo, Member, NoticeKey, Ways};
 use usher::policy::decide::{self, Waiting};
-use usher::policy::{PruneMode, Rules, Tiers, World, readings};
+use usher::policy::{Digest, PruneMode, Rules, Tiers, World, readings};
 use usher::tier::{Tier, Wanted};
 
 pub const MOVIES: SectionId = SectionId(1);
@@ -89,6 +89,7 @@ pub fn rules() -> Rules {
         free_tier: None,
         webhooks: true,
         public_url: None,
+        digest: Digest::Off,
     }
 }
 
