@@ -219,7 +219,7 @@ fn digest() -> Option<Letter> {
             part(
                 "In the house",
                 &[
-                    "42 are in: 31 paying, 1 in grace, 2 protected, 1 complimentary, 3 grandfathered, 4 shared by hand",
+                    "31 paying, 1 in grace, 2 protected, 1 complimentary, 3 grandfathered, 4 shared by hand",
                     "2 invites wait to be taken up.",
                 ],
                 0,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::facts::{Moment, Source};
-use crate::ledger::{Audience, Channel, Delivery, DigestPart, GrantKind, HeldBecause, Letter, Member, Notice};
+use crate::ledger::{Audience, Channel, Delivery, DigestPart, GrantKind, HeldBecause, Hold, Letter, Member, Notice};
 use crate::limits::{DIGEST_LINE_CHARS_MAX, DIGEST_LINES_MAX, DIGEST_NAMES_MAX};
 use crate::policy::digest::Due;
 use crate::policy::foresee::{Foreseen, days_max, foresee};
@@ -46,20 +46,26 @@ fn to_do(title: &str, lines: Vec<String>, see: &str) -> Option<DigestPart> {
 
 /// What waits for the operator's word.
 fn holds(scene: Scene<'_>) -> Option<DigestPart> {
-    let holds = scene.book.holds.values().filter(|hold| hold.verdict.is_none());
-    let holds = holds.map(|hold| format!("{}: {} ({}): {}", hold.id, hold.what, hold.member, hold.why));
+    let holds = scene.book.holds.values().filter(|hold| is_open(hold));
+    let holds = holds.map(|hold| format!("{}: {} ({}): {}", hold.id, hold.what, hold.member, brief(&hold.why)));
     let offers = scene.book.libraries.offers.iter().filter(|(_, offer)| offer.rejected.is_none());
     let offers = offers.map(|(id, offer)| format!("{id}: {}", offers::words(scene.book, offer)));
     let see = "`usher holds` says why each waits; `usher approve ID` lets it go on, `usher reject ID` drops it.";
     to_do("Waits for you", holds.chain(offers).collect(), see)
 }
 
-/// Unmatched payers (RULES R2), and whoever else is charged without access.
+fn is_open(hold: &Hold) -> bool {
+    hold.verdict.is_none()
+}
+
+/// Unmatched payers (RULES R2), and whoever else is charged without access and
+/// doesn't wait for the operator's word above.
 fn outside(scene: Scene<'_>) -> Option<DigestPart> {
     let line = |member: &Member, why: &str| format!("{} ({}): {why}", member.name(), member.id);
     let unmatched = scene.book.members.values().filter_map(|member| Some(line(member, &plan::unmatched(member)?)));
     let charged = two_reports::charged_without_access(scene);
-    let charged = charged.filter(|(member, _)| plan::unmatched(member).is_none());
+    let waits = |member: &Member| scene.book.holds.values().any(|hold| is_open(hold) && hold.member == member.id);
+    let charged = charged.filter(|(member, _)| plan::unmatched(member).is_none() && !waits(member));
     let lines = unmatched.chain(charged.map(|(member, why)| line(member, &why))).collect();
     let see = "`usher unmatched` lists them; `usher link ID --plex ACCOUNT` says who one is.";
     to_do("Pays and isn't in", lines, see)
@@ -124,24 +130,21 @@ fn money(scene: Scene<'_>) -> Option<DigestPart> {
     Some(part("Money", lines, ""))
 }
 
-/// How many are in, each by the first of their reasons.
+/// Why people are in, each by the first of their reasons; the letter itself
+/// says how many they are.
 fn house(scene: Scene<'_>) -> DigestPart {
     let mut counts: BTreeMap<(usize, &'static str), usize> = BTreeMap::new();
     for member in scene.book.members.values().filter(|member| member.has_access()) {
         *counts.entry(reason(scene, member)).or_default() += 1;
     }
     let by_reason: Vec<String> = counts.iter().map(|((_, words), count)| format!("{count} {words}")).collect();
-    let who = match scene.book.members_with_access() {
-        0 => "Nobody is in.".to_owned(),
-        1 => format!("1 is in: {}", by_reason.join(", ")),
-        many => format!("{many} are in: {}", by_reason.join(", ")),
-    };
+    let who = (!by_reason.is_empty()).then(|| by_reason.join(", "));
     let invites = match scene.book.members.values().filter(|member| member.is_invited()).count() {
         0 => "No invite waits to be taken up.".to_owned(),
         1 => "1 invite waits to be taken up.".to_owned(),
         many => format!("{many} invites wait to be taken up."),
     };
-    part("In the house", vec![who, invites], "")
+    part("In the house", who.into_iter().chain([invites]).collect(), "")
 }
 
 /// Why they are in, and its place in the list.
@@ -185,7 +188,7 @@ fn comings(scene: Scene<'_>, due: &Due) -> DigestPart {
     lines.extend(scene.book.members.values().filter_map(|member| {
         let gone = member.gone.as_ref().filter(|gone| gone.at > due.since && member.share.is_none())?;
         let was_in = member.undo.as_ref().is_some_and(|undo| undo.share.is_accepted());
-        was_in.then(|| format!("Went: {} ({})", member.name(), gone.why))
+        was_in.then(|| format!("Went: {} ({})", member.name(), brief(&gone.why)))
     }));
     if lines.is_empty() {
         lines.push("Nobody came, and nobody went.".to_owned());
@@ -223,9 +226,14 @@ fn next(scene: Scene<'_>, due: &Due) -> DigestPart {
 }
 
 fn foreseen(scene: Scene<'_>, coming: &Foreseen) -> String {
-    let why = if coming.why.is_empty() { String::new() } else { format!(" ({})", coming.why) };
+    let why = if coming.why.is_empty() { String::new() } else { format!(" ({})", brief(&coming.why)) };
     let waits = coming.waits.as_ref().map_or_else(String::new, |because| format!("; waits: {}", because.sentence()));
     format!("{}: {}{why}{waits}", date(scene, coming.at), coming.what)
+}
+
+/// The first clause; `usher why` has the others.
+fn brief(why: &str) -> &str {
+    why.split(';').next().unwrap_or(why)
 }
 
 /// "Wed 25 Nov".

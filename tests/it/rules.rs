@@ -4,6 +4,7 @@ mod afterwards;
 mod asking;
 mod by_hand;
 mod codes;
+mod digest;
 mod crowds;
 mod entitlements;
 mod front;

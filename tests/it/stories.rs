@@ -5,6 +5,7 @@ mod api;
 mod brake;
 mod check;
 mod comings;
+mod digest;
 mod dry_run;
 mod endurance;
 mod entitlements;
