@@ -303,8 +303,12 @@ impl Book {
     /// Forgets what can no longer matter.
     pub fn prune(&mut self, now: Moment) {
         let kept = now - TimeDelta::days(NOTICE_KEPT_DAYS);
-        self.outbox
-            .retain(|_, notice| notice.created >= kept || !notice.deliveries.values().all(super::Delivery::is_done));
+        // What is still so keeps the message that told of it: the digest repeats it.
+        let told = &self.told;
+        self.outbox.retain(|_, notice| {
+            let done = notice.deliveries.values().all(super::Delivery::is_done);
+            notice.created >= kept || !done || told.values().any(|since| *since == notice.created)
+        });
         self.removals.retain(|removal| now - removal.at < TimeDelta::days(2));
         self.explained.retain(|explained| now - explained.at < TimeDelta::days(EXPLAINED_KEPT_DAYS));
         self.blind.forget_before(now - TimeDelta::days(BLIND_KEPT_DAYS));

@@ -239,7 +239,8 @@ fn digest(day: NaiveDate, people_in: usize, to_do: &[DigestPart], parts: &[Diges
         many => (Tone::Watch, format!("{many} things to look at")),
     };
     let title = format!("Digest of {}: {what}", day.format("%-d %B %Y"));
-    let lead = if to_do.is_empty() { format!("Nothing to do. {people}") } else { format!("{people} To look at first:") };
+    let lead =
+        if to_do.is_empty() { format!("Nothing to do. {people}") } else { format!("{people} To look at first:") };
     to_do.iter().chain(parts).fold(Bulletin::new(tone, &title, &lead), Bulletin::part)
 }
 

@@ -4,7 +4,9 @@
 use chrono::{NaiveDate, TimeZone, Utc};
 
 use crate::facts::{AfterTrial, CustomerId, Email, Moment, PlexId};
-use crate::ledger::{Audience, DigestPart, Dispatch, EndedBecause, FirstSending, Letter, MemberTold, NoticeKey, Person};
+use crate::ledger::{
+    Audience, DigestPart, Dispatch, EndedBecause, FirstSending, Letter, MemberTold, NoticeKey, Person,
+};
 use crate::member::MemberId;
 
 /// Every kind's word, members' letters first.

@@ -5,7 +5,8 @@ use chrono_tz::Tz;
 use proptest::prelude::*;
 use usher::facts::{FailureKind, Moment, Reading, Source, Unread};
 use usher::ledger::{Audience, Book, Channel, Delivered, DeliveryOutcome, DigestPart, Letter};
-use usher::policy::{Digest, PruneMode, Scene, digest};
+use usher::policy::plan::Problem;
+use usher::policy::{Digest, PruneMode, Scene, digest, standing_reports};
 use usher::reports;
 
 use super::house::{House, MOVIES, days};
@@ -284,6 +285,26 @@ fn a_source_that_is_down_is_said_for_as_long_as_it_is() {
     let letter = make(&mut house).expect("each day");
     assert!(!said(&letter).contains("Tautulli"), "{}", said(&letter));
     assert!(house.rules.configured.contains(&Source::Tautulli));
+}
+
+#[test]
+fn what_has_been_out_of_order_for_half_a_year_is_still_said() {
+    let mut house = quiet(Digest::Weekly, Tz::UTC, "2026-01-03T09:00:00Z");
+    let (title, nothing) = ("A tier can't be shared".to_owned(), String::new);
+    let problem = Problem { key: "tier: x".into(), title, detail: nothing(), what_to_do: nothing() };
+    let House { now, rules, book, .. } = &mut house;
+    standing_reports::tell_problems(*now, rules, book, std::slice::from_ref(&problem));
+    house.deliver();
+    house.now = moment("2026-07-06T09:00:00Z");
+    let House { now, rules, book, .. } = &mut house;
+    standing_reports::tell_problems(*now, rules, book, &[problem]);
+    book.prune(*now);
+    let letter = make(&mut house).expect("a Monday");
+    assert!(said(&letter).contains("Not in order\n- A tier can't be shared (since Sat 3 Jan)\n"), "{}", said(&letter));
+    let House { now, rules, book, .. } = &mut house;
+    standing_reports::tell_problems(*now, rules, book, &[]);
+    book.prune(*now);
+    assert_eq!(house.letters("attention").len(), 0, "what is over is forgotten in its time");
 }
 
 #[test]
