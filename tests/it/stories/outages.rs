@@ -81,7 +81,8 @@ async fn a_listing_of_nobody_at_plex_is_not_believed() {
     rig.hours(20).await;
     assert_eq!(rig.plex.changes().len(), 0);
     assert_eq!(heard(&rig, "is in"), 0, "nobody came back: they were never gone");
-    assert_eq!(rig.operator_subjects().len(), 2, "and that idle was warned: {:?}", rig.operator_subjects());
+    assert_eq!(heard(&rig, "Digest of"), 1);
+    assert_eq!(rig.operator_subjects().len(), 3, "and that idle was warned: {:?}", rig.operator_subjects());
     all_is_well(&rig);
 }
 
