@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use chrono::TimeDelta;
 use sandbox::faults::{Fault, Matching};
 use sandbox::rig::{Rig, WEBHOOK_SECRET};
-use usher::commands::{Checked, inspect};
+use usher::commands::{Checked, Finding, Level, inspect};
+use usher::services::stripe::Right;
 
 use super::all_is_well;
 
@@ -133,6 +134,24 @@ async fn a_house_full_of_faults_is_told_each_of_them() {
     assert_golden(&rig, "down", &checked);
     assert_eq!(checked.code(), 1);
     assert!(!checked.page().text.contains("sesame"), "no password is shown");
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_may_hardly_read_is_told_every_right_that_it_lacks() {
+    let rig = Rig::new("check-rights").await;
+    rig.stripe.faults().always(Matching::All, Fault::status(403));
+    let checked = check(&rig).await;
+    assert_eq!(checked.code(), 1);
+    let lacks = |finding: &&Finding| finding.what == "Stripe rights";
+    let lacking: Vec<(Level, &str)> = checked
+        .findings
+        .iter()
+        .filter(lacks)
+        .filter_map(|finding| Some((finding.level, finding.says.split_once("may not read ")?.1.split_once(':')?.0)))
+        .collect();
+    assert_eq!(lacking.len(), Right::ALL.len(), "{}", checked.page().text);
+    assert!(lacking.contains(&(Level::Fail, "Subscriptions")) && lacking.contains(&(Level::Warn, "Events")));
     all_is_well(&rig);
 }
 
