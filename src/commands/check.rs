@@ -34,7 +34,7 @@ use super::look::{Form, show};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigProblem};
 use crate::daemon::assembly::{self, Services};
-use crate::facts::{FailureKind, Moment, Reading, Source, Unread, Whole};
+use crate::facts::{Activity, FailureKind, Friends, Moment, Reading, Source, Unread, Whole};
 use crate::ledger::Book;
 use crate::limits::READING_TIMEOUT;
 use crate::policy::{Rules, Scene, Tiers, World, readings};
@@ -75,9 +75,9 @@ struct Told {
 
 /// What the services said; `None` where one isn't set up.
 struct Heard {
-    plex: Said<crate::facts::Friends>,
+    plex: Said<Friends>,
     stripe: Option<stripe::Told>,
-    tautulli: Option<Said<crate::facts::Activity>>,
+    tautulli: Option<Said<Activity>>,
     mail: Option<mail::Told>,
     discord: Option<Result<String, Failure>>,
 }
@@ -187,7 +187,10 @@ fn taken_up(now: Moment, mut rules: Rules, world: &mut World, book: Option<Book>
     if let Some((tiers, wrong)) = found {
         (rules.tiers, problems) = (tiers, wrong);
     }
-    readings::fold_stripe(now, &rules, world, &mut book);
+    // Without tiers (their file may be wrong) nobody's payment is ours to count.
+    if !rules.tiers.all().is_empty() {
+        readings::fold_stripe(now, &rules, world, &mut book);
+    }
     readings::fold_tautulli(now, &rules, world, &mut book);
     (rules, book, problems)
 }

@@ -82,6 +82,9 @@ fn in_words(scene: Scene<'_>, billing: &Billing) -> String {
     let running = billing.subscriptions.values().filter(|subscription| subscription.status.is_running());
     let ours = |subscription| prices::bought(scene.rules, billing.catalogue.as_ref(), subscription).is_some();
     let (all, ours) = running.fold((0, 0), |(all, of_us), one| (all + 1, of_us + u32::from(ours(one))));
+    if scene.rules.tiers.all().is_empty() {
+        return format!("a {mode} key of {account}; running subscriptions: {all}");
+    }
     format!("a {mode} key of {account}; running subscriptions that are yours: {ours}, others: {}", all - ours)
 }
 

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::facts::{
-    Activity, Billing, Catalogue, Friends, PlexId, PriceId, PriceTag, Product, ProductId, Section, SectionId, ServerId,
-    StripeAccountId, Watcher, WebhookEndpoint,
+    Billing, Catalogue, PlexId, PriceId, PriceTag, Product, ProductId, Section, SectionId, ServerId, StripeAccountId,
+    Watcher, WebhookEndpoint,
 };
+use crate::ledger::Population;
 use crate::policy::{Tiers, World};
 use crate::services::stripe::Right;
 use crate::tier::{Tier, parse_tiers};
@@ -283,6 +284,21 @@ fn the_webhook_endpoint_is_seen_as_stripe_sees_it() {
     assert_lines(&judged(config(&[]), Some(vec![shop])), &[(Level::Warn, "none of Stripe's 1 endpoints")]);
     assert_lines(&judged(config(&[]), None), &[(Level::Off, "couldn't be looked at")]);
     assert_lines(&judged(config(&[("STRIPE_WEBHOOK_SECRET", "")]), Some(Vec::new())), &[]);
+}
+
+#[test]
+fn while_tiers_are_unknown_nobody_is_said_to_have_stopped_paying() {
+    let mut book = Book::new(now());
+    let peak = crate::ledger::Peak { count: 20, at: now() };
+    book.marks.populations.entry(Population::Subscriptions).or_default().insert(now().date_naive(), peak);
+    let drops = |tiers: Tiers| {
+        let mut world = World::default();
+        world.stripe.see(whole(billing(&[])));
+        let rules = assembly::rules_with(&config(&[]), tiers);
+        taken_up(now(), rules, &mut world, Some(book.clone()));
+        world.drops.len()
+    };
+    assert_eq!((drops(tiers(BASIC)), drops(Tiers::Default(None))), (1, 0));
 }
 
 // ---- Tautulli ----
