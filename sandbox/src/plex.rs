@@ -1,6 +1,8 @@
 //! plex.tv (and clients.plex.tv) on one port: who is who, which sections a
 //! server has, who is invited, who has access.
 //!
+//! People can show their account by PIN ([`Plex::sign_in_at`]).
+//!
 //! What it promises: shares behave as plex.tv's were seen to, with its traps:
 //! v1 always XML, v2 XML unless asked for JSON; **an empty list of sections
 //! shares everything** (done, and kept in [`Plex::shared_everything`]); an
@@ -13,6 +15,7 @@
 
 mod kinds;
 mod paper;
+mod pins;
 mod routes;
 mod rules;
 mod writes;
@@ -28,6 +31,7 @@ use usher::{
 };
 
 pub use self::kinds::{Account, Deleted, Invited, Section, Settings, ShareView, Switches, Told, Updated, Who};
+use self::pins::Pins;
 use crate::base::StandIn;
 
 /// The owner's token until [`Plex::set_token`].
@@ -60,6 +64,7 @@ pub struct State {
     updated: Vec<Updated>,
     shared_everything: Vec<String>,
     clients: BTreeSet<String>,
+    pins: Pins,
 }
 
 /// A running plex.tv; derefs to its [`StandIn`] (url, requests, faults).
@@ -103,6 +108,7 @@ impl Plex {
             updated: Vec::new(),
             shared_everything: Vec::new(),
             clients: BTreeSet::new(),
+            pins: Pins::default(),
         };
         Self { stand_in: StandIn::start_on(clock, port, state) }
     }

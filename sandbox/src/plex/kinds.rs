@@ -24,6 +24,8 @@ pub struct Account {
     pub accepts_at_once: bool,
     /// Listings don't tell the address.
     pub email_hidden: bool,
+    /// They answered the mail that plex.tv sent there.
+    pub confirmed: bool,
 }
 
 /// A section of a library.
@@ -225,6 +227,7 @@ impl Account {
             friend: false,
             accepts_at_once: false,
             email_hidden: false,
+            confirmed: true,
         }
     }
 }

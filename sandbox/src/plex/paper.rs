@@ -59,7 +59,7 @@ fn bit(flag: bool) -> &'static str {
     if flag { "1" } else { "0" }
 }
 
-fn iso(at: Moment) -> String {
+pub(super) fn iso(at: Moment) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
@@ -103,6 +103,18 @@ impl Settings {
 }
 
 impl State {
+    /// `/api/v2/user` of whoever's token it is that isn't the owner's.
+    pub(super) fn person_json(account: &Account, token: &str) -> Value {
+        json!({
+            "id": account.id.0, "uuid": format!("{:016x}", account.id.0), "username": account.username,
+            "title": account.title, "email": account.email, "friendlyName": "", "confirmed": account.confirmed,
+            "joinedAt": 1_488_534_400, "restricted": account.restricted, "home": account.home, "guest": false,
+            "homeSize": 1, "homeAdmin": false, "maxHomeSize": 15, "rememberExpiresAt": 2_000_000_000,
+            "authToken": token, "twoFactorEnabled": false,
+            "subscription": {"active": false, "subscribedAt": null, "status": "Inactive", "plan": null},
+        })
+    }
+
     pub(super) fn user_json(&self) -> Value {
         json!({
             "id": self.owner.id.0, "uuid": "0f0f0f0f0f0f0f0f", "username": self.owner.username,

@@ -40,10 +40,10 @@ impl World for State {
             manners.push("the token is in the URL".to_owned());
         }
         self.clients.insert(request.header(INTRODUCTION[0]).to_owned());
-        let answer = if request.header("x-plex-token") == self.token {
-            self.route(request, &parts, bend)
-        } else {
-            self.error(request, 401)
+        let answer = match self.pin(request, &parts) {
+            Some(answer) => answer,
+            None if request.header("x-plex-token") == self.token => self.route(request, &parts, bend),
+            None => self.of_a_person(request, &parts),
         };
         if manners.is_empty() { answer } else { answer.unexpected(manners.join(", ")) }
     }
@@ -81,6 +81,16 @@ fn bent<T: Clone>(rows: Vec<T>, bend: Option<Bend>) -> (Vec<T>, bool) {
 }
 
 impl State {
+    /// With a token that isn't the owner's: they may see who they are.
+    fn of_a_person(&self, request: &Request, parts: &[&str]) -> Answer {
+        let token = request.header("x-plex-token");
+        let Some(account) = self.signed_in(token) else { return self.error(request, 401) };
+        match (request.method.as_str(), parts) {
+            ("GET", ["api", "v2", "user"]) => v2(200, wants_json(request), "user", &Self::person_json(account, token)),
+            _ => self.error(request, 403).unexpected("a person's token for more than who they are"),
+        }
+    }
+
     fn route(&mut self, request: &Request, parts: &[&str], bend: Option<Bend>) -> Answer {
         let json = wants_json(request);
         match (request.method.as_str(), parts) {

@@ -160,3 +160,43 @@ async fn listings_lag_and_lie_when_told_to() {
     assert_eq!((reply.json(), &reply.headers["x-plex-container-total-size"]), (json!([]), &"1".parse().unwrap()));
     assert_eq!(w.plex.faults().struck(&Fault::HalfPages), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pin_shows_an_account_to_the_client_that_made_it_for_half_an_hour() {
+    let w = World::new();
+    let call = async |method: &str, path: &str, client: &str, token: &str| {
+        let headers = [
+            ("X-Plex-Client-Identifier", client),
+            ("X-Plex-Product", "test"),
+            ("X-Plex-Version", "1"),
+            ("Accept", "application/json"),
+            ("X-Plex-Token", token),
+        ];
+        let headers: Vec<_> = headers.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        crate::wire::call(method, &format!("{}{path}", w.plex.url()), &headers, "").await.unwrap()
+    };
+    let reply = call("POST", "/api/v2/pins?strong=true", "one", "").await;
+    let made = reply.json();
+    assert_eq!((reply.status, &made["authToken"], &made["expiresIn"]), (201, &Value::Null, &json!(1800)));
+    let pin = format!("/api/v2/pins/{}", made["id"]);
+    let said = [
+        ("clientID", "one"),
+        ("code", made["code"].as_str().unwrap()),
+        ("context[device][product]", "test"),
+        ("forwardUrl", "https://x"),
+    ];
+    let link = format!("https://app.plex.tv/auth#?{}", crate::wire::form(&said));
+    assert_eq!(call("GET", &pin, "one", "").await.json()["authToken"], Value::Null);
+    assert_eq!(w.plex.sign_in_at(&link.replace("one", "two"), ANN), None);
+    assert_eq!(w.plex.sign_in_at(&link, ANN).as_deref(), Some("https://x"));
+    let token = call("GET", &pin, "one", "").await.json()["authToken"].as_str().unwrap().to_owned();
+    let user = call("GET", "/api/v2/user", "one", &token).await.json();
+    assert_eq!((&user["id"], &user["email"]), (&json!(ANN.0), &json!("ann@example.com")));
+    assert_eq!(call("GET", &pin, "two", "").await.status, 404, "another client's");
+    tokio::time::sleep(std::time::Duration::from_secs(1800)).await;
+    assert_eq!(call("GET", &pin, "one", "").await.status, 404, "its time is over");
+    assert_eq!(w.plex.sign_in_at(&link, BOB), None);
+    assert_eq!(w.plex.unexpected(), Vec::<String>::new());
+    assert_eq!(call("GET", "/api/users", "one", &token).await.status, 403);
+    assert_eq!(w.plex.unexpected().len(), 1);
+}
