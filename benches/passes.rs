@@ -221,6 +221,7 @@ fn subscription(now: Moment, number: u64) -> Subscription {
         trial_end: None,
         after_trial: usher::facts::AfterTrial::Unknown,
         member: None,
+        signed_in: None,
         collection_paused: false,
         open_invoices: None,
     }

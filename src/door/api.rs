@@ -228,6 +228,7 @@ impl AdminDoor {
             (None, None) => Buyer::Stranger,
         };
         let of = CheckoutOf {
+            signed_in: None,
             price: &sale.price,
             buyer,
             member: sale.member.as_ref(),

@@ -6,10 +6,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::facts::{CustomerId, Moment, PriceId, Source, SubscriptionId};
+use crate::facts::{CustomerId, Moment, PriceId, SignedIn, Source, SubscriptionId};
 pub use crate::policy::asks::{Accept, Ask, NO_SUCH_CODE, Wish};
 pub use crate::policy::front::{Doors, Front, Offer, OnSale};
 pub use crate::policy::sales::{Checkout, CheckoutAsked, Held, No, Upgrade, Whom};
+pub use crate::policy::sign_in::{Trial, Welcome};
 use crate::reports::metrics::Gauge;
 use crate::reports::{Look, Page, Question};
 
@@ -86,6 +87,13 @@ pub trait View: Send + Sync {
     /// # Errors
     /// Why it isn't sold.
     fn checkout(&self, _asked: &CheckoutAsked, _now: Moment) -> Result<Checkout, No> {
+        Err(not_ready())
+    }
+    /// What `/join` may sell to who signed in with Plex.
+    ///
+    /// # Errors
+    /// Nothing is known yet.
+    fn welcome(&self, _signed_in: &SignedIn, _now: Moment) -> Result<Welcome, No> {
         Err(not_ready())
     }
     /// Whose billing page and meters somebody's are.

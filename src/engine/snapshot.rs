@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::desk::{self, Health, LoopHealth, View, loop_name};
-use crate::facts::{CustomerId, EventId, Moment, PriceId, ServerId, Source, SubscriptionId};
+use crate::facts::{CustomerId, EventId, Moment, PriceId, ServerId, SignedIn, Source, SubscriptionId};
 use crate::ledger::{Book, Channel};
 use crate::policy::decide::Waiting;
 use crate::policy::front::{self, Front};
 use crate::policy::sales::{self, Checkout, CheckoutAsked, Held, No, Upgrade};
+use crate::policy::sign_in::{self, Welcome};
 use crate::policy::{Rules, Scene, World};
 use crate::reports::metrics::{self, Gauge};
 use crate::reports::{self, Look, Page, Question};
@@ -136,6 +137,10 @@ impl View for Published {
 
     fn checkout(&self, asked: &CheckoutAsked, now: Moment) -> Result<Checkout, No> {
         sales::checkout(self.scene(now), asked)
+    }
+
+    fn welcome(&self, signed_in: &SignedIn, now: Moment) -> Result<Welcome, No> {
+        Ok(sign_in::welcome(self.scene(now), signed_in))
     }
 
     fn payer(&self, who: &str, now: Moment) -> Result<CustomerId, No> {

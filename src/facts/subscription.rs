@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Amount, CustomerId, Email, EntitlementLook, EventId, InvoiceId, Moment, PriceId, PriceTag, ProductId,
+    Amount, CustomerId, Email, EntitlementLook, EventId, InvoiceId, Moment, PlexId, PriceId, PriceTag, ProductId,
     StripeAccountId, SubscriptionId, Terms,
 };
 use crate::member::MemberId;
@@ -168,11 +168,24 @@ pub struct Subscription {
     /// secret key can write it.
     #[serde(default)]
     pub member: Option<MemberId>,
+    /// `metadata[usher_plex_account]`: who signed in with Plex before they paid.
+    /// Only a secret key can write it, too.
+    #[serde(default)]
+    pub signed_in: Option<SignedIn>,
     /// Collection is paused; the status stays `active`.
     pub collection_paused: bool,
     /// Open invoices, oldest first, for the statuses that need them
     /// (`past_due`, `unpaid`); `None` where they weren't read.
     pub open_invoices: Option<Vec<Invoice>>,
+}
+
+/// A Plex account that somebody has shown to be theirs, by signing in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedIn {
+    /// The account.
+    pub account: PlexId,
+    /// Its address, where plex.tv has seen it confirmed.
+    pub email: Option<Email>,
 }
 
 impl Invoice {

@@ -118,6 +118,8 @@ pub enum Proof {
     InviteAccepted,
     /// A share stood under that same address when the subscription began.
     ShareStood,
+    /// They signed in with Plex, and Usher wrote the account down at Stripe.
+    PlexSignIn,
     /// Usher made the Checkout page for them.
     Checkout,
     /// `usher link`.
@@ -131,6 +133,7 @@ impl Proof {
         match self {
             Self::InviteAccepted => "the invite to its address was accepted",
             Self::ShareStood => "a share stood under its address already",
+            Self::PlexSignIn => "they signed in with Plex before they paid",
             Self::Checkout => "the page they paid at was made for them",
             Self::Operator => "the operator said so",
         }
@@ -365,10 +368,11 @@ impl Member {
     }
 
     /// The payer's own address for an invite: that of a customer with a
-    /// subscription, as first seen.
+    /// subscription, as first seen. Not of one who signed in with Plex: the
+    /// account is known, and the address could be another account's.
     #[must_use]
     pub fn paying_email(&self) -> Option<&Email> {
-        let tied = |payer: &&Payer| payer.unlinked.is_none();
+        let tied = |payer: &&Payer| payer.unlinked.is_none() && payer.proof != Some(Proof::PlexSignIn);
         self.customers.values().filter(tied).find_map(|payer| payer.email.as_ref())
     }
 

@@ -315,6 +315,9 @@ fn taken_up(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Sh
         id = who::bind_account(now, book, &id, account);
     }
     let Some(member) = book.members.get_mut(&id) else { return id };
+    if row.account.is_some() && row.account == member.plex {
+        who::prove_by_acceptance(member);
+    }
     let back = member.gone.take().is_some() | member.restoring.take().is_some();
     member.forget_at = None;
     member.unfriend_at = None;

@@ -137,7 +137,9 @@ fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member) {
     if share.row.is_accepted() {
         return; // A friend of before: Plex let them in at once, and the welcome says so.
     }
-    let Some(address) = member.paying_email().or(share.row.email.as_ref()).cloned() else { return };
+    let Some(address) = member.paying_email().or(share.row.email.as_ref()).or(member.email.as_ref()).cloned() else {
+        return;
+    };
     let libraries = libraries::titles(&book.libraries, &share.row.libraries(&book.libraries.known));
     let tier = member.subscriptions.values().find(|billed| billed.now.status.is_running()).and_then(Billed::buys);
     let downloads = share.row.downloads.unwrap_or(false);

@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 use super::{
     Rules, World, entitlements, moments, paying,
     prices::{self, Bought},
+    sign_in,
 };
 use crate::facts::{
     AfterTrial, Billing, Catalogue, Customer, CustomerId, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated,
@@ -140,7 +141,7 @@ fn see_subscription(
     if let Status::Unknown(word) = &sub.status {
         tell_unknown_status(now, rules, book, sub, word);
     }
-    let Some(id) = whose(now, book, index, sub, customer) else { return true };
+    let Some(id) = whose(now, rules, book, index, sub, customer) else { return true };
     let begun = book.begun;
     let Some(member) = book.members.get_mut(&id) else { return true };
     let was = member.subscriptions.get(&sub.id).cloned();
@@ -251,32 +252,49 @@ fn note_change(now: Moment, member: &mut crate::ledger::Member, was: Option<&Bil
 /// running subscription; nobody for one that is over and was never ours.
 fn whose(
     now: Moment,
+    rules: &Rules,
     book: &mut Book,
     index: &Index,
     sub: &Subscription,
     customer: Option<&Customer>,
 ) -> Option<MemberId> {
-    if let Some(member) = index.subscription(&sub.id).or_else(|| index.customer(&sub.customer)) {
+    if let Some(member) = index.subscription(&sub.id) {
+        return Some(member.clone());
+    }
+    if let Some(member) = index.customer(&sub.customer) {
+        sign_in::tell_if_anothers(now, rules, book, member, sub);
         return Some(member.clone());
     }
     if !sub.status.is_running() {
         return None;
     }
-    let buyer = made_for(book, sub);
-    let id = buyer.clone().unwrap_or_else(|| book.enter(now));
+    let (id, proof) = buyer(now, book, sub);
     let email = customer.and_then(|customer| customer.email.clone());
     let payer = Payer {
         mail_to: email.clone(),
         email,
         name: customer.and_then(|customer| customer.name.clone()),
         since: now,
-        proof: buyer.map(|_| Proof::Checkout).filter(|_| has_account(book, &id)),
+        proof,
         unlinked: None,
     };
     if let Some(member) = book.members.get_mut(&id) {
         member.customers.insert(sub.customer.clone(), payer);
     }
     Some(id)
+}
+
+/// Who bought, as far as our own key wrote it down, and what that proves;
+/// otherwise somebody new.
+fn buyer(now: Moment, book: &mut Book, sub: &Subscription) -> (MemberId, Option<Proof>) {
+    if let Some(id) = made_for(book, sub) {
+        let proof = has_account(book, &id).then_some(Proof::Checkout);
+        return (id, proof);
+    }
+    match sign_in::holder(now, book, sub) {
+        Some(id) => (id, Some(Proof::PlexSignIn)),
+        None => (book.enter(now), None),
+    }
 }
 
 /// The member for whom Usher had this bought. One who came into the book only

@@ -37,6 +37,7 @@ mod rules;
 pub mod sales;
 pub mod selling;
 pub mod sharing;
+pub mod sign_in;
 pub mod standing_reports;
 pub mod trials;
 pub mod two_reports;

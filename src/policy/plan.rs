@@ -298,7 +298,8 @@ pub fn unmatched(member: &Member) -> Option<String> {
     if member.plex.is_none() && !member.customers.values().any(|payer| payer.unlinked.is_none()) {
         return Some("you unlinked them, and have not said yet whose it is".into());
     }
-    if let Some(refused) = member.invite_refused.as_ref().filter(|refused| refused.by_email) {
+    let nobody_else = || sharing::invite_to(member).is_none();
+    if let Some(refused) = member.invite_refused.as_ref().filter(|refused| refused.by_email || nobody_else()) {
         return Some(format!("Plex refused the invite: {}", refused.why));
     }
     let gone = member.gone.as_ref().filter(|gone| !gone.by_us && member.share.is_none());

@@ -184,7 +184,7 @@ fn price_of(scene: Scene<'_>, tier: &Tier, named: Option<&PriceId>, like: Option
 
 /// Whether they had a trial: by any customer of theirs or of their address, or
 /// as the Plex account that they named.
-fn had_trial(scene: Scene<'_>, member: Option<&Member>, email: Option<&Email>, plex: Option<&str>) -> bool {
+pub(super) fn had_trial(scene: Scene<'_>, member: Option<&Member>, email: Option<&Email>, plex: Option<&str>) -> bool {
     let found = |who: &str| who::find(scene.book, who).ok();
     let people: Vec<&Member> =
         member.into_iter().chain(email.and_then(|email| found(email.as_str()))).chain(plex.and_then(found)).collect();
@@ -205,7 +205,7 @@ fn had_trial(scene: Scene<'_>, member: Option<&Member>, email: Option<&Email>, p
     in_book || all.any(|sub| sub.trial_end.is_some() && customers.contains(&sub.customer))
 }
 
-fn running(member: &Member) -> impl Iterator<Item = &Billed> {
+pub(super) fn running(member: &Member) -> impl Iterator<Item = &Billed> {
     member.subscriptions.values().filter(|billed| billed.now.status.is_running() && billed.vanished.is_none())
 }
 

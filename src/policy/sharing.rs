@@ -14,7 +14,7 @@ use super::{
     undo, who,
 };
 use crate::facts::{PriceId, SectionId, SectionSet, ShareId, Source};
-use crate::ledger::{Act, ActKey, Grant, GrantKind, InviteTo, Member};
+use crate::ledger::{Act, ActKey, Grant, GrantKind, InviteTo, Member, Payer, Proof};
 
 /// A payment younger than this never waits on the count of invites.
 const FRESH_PAYMENT: TimeDelta = TimeDelta::hours(24);
@@ -104,7 +104,7 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     let today = |grant: &Grant| said(grant) && scene.now - grant.since < FRESH_PAYMENT;
     let fresh =
         billed().any(|billed| scene.now - billed.now.created < FRESH_PAYMENT) || member.grants.iter().any(today);
-    let adoption = member.plex.is_none()
+    let adoption = !was_found_on_plex(member)
         && member.made.is_empty()
         && !standing_subs.is_empty()
         && billed().all(|billed| billed.adopted);
@@ -123,6 +123,14 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
         unwarned: None,
         doing: Doing::Act(Act::Invite { to, sections, downloads: granted.downloads, settings: None }),
     });
+}
+
+/// They had a place once, or the operator said who they are. That somebody
+/// signed in shows an account, and nothing of a place here.
+fn was_found_on_plex(member: &Member) -> bool {
+    let signed_in = |payer: &Payer| payer.proof == Some(Proof::PlexSignIn);
+    let only_signed_in = !member.customers.is_empty() && member.customers.values().all(signed_in);
+    member.plex.is_some() && (member.gone.is_some() || !only_signed_in)
 }
 
 /// Grace is a reason, too, while its days run or Stripe will try again. Not

@@ -120,9 +120,7 @@ fn holder_for(
 pub fn bind_account(now: Moment, book: &mut Book, id: &MemberId, account: PlexId) -> MemberId {
     let other = book.by_account(account).map(|member| member.id.clone()).filter(|other| other != id);
     if let Some(member) = book.members.get_mut(id) {
-        for payer in member.customers.values_mut() {
-            payer.proof.get_or_insert(Proof::InviteAccepted);
-        }
+        prove_by_acceptance(member);
     }
     match other {
         None => {
@@ -136,6 +134,13 @@ pub fn bind_account(now: Moment, book: &mut Book, id: &MemberId, account: PlexId
             merge(now, book, id, &other, "accepted an invite with this account");
             other
         }
+    }
+}
+
+/// The invite to their own address was taken up.
+pub fn prove_by_acceptance(member: &mut Member) {
+    for payer in member.customers.values_mut() {
+        payer.proof.get_or_insert(Proof::InviteAccepted);
     }
 }
 

@@ -209,6 +209,7 @@ impl Paper {
             trial_end: None,
             after_trial: usher::facts::AfterTrial::Unknown,
             member: None,
+            signed_in: None,
             collection_paused: false,
             open_invoices: None,
         };

@@ -16,6 +16,7 @@ mod pending;
 mod pruning;
 mod rows;
 mod selling;
+mod sign_in;
 mod spells;
 mod two_reports;
 mod unmanaged;

@@ -184,7 +184,8 @@ fn link_subscription(
 fn move_customer(hearing: Hearing<'_>, book: &mut Book, from: &MemberId, into: &MemberId, customer: &CustomerId) {
     let payer = book.members.get_mut(from).and_then(|member| member.customers.remove(customer));
     if let (Some(payer), Some(member)) = (payer, book.members.get_mut(into)) {
-        member.customers.insert(customer.clone(), payer);
+        // What tied them to somebody says nothing of anybody else.
+        member.customers.insert(customer.clone(), Payer { proof: None, ..payer });
         member.invite_refused = None;
     }
     move_subscriptions(book, from, into, |billed| billed.now.customer == *customer);

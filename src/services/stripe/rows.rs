@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::{
     facts::{
-        AfterTrial, Customer, CustomerId, Email, Invoice, InvoiceId, Item, Moment, PriceId, PriceTag, Product,
-        ProductId, Status, Subscription, SubscriptionId,
+        AfterTrial, Customer, CustomerId, Email, Invoice, InvoiceId, Item, Moment, PlexId, PriceId, PriceTag, Product,
+        ProductId, SignedIn, Status, Subscription, SubscriptionId,
     },
     member::MemberId,
-    services::loose::{flag, int, list, moment, text},
+    services::loose::{flag, int, list, moment, num, text},
 };
 
 /// The id behind a reference.
@@ -50,9 +50,17 @@ pub fn subscription(row: &Value) -> Option<Subscription> {
         trial_end: moment(&row["trial_end"]),
         after_trial: after_trial(row),
         member: text(&row["metadata"]["member"]).map(MemberId),
+        signed_in: signed_in(&row["metadata"]),
         collection_paused: row["pause_collection"].is_object(),
         open_invoices: None,
     })
+}
+
+/// The account that our own Checkout wrote down. What is no account id says
+/// nothing.
+fn signed_in(metadata: &Value) -> Option<SignedIn> {
+    let account = num(&metadata["usher_plex_account"]).filter(|id| *id > 0).map(PlexId)?;
+    Some(SignedIn { account, email: metadata["usher_plex_email"].as_str().and_then(Email::parse) })
 }
 
 /// Whether somebody will be charged when the trial ends. A card may hang on the

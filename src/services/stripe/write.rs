@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{CancelWhen, Stripe, rows::reference};
 use crate::{
     config::Live,
-    facts::{CustomerId, Email, FailureKind, Moment, PriceId, SubscriptionId},
+    facts::{CustomerId, Email, FailureKind, Moment, PriceId, SignedIn, SubscriptionId},
     member::MemberId,
     services::{
         failure::Failure,
@@ -43,6 +43,9 @@ pub struct CheckoutOf<'a> {
     /// Who it is for, where that is known: the subscription carries it as
     /// `metadata[member]`, which only a secret key can write.
     pub member: Option<&'a MemberId>,
+    /// The Plex account that the buyer signed in with, which the subscription
+    /// carries just so.
+    pub signed_in: Option<&'a SignedIn>,
     /// The Plex name that the buyer gave. It proves nothing (RULES R2).
     pub plex: Option<&'a str>,
     /// Days before the first charge; `None` = no trial.
@@ -107,6 +110,7 @@ impl Stripe {
     /// `Refused` when Stripe takes neither the price nor the customer.
     pub async fn checkout(&self, _live: &Live, of: CheckoutOf<'_>, idempotency_key: &str) -> Result<Session, Failure> {
         let days = of.trial_days.map(|days| days.to_string());
+        let account = of.signed_in.map(|signed_in| signed_in.account.to_string());
         let mut form = vec![
             ("mode", "subscription"),
             ("line_items[0][price]", of.price.as_str()),
@@ -126,6 +130,14 @@ impl Stripe {
             form.push(("metadata[member]", &member.0));
             // The session's metadata stays there; this reaches the subscription.
             form.push(("subscription_data[metadata][member]", &member.0));
+        }
+        if let Some(account) = &account {
+            form.push(("metadata[usher_plex_account]", account));
+            form.push(("subscription_data[metadata][usher_plex_account]", account));
+        }
+        if let Some(email) = of.signed_in.and_then(|signed_in| signed_in.email.as_ref()) {
+            form.push(("metadata[usher_plex_email]", email.as_str()));
+            form.push(("subscription_data[metadata][usher_plex_email]", email.as_str()));
         }
         if let Some(plex) = of.plex {
             form.push(("metadata[plex]", plex));

@@ -231,6 +231,7 @@ impl House {
             trial_end: None,
             after_trial: usher::facts::AfterTrial::Unknown,
             member: None,
+            signed_in: None,
             collection_paused: false,
             open_invoices: None,
         };
@@ -373,7 +374,7 @@ impl House {
                 }
                 Act::Invite { to, .. } => {
                     let member = &self.book.members[&member];
-                    let address = member.paying_email().or(member.email.as_ref()).or(member.given_email.as_ref());
+                    let address = member.paying_email().or(member.access_email());
                     let name = address.unwrap().as_str().to_owned();
                     let id = 900 + u64::try_from(self.friends.shares.len()).unwrap();
                     self.invite(id, name.split('@').next().unwrap(), &[MOVIES]);

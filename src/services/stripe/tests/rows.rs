@@ -59,6 +59,24 @@ fn an_account_may_be_the_customer() {
 }
 
 #[test]
+fn the_account_of_a_sign_in_is_read_and_what_is_no_account_says_nothing() {
+    let signed_in = |metadata: Value| {
+        let row = json!({"id":"sub_A","customer":"cus_A","status":"active","created":1700000000,"metadata":metadata,
+            "items":{"data":[{"price":{"id":"price_A"}}]}});
+        subscription(&row).unwrap().signed_in
+    };
+    let ann = SignedIn { account: PlexId(2_000_001), email: Email::parse("ann@example.com") };
+    let both = json!({"usher_plex_account":"2000001","usher_plex_email":"Ann@Example.com","plex":"bob"});
+    assert_eq!(signed_in(both), Some(ann.clone()));
+    let without = json!({"usher_plex_account":"2000001","usher_plex_email":"ann"});
+    assert_eq!(signed_in(without), Some(SignedIn { email: None, ..ann }));
+    for odd in ["ann", "", "0", "-7", "20000010000000000000000", "2000001 2000002"] {
+        assert_eq!(signed_in(json!({"usher_plex_account":odd,"usher_plex_email":"ann@example.com"})), None, "{odd}");
+    }
+    assert_eq!(signed_in(json!({"plex":"2000001","plex_account":"2000001","member":"2000001"})), None, "typed");
+}
+
+#[test]
 fn invoices_name_their_subscription_in_both_shapes() {
     let new = json!({"id":"in_A","status":"open","created":1700000000,"status_transitions":{"finalized_at":1700003600},
         "due_date":null,"next_payment_attempt":1700090000,"hosted_invoice_url":"https://pay","amount_due":500,"currency":"USD",

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    facts::PlexId,
     secret::Secret,
     services::{
         http::form,
@@ -36,7 +37,16 @@ fn session() -> Answer {
 fn of<'a>(price: &'a PriceId, buyer: Buyer<'a>) -> CheckoutOf<'a> {
     let (member, plex, trial_days) = (None, None, None);
     let success_url = "https://join.example/joined?s={CHECKOUT_SESSION_ID}";
-    CheckoutOf { price, buyer, member, plex, trial_days, success_url, cancel_url: "https://join.example/plans" }
+    CheckoutOf {
+        price,
+        buyer,
+        member,
+        signed_in: None,
+        plex,
+        trial_days,
+        success_url,
+        cancel_url: "https://join.example/plans",
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,6 +75,32 @@ async fn a_known_customer_goes_to_checkout_as_the_member_they_are() {
         ("subscription_data[trial_settings][end_behavior][missing_payment_method]", "cancel"),
     ]);
     assert_eq!(posted(&asked), ("POST /v1/checkout/sessions".to_owned(), expected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_signed_in_is_written_where_only_a_secret_key_writes() {
+    let (stripe, asked) = stripe(|_| session()).await;
+    let (price, email) = (PriceId::from("price_A"), Email::parse("ann@example.com").unwrap());
+    let mut ann = SignedIn { account: PlexId(2_000_001), email: Some(email) };
+    for with_email in [true, false] {
+        ann.email = ann.email.filter(|_| with_email);
+        let of = CheckoutOf { signed_in: Some(&ann), ..of(&price, Buyer::Stranger) };
+        stripe.checkout(&live(), of, "key").await.unwrap();
+        let (_, form) = posted(&asked);
+        asked.lock().unwrap().clear();
+        let written: Vec<_> = form.into_iter().filter(|(name, _)| name.contains("metadata")).collect();
+        let mut expected = pairs(&[
+            ("metadata[usher_plex_account]", "2000001"),
+            ("subscription_data[metadata][usher_plex_account]", "2000001"),
+        ]);
+        if with_email {
+            expected.extend(pairs(&[
+                ("metadata[usher_plex_email]", "ann@example.com"),
+                ("subscription_data[metadata][usher_plex_email]", "ann@example.com"),
+            ]));
+        }
+        assert_eq!(written, expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]
