@@ -33,6 +33,12 @@ pub const STRANGER_POSTS_PER_HOUR: u32 = 10;
 /// Stripe (25 a second in test mode), so even a botnet is a trickle there. It
 /// is all that is remembered of them, too: 300 × 32 bytes, 10 KiB.
 pub const STRANGERS_POSTS_PER_HOUR: u32 = 300;
+/// For a sign-in's calls to plex.tv, waiting for a turn included: nobody looks
+/// at a page that loads for longer. Strangers have their turn last, so what an
+/// act may wait for is the one call that is under way.
+pub const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A sign-in is taken up within this; plex.tv's own limit is the same.
+pub const SIGN_IN_SECS_MAX: u64 = 30 * MINUTE;
 /// How far a webhook's timestamp may be from now; Stripe's own libraries use
 /// the same.
 pub const SIGNATURE_TOLERANCE_SECS: i64 = 300;
@@ -187,6 +193,14 @@ const _: () =
 const _: () = assert!(ERROR_ANSWER_BYTES_MAX < ANSWER_BYTES_MAX);
 const _: () = assert!(STRANGER_POSTS_PER_MINUTE < STRANGER_POSTS_PER_HOUR);
 const _: () = assert!(STRANGER_POSTS_PER_HOUR < STRANGERS_POSTS_PER_HOUR, "one address isn't everybody");
+const _: () = assert!(
+    STRANGERS_POSTS_PER_HOUR as u64 * SIGN_IN_TIMEOUT.as_secs() <= 30 * MINUTE,
+    "at their worst, strangers leave acts and loops half of plex.tv's hour"
+);
+const _: () = assert!(
+    SIGN_IN_TIMEOUT.as_secs() + PLEX_WRITE_SPACING.as_secs() < PLEX_TIMEOUT.as_secs(),
+    "a stranger keeps an act waiting for less than plex.tv itself may"
+);
 const _: () = assert!(CONNECT_TIMEOUT.as_secs() < PLEX_TIMEOUT.as_secs());
 const _: () = assert!(CONNECT_TIMEOUT.as_secs() < DISCORD_TIMEOUT.as_secs());
 const _: () = assert!(

@@ -1,21 +1,38 @@
-//! A signed link to a customer's billing page: pure.
+//! Signed links: pure. One opens a customer's billing page, another takes up a
+//! sign-in where it was left.
 //!
-//! Promises: only who has the key can make one; it names one customer and ends
-//! at its own time; what is wrong with a refused one isn't told, and the
-//! comparison takes the same time whatever is wrong.
+//! Promises: only who has the key can make one; it names one thing, opens
+//! nothing of the other kind, and ends at its own time; what is wrong with a
+//! refused one isn't told, and the comparison takes the same time whatever is
+//! wrong.
 
 use std::fmt::Write as _;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::facts::{CustomerId, Moment};
+use crate::facts::{CustomerId, Moment, PriceId};
 use crate::secret::Secret;
 
-/// Signs links to billing pages. Kept in `STATE_DIR`: a link from before a
-/// restart still works.
+/// Signs links. Kept in `STATE_DIR`: one from before a restart still works.
 #[derive(Debug, Clone)]
 pub struct PortalKey(Secret);
+
+/// What a link is for: no signature of one kind is good for another.
+#[derive(Debug, Clone, Copy)]
+enum Purpose<'a> {
+    Billing,
+    SignIn(Choice<'a>),
+}
+
+/// What a sign-in with Plex was begun for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice<'a> {
+    /// The tier, by its name in addresses.
+    pub tier: &'a str,
+    /// One of its prices.
+    pub price: &'a PriceId,
+}
 
 impl PortalKey {
     /// From the key's text.
@@ -27,25 +44,55 @@ impl PortalKey {
     /// `CUSTOMER.UNTIL.SIGNATURE`, fit for an address.
     #[must_use]
     pub fn token(&self, customer: &CustomerId, until: Moment) -> String {
-        let said = format!("{customer}.{}", until.timestamp());
-        let signature = self.sign(&said);
-        format!("{said}.{signature}")
+        self.signed(Purpose::Billing, customer.as_str(), until)
     }
 
     /// Whose page a token opens at `now`.
     #[must_use]
     pub fn customer(&self, now: Moment, token: &str) -> Option<CustomerId> {
-        let (said, signature) = token.rsplit_once('.')?;
-        let is_ours = Secret::new(self.sign(said)).is(signature.as_bytes());
-        let (customer, until) = said.rsplit_once('.')?;
-        let until = Moment::from_timestamp(until.parse().ok()?, 0)?;
-        (is_ours && now < until).then(|| CustomerId::from(customer))
+        self.opened(Purpose::Billing, now, token).map(CustomerId::from)
     }
 
-    fn sign(&self, said: &str) -> String {
+    /// `PIN.UNTIL.SIGNATURE`: takes up the sign-in that plex.tv knows by the
+    /// number `pin`, for this choice alone.
+    #[must_use]
+    pub fn sign_in_token(&self, choice: Choice<'_>, pin: u64, until: Moment) -> String {
+        self.signed(Purpose::SignIn(choice), &pin.to_string(), until)
+    }
+
+    /// The sign-in that a token takes up at `now` for this choice.
+    #[must_use]
+    pub fn sign_in(&self, now: Moment, choice: Choice<'_>, token: &str) -> Option<u64> {
+        self.opened(Purpose::SignIn(choice), now, token)?.parse().ok()
+    }
+
+    fn signed(&self, purpose: Purpose<'_>, what: &str, until: Moment) -> String {
+        let said = format!("{what}.{}", until.timestamp());
+        let signature = self.sign(purpose, &said);
+        format!("{said}.{signature}")
+    }
+
+    fn opened<'a>(&self, purpose: Purpose<'_>, now: Moment, token: &'a str) -> Option<&'a str> {
+        let (said, signature) = token.rsplit_once('.')?;
+        let is_ours = Secret::new(self.sign(purpose, said)).is(signature.as_bytes());
+        let (what, until) = said.rsplit_once('.')?;
+        let until = Moment::from_timestamp(until.parse().ok()?, 0)?;
+        (is_ours && now < until).then_some(what)
+    }
+
+    fn sign(&self, purpose: Purpose<'_>, said: &str) -> String {
         // HMAC takes keys of any length, so there is always a signature.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose().as_bytes()) else { return String::new() };
-        mac.update(b"billing page ");
+        match purpose {
+            Purpose::Billing => mac.update(b"billing page "),
+            Purpose::SignIn(Choice { tier, price }) => {
+                mac.update(b"plex sign-in ");
+                for part in [tier, price.as_str()] {
+                    mac.update(&part.len().to_be_bytes());
+                    mac.update(part.as_bytes());
+                }
+            }
+        }
         mac.update(said.as_bytes());
         mac.finalize().into_bytes().iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
@@ -83,5 +130,20 @@ mod tests {
         ] {
             assert_eq!(key.customer(at(0), &forged), None, "{forged}");
         }
+    }
+    #[test]
+    fn a_sign_in_is_taken_up_for_what_it_was_begun_for_until_its_time() {
+        let key = PortalKey::new(Secret::new("key"));
+        let (one, other) = (PriceId::from("price_1"), PriceId::from("price_2"));
+        let choice = Choice { tier: "stalls", price: &one };
+        let token = key.sign_in_token(choice, 42, at(60));
+        assert_eq!(key.sign_in(at(59), choice, &token), Some(42));
+        assert_eq!(key.sign_in(at(60), choice, &token), None, "its time is over");
+        assert_eq!(key.sign_in(at(0), Choice { tier: "box", ..choice }, &token), None, "another tier");
+        assert_eq!(key.sign_in(at(0), Choice { price: &other, ..choice }, &token), None, "another price");
+        assert_eq!(key.customer(at(0), &token), None, "no billing page");
+        let billing = key.token(&CustomerId::from("42"), at(60));
+        assert_eq!(key.sign_in(at(0), choice, &billing), None, "no sign-in");
+        assert_eq!(key.sign_in(at(0), choice, &token.replacen("42", "43", 1)), None, "another number");
     }
 }

@@ -228,6 +228,7 @@ pub(super) fn lobby(config: &Config, clock: &Clock, services: &Services, desk: &
         pages: Arc::new(Pages::new(&brand(config)).map_err(Trouble::Config)?),
         strangers: Strangers::new(Arc::new(trusted)),
         till,
+        sign_in: services.plex.sign_in(),
         portal: portal_key(config)?,
         desk: desk.clone(),
         clock: clock.clone(),

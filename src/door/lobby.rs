@@ -4,12 +4,16 @@
 //! previews are free; no page says anything about anybody; an address only
 //! prefills Stripe's page, and existing customers are neither used nor
 //! revealed; no money is asked for while nobody could be let in for it. What is
-//! typed here proves nothing (RULES R2).
+//! typed here proves nothing (RULES R2); who signs in with Plex has shown whose
+//! account it is ([`sign_in`]).
 //!
 //! The forms carry no token against forged posts from other sites: nobody is
 //! ever signed in here, so such a post does no more than what its sender could
 //! do himself, and counts against the limits of whoever is made to send it.
 
+mod sign_in;
+
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use hyper::header::ACCEPT;
@@ -23,9 +27,10 @@ use super::till::{fresh_key, joined};
 use crate::clock::Clock;
 use crate::config::Live;
 use crate::engine::desk::{Ask, Desk, Doors, Front, NO_SUCH_CODE, OnSale};
-use crate::facts::{Email, PriceId};
+use crate::facts::{Email, PriceId, SignedIn};
 use crate::limits::{EMAIL_CHARS_MAX, PLEX_NAME_CHARS_MAX, TEXT_CHARS_MAX};
 use crate::portal::PortalKey;
+use crate::services::sign_in::SignIn;
 use crate::services::stripe::{Buyer, CheckoutOf, Stripe};
 
 /// What the pages need. Cheap to clone.
@@ -37,7 +42,9 @@ pub struct Lobby {
     pub strangers: Strangers,
     /// Where people pay.
     pub till: Option<Till>,
-    /// Signs links to billing pages.
+    /// Sees who signs in with Plex.
+    pub sign_in: SignIn,
+    /// Signs links to billing pages, and back from plex.tv.
     pub portal: PortalKey,
     /// The way to the engine.
     pub desk: Desk,
@@ -62,7 +69,8 @@ pub struct Till {
 const NOT_SET_UP: &str = "This house has not set this page up.";
 
 impl Lobby {
-    /// Answers; waits for Stripe or the engine only when something is posted.
+    /// Answers; waits for Stripe, plex.tv or the engine only when something is
+    /// posted.
     pub async fn answer(&self, asked: &Asked) -> Reply {
         let reads = matches!(asked.method, Method::GET | Method::HEAD);
         let posts = asked.method == Method::POST;
@@ -82,7 +90,7 @@ impl Lobby {
             ("", "", false) => self.pages.see_other(&format!("{}/plans", self.pages.base())),
             ("style.css", "", false) => self.pages.style(),
             ("plans", "", false) => self.plans(asked),
-            ("join", tier, _) if !tier.is_empty() => self.join(asked, &percent_decoded(tier)).await,
+            ("join", tier, _) if !tier.is_empty() => self.join(asked, tier).await,
             ("joined", "", false) => self.pages.page(StatusCode::OK, "joined.html", &json!({})),
             ("redeem", "", false) => self.redeem_form(StatusCode::OK, "", None),
             ("redeem", "", true) => self.redeem(asked).await,
@@ -122,9 +130,10 @@ impl Lobby {
         self.pages.page(StatusCode::OK, "plans.html", &facts)
     }
 
-    async fn join(&self, asked: &Asked, named: &str) -> Reply {
+    async fn join(&self, asked: &Asked, tail: &str) -> Reply {
         let Some((till, public_url)) = self.till() else { return self.nothing_is_sold() };
-        let front = self.front();
+        let (named, step) = step(tail);
+        let (named, front) = (percent_decoded(named), self.front());
         let is_meant = |tier: &&OnSale| tier.slug == named || tier.name.to_lowercase() == named.to_lowercase();
         let Some(tier) = front.tiers.iter().find(is_meant) else {
             let text = match front.doors {
@@ -133,53 +142,71 @@ impl Lobby {
             };
             return self.pages.notice(StatusCode::NOT_FOUND, "No such plan", text);
         };
-        let form = |status, problem: Option<&str>| self.join_form(asked, &front, tier, status, problem);
+        let counter = Counter { asked, till, public_url, front: &front, tier };
         if asked.method != Method::POST {
-            return form(StatusCode::OK, None);
+            return match step {
+                Step::Form | Step::SignIn => self.join_form(&counter, StatusCode::OK, None),
+                Step::SignedIn(token) => self.sign_in_page(&counter, token),
+            };
         }
         let live = match (front.doors, &till.live) {
             (Doors::Open, Some(live)) => live,
             // The page says why.
-            _ => return form(StatusCode::SERVICE_UNAVAILABLE, None),
+            _ => return self.join_form(&counter, StatusCode::SERVICE_UNAVAILABLE, None),
         };
-        let order = match Order::of(asked, tier) {
+        match step {
+            Step::Form => self.buy(&counter, live).await,
+            Step::SignIn => self.begin_sign_in(&counter, live).await,
+            Step::SignedIn(token) => self.take_up(&counter, live, token).await,
+        }
+    }
+
+    async fn buy(&self, counter: &Counter<'_>, live: &Live) -> Reply {
+        let order = match Order::of(counter.asked, counter.tier) {
             Ok(order) => order,
-            Err(problem) => return form(StatusCode::BAD_REQUEST, Some(problem)),
+            Err(problem) => return self.join_form(counter, StatusCode::BAD_REQUEST, Some(problem)),
         };
-        let success_url = joined(public_url);
-        let cancel_url = format!("{public_url}/join/{}", tier.slug);
-        let of = CheckoutOf {
+        let sale = Sale {
             price: &order.price,
-            // Never a customer who is known: that would be somebody's card.
-            buyer: order.email.as_ref().map_or(Buyer::Stranger, Buyer::Email),
-            member: None,
+            email: order.email.as_ref(),
             plex: order.plex.as_deref(),
-            trial_days: tier.trial_days,
+            signed_in: None,
+            trial_days: counter.tier.trial_days,
+        };
+        self.to_checkout(counter, live, sale).await
+    }
+
+    /// On to Stripe's page.
+    async fn to_checkout(&self, counter: &Counter<'_>, live: &Live, sale: Sale<'_>) -> Reply {
+        let success_url = joined(counter.public_url);
+        let cancel_url = format!("{}/join/{}", counter.public_url, counter.tier.slug);
+        let of = CheckoutOf {
+            price: sale.price,
+            // Never a customer who is known: that would be somebody's card.
+            buyer: sale.email.map_or(Buyer::Stranger, Buyer::Email),
+            member: None,
+            signed_in: sale.signed_in,
+            plex: sale.plex,
+            trial_days: sale.trial_days,
             success_url: &success_url,
             cancel_url: &cancel_url,
         };
         let Ok(key) = fresh_key("join") else { return self.not_now() };
-        match till.stripe.checkout(live, of, &key).await {
+        match counter.till.stripe.checkout(live, of, &key).await {
             Ok(session) => self.pages.see_other(&session.url),
             Err(failure) => {
                 tracing::warn!("nobody can pay: {failure}");
                 let problem = "The payment page can't be reached. Nothing was charged; please try again in a minute.";
-                form(StatusCode::BAD_GATEWAY, Some(problem))
+                self.join_form(counter, StatusCode::BAD_GATEWAY, Some(problem))
             }
         }
     }
 
-    fn join_form(
-        &self,
-        asked: &Asked,
-        front: &Front,
-        tier: &OnSale,
-        status: StatusCode,
-        problem: Option<&str>,
-    ) -> Reply {
-        let given = |name| form_value(asked, name);
+    fn join_form(&self, counter: &Counter<'_>, status: StatusCode, problem: Option<&str>) -> Reply {
+        let given = |name| form_value(counter.asked, name);
         let given = json!({ "email": given("email"), "plex": given("plex"), "price": given("price") });
-        let facts = json!({ "doors": word(front.doors), "tier": shown(tier), "given": given, "problem": problem });
+        let (doors, tier) = (word(counter.front.doors), shown(counter.tier));
+        let facts = json!({ "doors": doors, "tier": tier, "given": given, "problem": problem });
         self.pages.page(status, "join.html", &facts)
     }
 
@@ -272,6 +299,49 @@ impl Lobby {
     }
 }
 
+/// How far somebody is who joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step<'a> {
+    /// The page of the tier.
+    Form,
+    /// They want to sign in with Plex first.
+    SignIn,
+    /// They are back, with the link that we signed.
+    SignedIn(&'a str),
+}
+
+/// The tier as it stands in an address, and the step.
+fn step(tail: &str) -> (&str, Step<'_>) {
+    if let Some(tier) = tail.strip_suffix("/plex") {
+        return (tier, Step::SignIn);
+    }
+    match tail.rsplit_once('/').and_then(|(rest, token)| Some((rest.strip_suffix("/plex")?, token))) {
+        Some((tier, token)) => (tier, Step::SignedIn(token)),
+        None => (tail, Step::Form),
+    }
+}
+
+/// Where somebody buys, and what.
+struct Counter<'a> {
+    asked: &'a Asked,
+    till: &'a Till,
+    public_url: &'a str,
+    front: &'a Front,
+    tier: &'a OnSale,
+}
+
+/// A purchase, decided.
+struct Sale<'a> {
+    price: &'a PriceId,
+    /// What Stripe's page is filled in with.
+    email: Option<&'a Email>,
+    /// As typed.
+    plex: Option<&'a str>,
+    /// As shown.
+    signed_in: Option<&'a SignedIn>,
+    trial_days: Option<NonZeroU32>,
+}
+
 /// What somebody wants to buy, as far as it makes sense.
 struct Order {
     price: PriceId,
@@ -281,12 +351,7 @@ struct Order {
 
 impl Order {
     fn of(asked: &Asked, tier: &OnSale) -> Result<Self, &'static str> {
-        let chosen = form_value(asked, "price");
-        let price = match tier.prices.as_slice() {
-            [one] => Some(one),
-            several => several.iter().find(|offer| offer.price.as_str() == chosen),
-        };
-        let price = price.ok_or("Please choose how you would like to pay.")?.price.clone();
+        let price = chosen(asked, tier)?.clone();
         let email = form_value(asked, "email");
         let email = match email.is_empty() {
             true => None,
@@ -298,6 +363,16 @@ impl Order {
         }
         Ok(Self { price, email, plex: (!plex.is_empty()).then_some(plex) })
     }
+}
+
+/// The only price, or the one that was chosen.
+fn chosen<'a>(asked: &Asked, tier: &'a OnSale) -> Result<&'a PriceId, &'static str> {
+    let chosen = form_value(asked, "price");
+    let offer = match tier.prices.as_slice() {
+        [one] => Some(one),
+        several => several.iter().find(|offer| offer.price.as_str() == chosen),
+    };
+    offer.map(|offer| &offer.price).ok_or("Please choose how you would like to pay.")
 }
 
 /// An address as somebody typed it.

@@ -21,13 +21,16 @@ use super::reply::{Reply, empty};
 use crate::letters::Brand;
 
 /// The templates, by file name: those that end in `.html` are escaped.
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 16] = [
     ("base.html", include_str!("pages/base.html")),
     ("doors.html", include_str!("pages/doors.html")),
     ("tier.html", include_str!("pages/tier.html")),
     ("plans.html", include_str!("pages/plans.html")),
     ("join.html", include_str!("pages/join.html")),
     ("joined.html", include_str!("pages/joined.html")),
+    ("sign_in.html", include_str!("pages/sign_in.html")),
+    ("sign_in_over.html", include_str!("pages/sign_in_over.html")),
+    ("subscribed.html", include_str!("pages/subscribed.html")),
     ("redeem.html", include_str!("pages/redeem.html")),
     ("redeemed.html", include_str!("pages/redeemed.html")),
     ("billing.html", include_str!("pages/billing.html")),

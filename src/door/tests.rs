@@ -12,13 +12,15 @@ use tokio::{
 use super::*;
 use crate::clock::Clock;
 use crate::engine::desk::{
-    Accept, Answer, Ask, Checkout, CheckoutAsked, Desk, Doors, Front, Health, Held, Hint, No, Upgrade, View, Whom, Wish,
+    Accept, Answer, Ask, Checkout, CheckoutAsked, Desk, Doors, Front, Health, Held, Hint, No, Trial, Upgrade, View,
+    Welcome, Whom, Wish,
 };
-use crate::facts::{CustomerId, Moment, PriceId, SubscriptionId};
+use crate::facts::{CustomerId, Moment, PriceId, SignedIn, SubscriptionId};
 use crate::letters::Brand;
 use crate::portal::PortalKey;
 use crate::reports::{Look, Page, Question};
 use crate::secret::Secret;
+use crate::services::{plex::Plex, script::http};
 
 const NOW: i64 = 1_700_000_000;
 mod api;
@@ -72,6 +74,17 @@ impl View for Glass {
         known(who)?;
         let customer = Some(api::customer(who));
         Ok(Checkout { price: "price_1".into(), customer, email: None, member: None, trial_days: None })
+    }
+    fn welcome(&self, signed_in: &SignedIn, _now: Moment) -> Result<Welcome, No> {
+        let email = signed_in.email.clone();
+        match signed_in.account.0 {
+            0..10 => Err(No { code: "early", why: "early".into() }),
+            10 => Ok(Welcome::Sale { email, trial: Trial::Fresh }),
+            11 => Ok(Welcome::Sale { email: None, trial: Trial::Had }),
+            12 => Ok(Welcome::Subscribed),
+            13 => Ok(Welcome::Revoked),
+            _ => Ok(Welcome::OfTheHouse),
+        }
     }
     fn payer(&self, who: &str, _now: Moment) -> Result<CustomerId, No> {
         known(who).map(|()| api::customer(who))
@@ -139,6 +152,7 @@ pub(crate) fn furnished(glass: Glass, secrets: &[&str], till: Option<Till>) -> H
         pages: Arc::new(Pages::new(&brand).unwrap()),
         strangers: Strangers::new(Arc::new(|_| false)),
         till,
+        sign_in: Plex::new(http(), Some(String::new()), Secret::new("token"), "client".into()).sign_in(),
         portal: PortalKey::new(Secret::new("portal")),
         desk: desk.clone(),
         clock: clock.clone(),

@@ -28,6 +28,7 @@ mod pages;
 mod plan;
 mod rehearsal;
 mod restart;
+mod sign_in;
 mod stats;
 mod undo;
 mod webhooks;

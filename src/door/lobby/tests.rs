@@ -1,5 +1,6 @@
 //! Golden pages: `BLESS=1 cargo test --lib lobby` writes them anew.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fs, num::NonZeroU32, path::PathBuf};
 
 use http_body_util::BodyExt;
@@ -9,9 +10,11 @@ use super::*;
 use crate::door::tests::{Glass, House, asked, furnished};
 use crate::engine::desk::{Answer, Offer, Wish};
 use crate::facts::{CustomerId, Moment};
+use crate::portal::Choice;
 use crate::reports::Page;
 use crate::secret::Secret;
-use crate::services::script::{http, live, serve};
+use crate::services::plex::Plex;
+use crate::services::script::{http, lines, live, serve};
 
 /// Compares with the golden file, or writes it when `BLESS=1`.
 fn golden(file: &str, text: &str) {
@@ -49,17 +52,39 @@ fn front(doors: Doors) -> Front {
     }
 }
 
-/// A house that sells, and Stripe's one answer.
+/// A house that sells, and Stripe's one answer; plex.tv's page was taken up by
+/// the account whose number the sign-in has, except the odd ones.
 async fn selling(doors: Doors) -> (House, crate::services::script::Asked) {
-    let session = r#"{"id":"cs_1","url":"https://checkout.stripe.com/c/pay/cs_1"}"#;
-    let (base, called) = serve(move |_, _| (200, "application/json", session.to_owned())).await;
+    let signing_in = Arc::new(AtomicU64::new(0));
+    let answers = move |line: &str, _: &str| {
+        let (status, text) = match line.split(['?', ' ']).nth(1).unwrap_or_default() {
+            "/api/v2/pins" => (201, r#"{"id":10,"code":"code+1","expiresIn":1800,"authToken":null}"#.to_owned()),
+            "/api/v2/pins/404" => (404, r#"{"errors":[{"code":1020}]}"#.to_owned()),
+            "/api/v2/pins/500" => (500, String::new()),
+            "/api/v2/pins/204" => (200, r#"{"authToken":null}"#.to_owned()),
+            "/api/v2/user" => {
+                let id = signing_in.load(Ordering::Relaxed);
+                (200, json!({ "id": id, "email": "ann@example.com", "confirmed": true }).to_string())
+            }
+            pin if pin.starts_with("/api/v2/pins/") => {
+                signing_in.store(pin.rsplit('/').next().unwrap().parse().unwrap(), Ordering::Relaxed);
+                (200, r#"{"authToken":"PERSON"}"#.to_owned())
+            }
+            _ => (200, r#"{"id":"cs_1","url":"https://checkout.stripe.com/c/pay/cs_1"}"#.to_owned()),
+        };
+        (status, "application/json", text)
+    };
+    let (base, called) = serve(answers).await;
+    let plex = Plex::new(http(), Some(base.clone()), Secret::new("OWNER"), "client-1".into());
     let till = Till {
         stripe: Stripe::new(http(), Some(base), Secret::new("sk_test_x")),
         public_url: Some("https://cinema.example.com".into()),
         live: (doors != Doors::DryRun).then(live),
         mails: true,
     };
-    (furnished(Glass { healthy: true, front: front(doors) }, &[], Some(till)), called)
+    let mut house = furnished(Glass { healthy: true, front: front(doors) }, &[], Some(till));
+    house.public.lobby.sign_in = plex.sign_in();
+    (house, called)
 }
 
 async fn answer(house: &House, method: &str, path: &str, body: &str) -> (u16, String) {
@@ -80,6 +105,14 @@ fn token(house: &House) -> String {
     house.public.lobby.portal.token(&CustomerId::from("cus_ann"), until)
 }
 
+/// The link back from plex.tv's page for the tier with two prices.
+fn back(house: &House, pin: u64, price: &str) -> String {
+    let until = Moment::from_timestamp(1_700_000_060, 0).unwrap();
+    let price = PriceId::from(price);
+    let choice = Choice { tier: "box-balcony", price: &price };
+    format!("/join/box-balcony/plex/{}", house.public.lobby.portal.sign_in_token(choice, pin, until))
+}
+
 #[tokio::test]
 async fn every_page_is_as_in_its_golden_file_and_looking_costs_nothing() {
     let (house, called) = selling(Doors::Open).await;
@@ -88,6 +121,7 @@ async fn every_page_is_as_in_its_golden_file_and_looking_costs_nothing() {
         ("/join/stalls", 200, "join.html"),
         ("/join/Box%20%26%20%3Cbalcony%3e", 200, "join_choice.html"),
         ("/join/gods", 404, "join_unknown.html"),
+        ("/join/stalls/plex/10.99999999999.00", 404, "sign_in_over.html"),
         ("/joined?s=cs_1", 200, "joined.html"),
         ("/redeem", 200, "redeem.html"),
         ("/billing", 200, "billing.html"),
@@ -103,6 +137,13 @@ async fn every_page_is_as_in_its_golden_file_and_looking_costs_nothing() {
     let (got, text) = answer(&house, "GET", &format!("/billing/{}", token(&house)), "").await;
     assert_eq!(got, 200);
     golden("billing_open.html", &text);
+    let (got, text) = answer(&house, "GET", &back(&house, 10, "price_year"), "").await;
+    assert_eq!(got, 200);
+    golden("sign_in.html", &text);
+    assert_eq!(
+        answer(&house, "GET", "/join/stalls/plex", "").await.1,
+        answer(&house, "GET", "/join/stalls", "").await.1
+    );
     assert_eq!(answer(&house, "GET", "/", "").await, (303, "/plans".to_owned()));
     assert_eq!(called.lock().unwrap().len(), 0, "crawlers are free");
     for (doors, file) in [(Doors::Full, "full"), (Doors::DryRun, "dry_run"), (Doors::NotNow, "not_now")] {
@@ -248,4 +289,92 @@ async fn a_request_without_a_path_is_nobodys_page() {
         let status = house.public.answer(&asked("GET", path, &[], "")).await.status();
         assert!([303, 404].contains(&status.as_u16()), "{path:?}: {status}");
     }
+}
+
+#[tokio::test]
+async fn a_sign_in_leads_to_plex_and_back_and_then_to_checkout_for_that_account() {
+    let (house, called) = selling(Doors::Open).await;
+    let (status, to) = answer(&house, "POST", "/join/box-balcony/plex", "price=price_year&email=x&plex=bob").await;
+    let page =
+        "https://app.plex.tv/auth#?clientID=client-1&code=code%2B1&context%5Bdevice%5D%5Bproduct%5D=Usher&forwardUrl=";
+    let back = percent_decoded(to.strip_prefix(page).expect("plex.tv's page"));
+    let back = back.strip_prefix("https://cinema.example.com").expect("our page").to_owned();
+    assert_eq!(status, 303);
+    assert!(back.starts_with("/join/box-balcony/plex/10."), "{back}");
+    assert_eq!(lines(&called), ["POST /api/v2/pins"]);
+    assert_eq!(answer(&house, "GET", &back, "").await.0, 200);
+    assert_eq!(called.lock().unwrap().len(), 1, "looking asks nobody");
+    let (status, to) = answer(&house, "POST", &back, "price=price_month&email=x%40example.com&plex=bob").await;
+    assert_eq!((status, to.as_str()), (303, "https://checkout.stripe.com/c/pay/cs_1"));
+    let asked = lines(&called);
+    assert_eq!(asked[1..], ["GET /api/v2/pins/10", "GET /api/v2/user", "POST /v1/checkout/sessions"]);
+    let form = called.lock().unwrap()[3].1.clone();
+    for part in [
+        "price_year",
+        "customer_email=ann%40example.com",
+        "metadata%5Busher_plex_account%5D=10",
+        "subscription_data%5Bmetadata%5D%5Busher_plex_account%5D=10",
+        "trial_period_days%5D=14",
+    ] {
+        assert!(form.contains(part), "{part} is not in {form}");
+    }
+    for typed in ["bob", "price_month", "x%40", "customer=", "member%5D", "PERSON", "OWNER"] {
+        assert!(!form.contains(typed), "{typed} is in {form}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_of_an_account_is_told_to_who_signed_in_as_it() {
+    for (account, status, part) in [
+        (9, 503, "Not now"),
+        (12, 200, "sell you a second one"),
+        (13, 403, "No place is sold"),
+        (14, 200, "belongs to the house"),
+        (204, 400, "you haven&#x27;t signed in yet"),
+        (404, 404, "This sign-in is over"),
+        (500, 502, "Plex can&#x27;t be reached"),
+    ] {
+        let (house, called) = selling(Doors::Open).await;
+        let (got, text) = answer(&house, "POST", &back(&house, account, "price_month"), "").await;
+        assert_eq!(got, status, "{account}: {text}");
+        assert!(text.contains(part) && !text.contains("ann@"), "{account}: {text}");
+        assert!(!lines(&called).iter().any(|line| line.contains("/v1/")), "nothing is made at Stripe: {account}");
+        if account == 12 {
+            golden("subscribed.html", &text);
+        }
+    }
+    let (house, called) = selling(Doors::Open).await;
+    assert_eq!(answer(&house, "POST", &back(&house, 11, "price_month"), "").await.0, 303);
+    let form = called.lock().unwrap().last().unwrap().1.clone();
+    assert!(!form.contains("trial") && !form.contains("customer_email"), "one trial, and no relay: {form}");
+}
+
+#[tokio::test]
+async fn only_our_own_link_takes_a_sign_in_up_and_only_for_what_it_was_begun_for() {
+    let (house, called) = selling(Doors::Open).await;
+    let good = back(&house, 10, "price_month");
+    for forged in [
+        good.replace("/10.", "/11."),
+        good.replace("box-balcony", "stalls"),
+        back(&house, 10, "price_stalls"),
+        format!("/join/box-balcony/plex/{}", token(&house)),
+        good.replace("/plex/", "/plex/x/"),
+    ] {
+        assert_eq!(answer(&house, "POST", &forged, "").await.0, 404, "{forged}");
+    }
+    assert_eq!(called.lock().unwrap().len(), 0);
+    assert_eq!(answer(&house, "POST", "/join/stalls", "").await.0, 429, "all of them count");
+}
+
+#[tokio::test]
+async fn no_sign_in_is_begun_while_nobody_could_be_let_in() {
+    for doors in [Doors::Full, Doors::DryRun, Doors::NotNow] {
+        let (house, called) = selling(doors).await;
+        assert_eq!(answer(&house, "POST", "/join/stalls/plex", "").await.0, 503);
+        assert_eq!(answer(&house, "POST", &back(&house, 10, "price_month"), "").await.0, 503);
+        assert_eq!(called.lock().unwrap().len(), 0, "{doors:?}");
+    }
+    let (house, called) = selling(Doors::Open).await;
+    assert_eq!(answer(&house, "POST", "/join/box-balcony/plex", "price=price_stalls").await.0, 400);
+    assert_eq!(called.lock().unwrap().len(), 0);
 }

@@ -1,8 +1,8 @@
 //! The pace towards one service, and the only place that sleeps.
 //!
 //! It promises: one request at a time; after a write at least `gap` before
-//! the next one; who acts goes before who reads, each in order of arrival.
-//! It never fails and never reorders within a lane.
+//! the next one; who acts goes before who reads, and both before strangers,
+//! each in order of arrival. It never fails and never reorders within a lane.
 
 use std::{
     collections::VecDeque,
@@ -22,6 +22,8 @@ pub enum Lane {
     Act,
     /// A reading loop: when nobody acts.
     Loop,
+    /// A stranger at the door: when nobody else waits.
+    Door,
 }
 
 /// Lets one caller through at a time.
@@ -36,6 +38,7 @@ struct Queue {
     busy: bool,
     acts: VecDeque<oneshot::Sender<Turn>>,
     loops: VecDeque<oneshot::Sender<Turn>>,
+    strangers: VecDeque<oneshot::Sender<Turn>>,
     next_write: Option<Instant>,
 }
 
@@ -62,6 +65,7 @@ impl Pacer {
                 match lane {
                     Lane::Act => queue.acts.push_back(give),
                     Lane::Loop => queue.loops.push_back(give),
+                    Lane::Door => queue.strangers.push_back(give),
                 }
                 Some(take)
             } else {
@@ -83,11 +87,29 @@ impl Pacer {
     /// Waits for a turn to write: an act, `gap` after the last write.
     pub async fn write(&self) -> Turn {
         let turn = self.read(Lane::Act).await;
-        let due = self.queue.lock().unwrap_or_else(PoisonError::into_inner).next_write;
-        if let Some(due) = due {
+        if let Some(due) = self.next_write() {
             sleep_until(due).await;
         }
         turn
+    }
+
+    /// Waits for a turn to write for a stranger, and lets everybody else
+    /// through while that is not due yet.
+    pub async fn write_for_a_stranger(&self) -> Turn {
+        loop {
+            let turn = self.read(Lane::Door).await;
+            match self.next_write().filter(|due| *due > present()) {
+                None => return turn,
+                Some(due) => {
+                    drop(turn);
+                    sleep_until(due).await;
+                }
+            }
+        }
+    }
+
+    fn next_write(&self) -> Option<Instant> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).next_write
     }
 
     fn next(&self) {
@@ -95,6 +117,7 @@ impl Pacer {
             let waiting = {
                 let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
                 let waiting = queue.acts.pop_front().or_else(|| queue.loops.pop_front());
+                let waiting = waiting.or_else(|| queue.strangers.pop_front());
                 queue.busy = waiting.is_some();
                 waiting
             };
@@ -109,13 +132,17 @@ impl Pacer {
     }
 }
 
+/// The timer's present: `sleep` is asked only for the instant it would end,
+/// and not awaited.
+fn present() -> Instant {
+    sleep(Duration::ZERO).deadline()
+}
+
 impl Turn {
     /// A write was sent: the next one waits `gap` from here.
     pub fn wrote(&self) {
         let Some(pacer) = &self.pacer else { return };
-        // `sleep` is asked only for the instant it would end; not awaited.
-        let due = sleep(pacer.gap).deadline();
-        pacer.queue.lock().unwrap_or_else(PoisonError::into_inner).next_write = Some(due);
+        pacer.queue.lock().unwrap_or_else(PoisonError::into_inner).next_write = Some(present() + pacer.gap);
     }
 }
 
@@ -163,5 +190,31 @@ mod tests {
         pacer.write().await.wrote();
         let waited = sleep(Duration::ZERO).deadline() - begun;
         assert!(waited >= Duration::from_secs(1) && waited < Duration::from_secs(2), "{waited:?}");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_keeps_nobody_waiting() {
+        let pacer = Pacer::new(Duration::from_secs(1));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        pacer.write().await.wrote();
+        let mut tasks = Vec::new();
+        for _ in 0..2 {
+            let (pacer, log) = (pacer.clone(), Arc::clone(&log));
+            tasks.push(tokio::spawn(async move {
+                let turn = pacer.write_for_a_stranger().await;
+                turn.wrote();
+                log.lock().unwrap().push("stranger");
+            }));
+        }
+        tokio::task::yield_now().await;
+        for (name, lane) in [("loop", Lane::Loop), ("act", Lane::Act)] {
+            let _turn = pacer.read(lane).await;
+            log.lock().unwrap().push(name);
+        }
+        let begun = present();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*log.lock().unwrap(), ["loop", "act", "stranger", "stranger"]);
+        assert!(present() - begun >= Duration::from_secs(2), "strangers' writes keep their distance, too");
     }
 }

@@ -28,11 +28,14 @@ use serde_json::Value;
 use super::{
     failure::Failure,
     http::{Call, Http, Reply, pacer::Pacer},
+    sign_in::SignIn,
     skew::Skew,
 };
 use crate::{facts::FailureKind, secret::Secret};
 
-const NAME: &str = "plex.tv";
+pub(super) const NAME: &str = "plex.tv";
+/// What people see in their list of devices, and where they sign in.
+pub(super) const PRODUCT: &str = "Usher";
 const SITE: &str = "https://plex.tv";
 const CLIENTS: &str = "https://clients.plex.tv";
 /// python-plexapi waits as long.
@@ -70,13 +73,16 @@ impl Plex {
         self.skew.secs()
     }
 
+    /// For other people's sign-ins: at the same pace, and without the token.
+    #[must_use]
+    pub fn sign_in(&self) -> SignIn {
+        SignIn::new(self.http.clone(), self.site.clone(), self.client_id.clone(), self.pacer.clone())
+    }
+
     fn call(&self, method: Method, base: &str, path: &str, accept: &str) -> Call {
-        Call::new(NAME, method, base, path)
+        introduced(Call::new(NAME, method, base, path), &self.client_id)
             .header("accept", accept)
             .header("x-plex-token", self.token.expose())
-            .header("x-plex-client-identifier", self.client_id.as_str())
-            .header("x-plex-product", "Usher")
-            .header("x-plex-version", env!("CARGO_PKG_VERSION"))
             .limit(Duration::from_secs(CALL_SECS))
     }
 
@@ -115,7 +121,14 @@ impl Plex {
     }
 }
 
-fn json(reply: &Reply) -> Result<Value, Failure> {
+/// Who asks, as plex.tv wants to know it of everybody.
+pub(super) fn introduced(call: Call, client_id: &str) -> Call {
+    call.header("x-plex-client-identifier", client_id)
+        .header("x-plex-product", PRODUCT)
+        .header("x-plex-version", env!("CARGO_PKG_VERSION"))
+}
+
+pub(super) fn json(reply: &Reply) -> Result<Value, Failure> {
     let typed = reply.content_type.is_empty() || reply.content_type.contains("json");
     match serde_json::from_slice(&reply.body) {
         Ok(value) if typed => Ok(value),
