@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use usher::facts::{
-    Activity, Billing, Catalogue, CustomerId, Email, Friends, Invoice, InvoiceId, Item, Moment, PlexId, PriceId,
-    ProductId, Section, SectionId, ServerId, Share, ShareId, ShareState, Source, Status, Subscription, SubscriptionId,
-    Watcher, Whole,
+    Activity, Billing, Catalogue, CustomerId, Email, Friends, Invoice, Moment, PlexId, PriceId, ProductId, Section,
+    SectionId, ServerId, Share, ShareId, ShareState, Source, Status, Subscription, SubscriptionId, Watcher, Whole,
 };
 use usher::ledger::{
     Billed, Book, Grant, GrantKind, IdleSpell, Member, NoticeKey, Payer, ShareRecord, UnpaidSpell, Ways,
@@ -15,8 +14,9 @@ use usher::ledger::{
 use usher::member::MemberId;
 use usher::policy::brake::{self, Admission};
 use usher::policy::plan::{self, Plan};
-use usher::policy::{Digest, PruneMode, Rules, Scene, Seen, Tiers, World};
-use usher::tier::{Tier, Wanted};
+use usher::policy::{Rules, Scene, Seen, World};
+
+use crate::rules::house;
 
 pub const MOVIES: SectionId = SectionId(1);
 pub const TV: SectionId = SectionId(2);
@@ -190,29 +190,7 @@ impl Paper {
         let email = member.email.clone();
         let payer = Payer { mail_to: email.clone(), email, name: None, since: began, proof: None, unlinked: None };
         member.customers.entry(customer.clone()).or_insert(payer);
-        let now = Subscription {
-            id: sub.clone(),
-            customer,
-            status,
-            created: began,
-            items: vec![Item {
-                price: "price_basic".into(),
-                product: Some("prod".into()),
-                period_start: None,
-                period_end: None,
-            }],
-            cancel_at: None,
-            cancel_at_period_end: false,
-            canceled_at: None,
-            ended_at: None,
-            ended_by_failed_payment: false,
-            trial_end: None,
-            after_trial: usher::facts::AfterTrial::Unknown,
-            member: None,
-            signed_in: None,
-            collection_paused: false,
-            open_invoices: None,
-        };
+        let now = Subscription { status, ..house::subscription(&sub, customer, "price_basic", began) };
         let billed = Billed {
             now,
             first_seen: began,
@@ -235,16 +213,8 @@ impl Paper {
     pub fn owes(&mut self, id: &MemberId, status: Status, ago: TimeDelta, next: Option<TimeDelta>) {
         let now = self.now;
         let billed = self.pays(id, status, days(300));
-        billed.now.open_invoices = Some(vec![Invoice {
-            id: InvoiceId::from("in_1"),
-            opened_at: now - ago,
-            due_at: None,
-            next_attempt_at: next.map(|next| now + next),
-            hosted_url: None,
-            amount_due: 500,
-            currency: "usd".into(),
-            needs_action: false,
-        }]);
+        let next_attempt_at = next.map(|next| now + next);
+        billed.now.open_invoices = Some(vec![Invoice { next_attempt_at, ..house::unpaid("in_1", now - ago) }]);
     }
 
     /// Ended by Stripe `ago`.
@@ -288,50 +258,10 @@ fn sections() -> BTreeMap<SectionId, Section> {
 }
 
 fn rules() -> Rules {
-    let tier = |name: &str, price: &str, titles: &[&str], downloads| Tier {
-        prices: BTreeSet::from([PriceId::from(price)]),
-        downloads,
-        ..Tier::of(name, Wanted::Titles(titles.iter().map(|title| (*title).to_owned()).collect()))
-    };
     Rules {
-        warn_days: 27,
-        kick_days: 30,
-        prune_mode: PruneMode::Auto,
-        payment_grace_days: 7,
-        payment_grace_strict: false,
-        settle: TimeDelta::hours(24),
-        expiry_warn_days: vec![7, 3],
-        paused_collection_ends: false,
-        refund_ends: false,
-        dispute_ends: false,
-        vip_names: Vec::new(),
         admin_email: Email::parse("operator@example.com"),
-        removals_per_day_max: None,
-        removal_pace: TimeDelta::minutes(10),
-        intervals: BTreeMap::from([
-            (Source::Plex, TimeDelta::minutes(2)),
-            (Source::Stripe, TimeDelta::minutes(15)),
-            (Source::Tautulli, TimeDelta::minutes(30)),
-        ]),
-        configured: Source::ALL.into_iter().collect(),
         ways: Ways { mail: true, operator_mail: true, discord: true, dry_run: false },
-        tz: chrono_tz::UTC,
-        tiers: Tiers::File(vec![
-            tier("Basic", "price_basic", &["Movies"], false),
-            tier("Premium", "price_premium", &["Movies", "TV"], true),
-        ]),
-        products: BTreeSet::new(),
-        forget_days: Some(30),
-        prune_paying: false,
-        invite_days: 14,
-        seats: None,
-        unmanaged_days: None,
-        unfriend_days: None,
-        free_codes: Vec::new(),
-        free_tier: None,
-        webhooks: true,
-        public_url: None,
-        digest: Digest::Off,
+        ..house::rules()
     }
 }
 

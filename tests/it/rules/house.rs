@@ -93,6 +93,47 @@ pub fn rules() -> Rules {
     }
 }
 
+/// One that was begun then, and is active.
+pub fn subscription(id: &SubscriptionId, customer: CustomerId, price: &str, begun: Moment) -> Subscription {
+    Subscription {
+        id: id.clone(),
+        customer,
+        status: Status::Active,
+        created: begun,
+        items: vec![Item {
+            price: PriceId::from(price),
+            product: Some(ProductId::from("prod_1")),
+            period_start: None,
+            period_end: None,
+        }],
+        cancel_at: None,
+        cancel_at_period_end: false,
+        canceled_at: None,
+        ended_at: None,
+        ended_by_failed_payment: false,
+        trial_end: None,
+        after_trial: usher::facts::AfterTrial::Unknown,
+        member: None,
+        signed_in: None,
+        collection_paused: false,
+        open_invoices: None,
+    }
+}
+
+/// An invoice that nobody tries to collect any more.
+pub fn unpaid(id: &str, opened_at: Moment) -> Invoice {
+    Invoice {
+        id: InvoiceId::from(id),
+        opened_at,
+        due_at: None,
+        next_attempt_at: None,
+        hosted_url: None,
+        amount_due: 500,
+        currency: "usd".into(),
+        needs_action: false,
+    }
+}
+
 impl House {
     /// Nobody is there yet; the book is new.
     pub fn new() -> Self {
@@ -211,30 +252,7 @@ impl House {
             Customer { id: customer.clone(), email: Some(email(name)), name: Some(name.into()), deleted: false };
         self.billing.customers.entry(customer.clone()).or_insert(known);
         let id = SubscriptionId::from(sub);
-        let items = vec![Item {
-            price: PriceId::from(price),
-            product: Some(ProductId::from("prod_1")),
-            period_start: None,
-            period_end: None,
-        }];
-        let subscription = Subscription {
-            id: id.clone(),
-            customer,
-            status: Status::Active,
-            created: self.now,
-            items,
-            cancel_at: None,
-            cancel_at_period_end: false,
-            canceled_at: None,
-            ended_at: None,
-            ended_by_failed_payment: false,
-            trial_end: None,
-            after_trial: usher::facts::AfterTrial::Unknown,
-            member: None,
-            signed_in: None,
-            collection_paused: false,
-            open_invoices: None,
-        };
+        let subscription = subscription(&id, customer, price, self.now);
         self.billing.subscriptions.insert(id.clone(), subscription);
         id
     }
@@ -255,16 +273,7 @@ impl House {
     pub fn past_due(&mut self, sub: &SubscriptionId, invoice: &str, opened: Moment) {
         let sub = self.sub(sub);
         sub.status = Status::PastDue;
-        sub.open_invoices = Some(vec![Invoice {
-            id: InvoiceId::from(invoice),
-            opened_at: opened,
-            due_at: None,
-            next_attempt_at: None,
-            hosted_url: None,
-            amount_due: 500,
-            currency: "usd".into(),
-            needs_action: false,
-        }]);
+        sub.open_invoices = Some(vec![unpaid(invoice, opened)]);
     }
 
     /// They played something that stopped `ago`.
