@@ -227,13 +227,18 @@ fn digest() -> Option<Letter> {
                 0,
                 "",
             ),
-            part("Since Monday, 16 November", &["Came: dora, emil", "Went: fred (idle for 30 days)"], 0, ""),
+            part(
+                "Since Monday, 16 November",
+                &["Came: dora, emil", "Went: fred: idle for 30 days of observed time since 2026-10-19"],
+                0,
+                "",
+            ),
             part(
                 "Until Monday, 30 November",
                 &[
                     "Mon 23 Nov: write to gil: watch something by 2026-11-26",
                     "Wed 25 Nov: write to hana: access ends on 2026-11-28",
-                    "Fri 27 Nov: remove gil (idle for 30 days)",
+                    "Fri 27 Nov: remove gil: idle for 30 days of observed time since 2026-10-27",
                 ],
                 4,
                 "`usher plan` lists them all.",

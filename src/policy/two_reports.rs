@@ -6,9 +6,16 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::{Rules, Scene, World, decide::Waiting, plan, reasons, sharing, standing_reports::attention, undo};
+use super::{
+    Rules, Scene, World,
+    decide::Waiting,
+    paying::{self, Stands},
+    plan, reasons, sharing,
+    standing_reports::attention,
+    undo,
+};
 use crate::facts::Moment;
-use crate::ledger::{Book, Member};
+use crate::ledger::{Billed, Book, Member};
 use crate::member::MemberId;
 
 /// Whoever should be let in by itself and still isn't after so long is told.
@@ -17,7 +24,7 @@ const LET_IN_WITHIN: TimeDelta = TimeDelta::hours(24);
 /// Whom Stripe charges and who isn't in, each with the reason why.
 pub fn charged_without_access(scene: Scene<'_>) -> impl Iterator<Item = (&Member, String)> {
     scene.book.members.values().filter_map(move |member| {
-        let charged = undo::charging(member).next().is_some() && !member.has_access();
+        let charged = undo::charging(member).any(|billed| !is_given_up(scene, member, billed)) && !member.has_access();
         let charged = charged && !sharing::is_of_the_house(scene, member); // They need no share.
         let why = || match (member.blocked, plan::unmatched(member)) {
             (Some(_), _) => "you revoked their access".to_owned(),
@@ -26,6 +33,13 @@ pub fn charged_without_access(scene: Scene<'_>) -> impl Iterator<Item = (&Member
         };
         charged.then(|| (member, why()))
     })
+}
+
+/// Past due beyond its grace, and Stripe has stopped trying (RULES R4): they
+/// were let go for not paying, and nothing is taken from them.
+fn is_given_up(scene: Scene<'_>, member: &Member, billed: &Billed) -> bool {
+    let ended = || matches!(paying::stands(scene.now, scene.rules, member, billed), Stands::Ended(_));
+    billed.now.status.is_failing() && ended()
 }
 
 /// Who is in, and nothing stands for it, and nothing is known to have ended.

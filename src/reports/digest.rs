@@ -188,7 +188,7 @@ fn comings(scene: Scene<'_>, due: &Due) -> DigestPart {
     lines.extend(scene.book.members.values().filter_map(|member| {
         let gone = member.gone.as_ref().filter(|gone| gone.at > due.since && member.share.is_none())?;
         let was_in = member.undo.as_ref().is_some_and(|undo| undo.share.is_accepted());
-        was_in.then(|| format!("Went: {} ({})", member.name(), brief(&gone.why)))
+        was_in.then(|| format!("Went: {}: {}", member.name(), brief(&gone.why)))
     }));
     if lines.is_empty() {
         lines.push("Nobody came, and nobody went.".to_owned());
@@ -226,7 +226,7 @@ fn next(scene: Scene<'_>, due: &Due) -> DigestPart {
 }
 
 fn foreseen(scene: Scene<'_>, coming: &Foreseen) -> String {
-    let why = if coming.why.is_empty() { String::new() } else { format!(" ({})", brief(&coming.why)) };
+    let why = if coming.why.is_empty() { String::new() } else { format!(": {}", brief(&coming.why)) };
     let waits = coming.waits.as_ref().map_or_else(String::new, |because| format!("; waits: {}", because.sentence()));
     format!("{}: {}{why}{waits}", date(scene, coming.at), coming.what)
 }

@@ -231,7 +231,7 @@ In the house
 - No invite waits to be taken up.
 Since Monday, 5 January
 - Came: ann
-- Went: emil (the share went away in Plex, without Usher)
+- Went: emil: the share went away in Plex, without Usher
 Until Monday, 19 January
 - Sat 17 Jan: write to cleo: watch something by 2026-01-20
 "

@@ -57,6 +57,24 @@ fn whoever_is_let_in_stands_on_no_report() {
 }
 
 #[test]
+fn whoever_was_let_go_for_not_paying_is_not_charged_without_access() {
+    let mut house = House::new();
+    let sub = house.subscribe("sub_1", "ann", "price_basic");
+    house.settle();
+    house.carry_out();
+    let id = house.friends.shares.last().unwrap().id.0;
+    house.accept(id, 200, "ann");
+    house.days(3);
+    let opened = house.now;
+    house.past_due(&sub, "in_1", opened);
+    house.days(9);
+    house.carry_out();
+    house.days(3);
+    assert!(!house.member(200).has_access(), "the grace is over");
+    assert_eq!((charged(&house), alarms(&house, "unmatched/")), (Vec::new(), 0));
+}
+
+#[test]
 fn access_that_nothing_stands_for_is_told_and_not_taken() {
     let mut house = House::new();
     house.share(10, 200, "ann", &[MOVIES], days(400));

@@ -112,6 +112,7 @@ async fn a_tautulli_that_watches_another_server_makes_nobody_idle() {
 /// once, and afterwards life goes on.
 async fn a_wrong_clock(name: &str, offset: TimeDelta) {
     let mut rig = Rig::new(name).await;
+    rig.set("DIGEST", "daily");
     super::idle::ann_watched(&mut rig, days(26) + super::hours(20)).await;
     rig.open().await;
     rig.hours(1).await;
@@ -122,9 +123,10 @@ async fn a_wrong_clock(name: &str, offset: TimeDelta) {
     rig.hours(20).await;
     assert_eq!(std::fs::read(rig.state().join("state.json")).expect("the book"), before, "nothing was committed");
     super::nothing_was_done(&rig);
-    assert_eq!(heard(&rig, "clocks disagree"), 1, "{:?}", rig.operator_subjects());
+    assert_eq!(rig.operator_subjects(), ["The clocks disagree: Usher only waits"], "nor a digest of that other day");
     rig.time.set_offset(TimeDelta::zero());
     rig.hours(4).await;
+    assert_eq!(heard(&rig, "Digest of 4 January 2026"), 1, "{:?}", rig.operator_subjects());
     assert_eq!(
         rig.plex.invites_sent().len(),
         1,
