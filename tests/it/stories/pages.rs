@@ -59,9 +59,9 @@ async fn a_crawler_costs_nothing() {
     let asked = |rig: &Rig| (rig.stripe.requests().len(), rig.plex.requests().len());
     let state = || std::fs::read(rig.state().join("state.json")).expect("the book");
     let before = (asked(&rig), state());
-    for path in
-        ["/", "/plans", "/join/basic", "/join/premium", "/joined?s=cs_1", "/redeem", "/billing", "/billing/x.1.y"]
-    {
+    let joining = ["/join/basic", "/join/premium", "/join/basic/plex", "/join/basic/plex/42.1.y"];
+    let others = ["/", "/plans", "/joined?s=cs_1", "/redeem", "/billing", "/billing/x.1.y"];
+    for path in joining.into_iter().chain(others) {
         for method in ["GET", "HEAD"] {
             for _ in 0..20 {
                 let reply = visit(&rig, method, path, &[]).await;
@@ -200,7 +200,7 @@ async fn a_dry_run_shows_the_pages_and_sells_nothing() {
     let rig =
         open("pages-dry", &[("DRY_RUN", "true"), ("FREE_TIER_INVITE_CODE", "film"), ("FREE_TIER", "Basic")]).await;
     assert!(visit(&rig, "GET", "/join/basic", &[]).await.text().contains("still rehearsing"));
-    for (path, status) in [("/join/basic", 503), ("/redeem", 503), ("/billing", 404)] {
+    for (path, status) in [("/join/basic", 503), ("/join/basic/plex", 503), ("/redeem", 503), ("/billing", 404)] {
         let fields = [("email", "bob@example.com"), ("code", "film")];
         assert_eq!(visit(&rig, "POST", path, &fields).await.status, status, "{path}");
     }
