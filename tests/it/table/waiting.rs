@@ -97,7 +97,7 @@ fn goings(table: &mut Table) {
         let ann = house.member(200);
         let is = if ann.has_access() { "here" } else { "departed" };
         let owed = |kind: &&str| !house.letters(kind).is_empty();
-        let letters: Vec<&str> = ["departed", "joined", "welcome"].into_iter().filter(|kind| owed(&kind)).collect();
+        let letters: Vec<&str> = ["departed", "joined", "welcome"].into_iter().filter(|kind| owed(kind)).collect();
         let letters = if letters.is_empty() { "no letter".to_owned() } else { letters.join(" + ") };
         table.result(words, &format!("{is}; {letters}"));
     }
