@@ -11,7 +11,10 @@ pub(super) fn page(scene: Scene<'_>) -> Page {
     let mut lines =
         vec![format!("{:<7} {:<10} {:<20} {:<9} {:<34} {}", "ID", "STANDING", "NAME", "SHARE", "WHY", "NEXT")];
     let mut rows = Vec::new();
-    for member in scene.book.members.values() {
+    let mut members: Vec<&Member> = scene.book.members.values().collect();
+    // As they came: m-2 before m-10.
+    members.sort_by_key(|member| (member.id.0.len(), &member.id));
+    for member in members {
         let standing = reasons::standing(scene, member);
         let word = standing.word(member.has_access());
         let share = share_word(member);

@@ -337,9 +337,10 @@ fn id_v1(rows: &[Value], share: &Share) -> Option<ShareId> {
     (!taken).then_some(share.id)
 }
 
-/// A page for people with 200 comes from something in between.
+/// A page for people with 200 comes from something in between. An answer without
+/// a body is no page, whatever type it bears (facts §1).
 fn done(reply: Reply) -> Result<(), Failure> {
-    if reply.is_html() { Err(not(&reply, "plex.tv's")) } else { Ok(()) }
+    if reply.is_html() && !reply.body.trim_ascii().is_empty() { Err(not(&reply, "plex.tv's")) } else { Ok(()) }
 }
 
 fn gone_is_done(reply: Reply) -> Result<(), Failure> {

@@ -2,6 +2,8 @@
 
 use chrono::TimeDelta;
 use usher::facts::{ServerId, Source};
+use usher::policy::Scene;
+use usher::reports::{self, Question};
 
 use super::house::{House, MOVIES, days};
 
@@ -43,4 +45,21 @@ fn a_house_that_moves_is_adopted_silently_and_lets_its_payers_in_again() {
     assert_eq!(house.invites().len(), 1, "{:?}", house.waiting);
     assert_eq!(house.letters("welcome").len(), welcomes, "adoption is silent");
     assert_eq!(house.letters("departed").len(), 0);
+}
+
+#[test]
+fn everybody_is_listed_in_columns_and_in_the_order_in_which_they_came() {
+    let mut house = House::new();
+    for n in 1..=11 {
+        house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES], days(400));
+    }
+    house.settle();
+    let scene = Scene { now: house.now, rules: &house.rules, book: &house.book, world: &house.world };
+    let text = reports::answer(scene, &house.waiting, &Question::Members).unwrap().text;
+    let rows: Vec<&str> = text.lines().collect();
+    let column = rows[0].find("STANDING").unwrap();
+    for (n, row) in (1..=11).zip(&rows[1..]) {
+        assert_eq!(row.split_whitespace().next(), Some(format!("m-{n}").as_str()), "{text}");
+        assert_eq!(row[column..].split_whitespace().next(), Some("in"), "{text}");
+    }
 }

@@ -121,6 +121,18 @@ async fn unsharing_goes_by_the_id_of_v1() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_without_a_body_is_yes_and_a_page_is_not() {
+    for (body, taken) in [("", true), ("\n", true), ("<html>Please log in</html>", false)] {
+        let answer = move |line: &str, _: &str| match line.starts_with("DELETE") {
+            true => (200, "text/html; charset=utf-8", body.to_owned()),
+            false => status(404),
+        };
+        let (plex, _) = plex(answer).await;
+        assert_eq!(plex.unshare(&live(), &server(), &share()).await.is_ok(), taken, "{body:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn unsharing_what_is_gone_is_done_and_an_outage_is_not() {
     let (plex, _) = plex(|_, _| status(404)).await;
     plex.unshare(&live(), &server(), &share()).await.unwrap();
