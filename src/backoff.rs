@@ -15,7 +15,7 @@ pub const LOOP_BASE_MAX: Duration = minutes(1);
 pub const LOOP_CAP: Duration = minutes(15);
 
 /// After the first, second, … failed delivery of a letter; the last one is
-/// repeated until `limits::NOTICE_TRIED_DAYS` are over, and after. RFC 5321
+/// repeated for as long as the letter is worth sending. RFC 5321
 /// asks for 30 min; most hiccups and greylists are over in five, hence the
 /// shorter beginning.
 pub const MAIL_SCHEDULE: [Duration; 6] =

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::backoff;
 use crate::facts::{CustomerId, Email, Moment};
+use crate::limits::UNDELIVERED_TOLD_DAYS;
 use crate::member::MemberId;
 
 /// Which ways out exist, by configuration.
@@ -86,9 +87,6 @@ impl Owed {
         NoticeKey(format!("{subject}/{}/{}/{audience}", self.letter.kind(), self.occasion))
     }
 }
-
-/// After so many days of failure the operator is told, and it goes on.
-const TROUBLE_AFTER_DAYS: i64 = 7;
 
 impl Book {
     /// Owes a notice. Returns its key, and changes nothing if it already was.
@@ -273,7 +271,7 @@ impl Book {
     pub fn undeliverable_for_long(&self, now: Moment) -> Vec<&Notice> {
         self.outbox
             .values()
-            .filter(|notice| now - notice.created > TimeDelta::days(TROUBLE_AFTER_DAYS))
+            .filter(|notice| now - notice.created > TimeDelta::days(UNDELIVERED_TOLD_DAYS))
             .filter(|notice| {
                 // One that is being tried once more is still stuck: whatever is sent
                 // so long after it came to be owed has failed before.

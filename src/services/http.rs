@@ -20,14 +20,9 @@ use super::failure::{Certainty, Failure, certainty_of, kind_of};
 use crate::{
     clock::Clock,
     facts::{FailureKind, Moment},
+    limits::{ANSWER_BYTES_MAX, CALL_TIMEOUT, CONNECT_TIMEOUT, ERROR_ANSWER_BYTES_MAX},
 };
 
-/// A connection is made within this, or not at all.
-pub const CONNECT_SECS: u64 = 10;
-/// The largest answer we take: 100,000 friends or plays fit.
-pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Of an error page we read this much.
-pub const ERROR_BYTES_MAX: usize = 4 * 1024;
 /// Dead peers behind a NAT are noticed by then, so that a pooled connection
 /// doesn't swallow a request.
 const KEEPALIVE_SECS: u64 = 30;
@@ -62,7 +57,7 @@ impl Call {
     #[must_use]
     pub fn new(service: &'static str, method: Method, base: &str, path: &str) -> Self {
         let url = Url::parse(&format!("{}{path}", base.trim_end_matches('/'))).map_err(|_| "its address is not a URL");
-        let (headers, limit) = (Vec::new(), Duration::from_secs(30));
+        let (headers, limit) = (Vec::new(), CALL_TIMEOUT);
         let shown = path.split('?').next().unwrap_or_default().to_owned();
         Self { service, method, url, shown, headers, body: None, limit, reach: Reach::Public }
     }
@@ -103,7 +98,7 @@ impl Call {
         self.body("application/x-www-form-urlencoded", form(pairs))
     }
 
-    /// How long the whole call may take (30 s unless said).
+    /// How long the whole call may take ([`CALL_TIMEOUT`] unless said).
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -155,7 +150,7 @@ pub struct Reply {
     pub content_type: String,
     /// From `Retry-After`, in seconds or as a date.
     pub retry_after: Option<Duration>,
-    /// At most [`ANSWER_BYTES_MAX`]; of an error [`ERROR_BYTES_MAX`].
+    /// At most [`ANSWER_BYTES_MAX`]; of an error [`ERROR_ANSWER_BYTES_MAX`].
     pub body: Vec<u8>,
     /// Service, method and path, for sentences.
     pub what: String,
@@ -235,7 +230,7 @@ impl Http {
                 .tcp_nodelay(true)
                 .tcp_keepalive(Duration::from_secs(KEEPALIVE_SECS))
                 .pool_idle_timeout(None)
-                .connect_timeout(Duration::from_secs(CONNECT_SECS));
+                .connect_timeout(CONNECT_TIMEOUT);
             let builder = if let Some(proxy) = proxy { builder.proxy(proxy) } else { builder };
             builder.build().map_err(|e| format!("the HTTP client can't be set up: {}", chain(&e.without_url())))
         };
@@ -321,8 +316,8 @@ async fn body(what: &str, mut answer: reqwest::Response) -> Result<Vec<u8>, Fail
             Err(_) if !success => return Ok(body),
             Err(e) => return Err(failed(what, e)),
         }
-        if !success && body.len() >= ERROR_BYTES_MAX {
-            body.truncate(ERROR_BYTES_MAX);
+        if !success && body.len() >= ERROR_ANSWER_BYTES_MAX {
+            body.truncate(ERROR_ANSWER_BYTES_MAX);
             return Ok(body);
         }
         if body.len() > ANSWER_BYTES_MAX {

@@ -27,20 +27,11 @@ use self::replies::{Failed, Step, verdict};
 use crate::config::Live;
 use crate::facts::Email;
 use crate::letters::{DeliveryOutcome, FirstSending, Mail};
+use crate::limits::{SMTP_CONNECT_TIMEOUT, SMTP_FINAL_DOT_TIMEOUT, SMTP_MESSAGES_PER_CONNECTION, SMTP_STEP_TIMEOUT};
 use crate::secret::Secret;
 
-/// TCP within this, or not at all.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Every reply but the last. RFC 5321 asks servers for less than 5 min; one
-/// that needs more than a minute is as good as down.
-const STEP: Duration = Duration::from_secs(60);
-/// The text and the reply to the final dot: the one step that is unknowable
-/// when cut off (RFC 5321: 10 min; half of it keeps the courier moving).
-const DOT: Duration = Duration::from_secs(300);
 /// A courtesy, not worth waiting for.
 const QUIT: Duration = Duration::from_secs(5);
-/// Providers limit messages a connection at some 20–100.
-const MESSAGES_PER_CONNECTION_MAX: u32 = 20;
 
 /// How the conversation is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +103,7 @@ pub struct Smtp {
 /// A connection that has been greeted and logged in.
 struct Open {
     conn: AsyncSmtpConnection,
-    sent: u32,
+    sent: usize,
     /// A message was begun and refused: RSET before the next.
     dirty: bool,
 }
@@ -200,7 +191,7 @@ impl Smtp {
     }
 
     async fn keep(&mut self, open: Open) {
-        if open.sent < MESSAGES_PER_CONNECTION_MAX {
+        if open.sent < SMTP_MESSAGES_PER_CONNECTION {
             self.open = Some(open);
         } else {
             open.quit().await;
@@ -230,7 +221,7 @@ impl Smtp {
                 let why = "the server doesn't offer STARTTLS, and without it nothing is sent";
                 return Err((Step::Tls, Failed::Refused(why.to_owned())));
             }
-            within(Step::Tls, STEP, conn.starttls(tls.clone(), &self.hello)).await?;
+            within(Step::Tls, SMTP_STEP_TIMEOUT, conn.starttls(tls.clone(), &self.hello)).await?;
         }
         if self.settings.tls != Tls::None && !conn.is_encrypted() {
             return Err((Step::Tls, Failed::Refused("the connection isn't encrypted".to_owned())));
@@ -242,34 +233,39 @@ impl Smtp {
                 return Err((Step::Auth, Failed::Refused(why.to_owned())));
             }
             let credentials = Credentials::new(username.clone(), password.expose().to_owned());
-            within(Step::Auth, STEP, conn.auth(&ways, &credentials)).await?;
+            within(Step::Auth, SMTP_STEP_TIMEOUT, conn.auth(&ways, &credentials)).await?;
         }
         Ok(Open { conn, sent: 0, dirty: false })
     }
 
     async fn connect_plain(&self) -> Result<AsyncSmtpConnection, (Step, Failed)> {
         let to = (self.settings.host.as_str(), self.settings.port);
-        let socket = match timeout(CONNECT, wire::Wire::connect(to)).await {
+        let socket = match timeout(SMTP_CONNECT_TIMEOUT, wire::Wire::connect(to)).await {
             Ok(Ok(socket)) => socket,
             Ok(Err(e)) => return Err((Step::Connect, Failed::Lost(e.to_string()))),
-            Err(_) => return Err((Step::Connect, Failed::TimedOut(CONNECT))),
+            Err(_) => return Err((Step::Connect, Failed::TimedOut(SMTP_CONNECT_TIMEOUT))),
         };
-        within(Step::Greeting, STEP, AsyncSmtpConnection::connect_with_transport(Box::new(socket), &self.hello)).await
+        within(
+            Step::Greeting,
+            SMTP_STEP_TIMEOUT,
+            AsyncSmtpConnection::connect_with_transport(Box::new(socket), &self.hello),
+        )
+        .await
     }
 
     async fn connect_implicit(&self, tls: Option<TlsParameters>) -> Result<AsyncSmtpConnection, (Step, Failed)> {
         let to = (self.settings.host.as_str(), self.settings.port);
-        let connect = AsyncSmtpConnection::connect_tokio1(to, Some(CONNECT), &self.hello, tls, None);
-        within(Step::ImplicitTls, STEP, connect).await
+        let connect = AsyncSmtpConnection::connect_tokio1(to, Some(SMTP_CONNECT_TIMEOUT), &self.hello, tls, None);
+        within(Step::ImplicitTls, SMTP_STEP_TIMEOUT, connect).await
     }
 }
 
 impl Open {
     async fn answers(&mut self) -> bool {
         let answer = if self.dirty {
-            timeout(STEP, self.conn.command(Rset)).await
+            timeout(SMTP_STEP_TIMEOUT, self.conn.command(Rset)).await
         } else {
-            timeout(STEP, self.conn.command(Noop)).await
+            timeout(SMTP_STEP_TIMEOUT, self.conn.command(Noop)).await
         };
         self.dirty = false;
         matches!(answer, Ok(Ok(_)))
@@ -288,9 +284,9 @@ impl Open {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
         self.sent += 1;
-        within(Step::From, STEP, self.conn.command(MailFrom::new(Some(from.clone()), parameters))).await?;
-        within(Step::Rcpt, STEP, self.conn.command(Rcpt::new(to, Vec::new()))).await?;
-        within(Step::Data, STEP, self.conn.command(Data)).await?;
+        within(Step::From, SMTP_STEP_TIMEOUT, self.conn.command(MailFrom::new(Some(from.clone()), parameters))).await?;
+        within(Step::Rcpt, SMTP_STEP_TIMEOUT, self.conn.command(Rcpt::new(to, Vec::new()))).await?;
+        within(Step::Data, SMTP_STEP_TIMEOUT, self.conn.command(Data)).await?;
         // lettre asks for more until there is none, then writes the dot: so
         // the moment from which the outcome is unknowable shows.
         let dotted = AtomicBool::new(false);
@@ -298,7 +294,9 @@ impl Open {
             dotted.store(true, Ordering::Relaxed);
             None
         });
-        let sent = within(Step::Dot, DOT, self.conn.message_iter(std::iter::once(message).chain(end))).await;
+        let sent =
+            within(Step::Dot, SMTP_FINAL_DOT_TIMEOUT, self.conn.message_iter(std::iter::once(message).chain(end)))
+                .await;
         sent.map(drop)
             .map_err(|(_, failed)| (if dotted.load(Ordering::Relaxed) { Step::Dot } else { Step::Text }, failed))
     }

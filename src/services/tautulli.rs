@@ -27,14 +27,11 @@ use super::{
 use crate::{
     config::Live,
     facts::{Activity, FailureKind, Moment, PlexId, ServerId, WatchLook, Watcher},
+    limits::{CALL_TIMEOUT, TAUTULLI_DELETE_TIMEOUT},
     secret::Secret,
 };
 
 const NAME: &str = "Tautulli";
-/// A locked database makes it try for 5 s, and a large table takes its time.
-const CALL_SECS: u64 = 30;
-/// Deleting ends with a VACUUM of the whole database.
-const DELETE_SECS: u64 = 120;
 /// `-1` silently drops the last row, and the default is 25.
 const ALL: &str = "100000";
 /// How the commands begin that change nothing.
@@ -142,7 +139,7 @@ impl Tautulli {
 
     async fn change(&self, command: &str, id: PlexId) -> Result<(), Failure> {
         let id = id.to_string();
-        let limit = Duration::from_secs(DELETE_SECS);
+        let limit = TAUTULLI_DELETE_TIMEOUT;
         self.ask(command, &vec![("user_id", id.as_str())], limit).await.map(|_| ())
     }
 
@@ -177,7 +174,7 @@ impl Tautulli {
     /// `None` while Tautulli can't reach Plex.
     async fn watching(&self) -> Result<Option<BTreeSet<PlexId>>, Failure> {
         let command = "get_activity";
-        let data = self.ask(command, &vec![], Duration::from_secs(CALL_SECS)).await?;
+        let data = self.ask(command, &vec![], CALL_TIMEOUT).await?;
         if data.as_object().is_some_and(serde_json::Map::is_empty) {
             return Ok(None);
         }
@@ -216,7 +213,7 @@ impl Tautulli {
 
     /// `{}` in the place of an object means that the command gave nothing.
     async fn object(&self, command: &str, query: Form<'_>) -> Result<Value, Failure> {
-        let data = self.ask(command, &query, Duration::from_secs(CALL_SECS)).await?;
+        let data = self.ask(command, &query, CALL_TIMEOUT).await?;
         if data.as_object().is_some_and(|data| !data.is_empty()) {
             Ok(data)
         } else {

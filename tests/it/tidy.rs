@@ -81,6 +81,18 @@ fn no_file_is_longer_than_a_sitting() {
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
 
+/// A bound that nobody asks after binds nothing.
+#[test]
+fn every_bound_is_asked_after_where_it_binds() {
+    let sources = sources("src");
+    let (_, limits) = sources.iter().find(|(name, _)| name == "limits.rs").expect("the bounds");
+    let others = sources.iter().filter(|(name, _)| name != "limits.rs");
+    let code: String = others.map(|(_, text)| code_of(text)).collect();
+    let bounds = limits.lines().filter_map(|line| line.trim_start().strip_prefix("pub const ")?.split(':').next());
+    let idle: Vec<&str> = bounds.filter(|bound| !code.contains(bound)).collect();
+    assert!(limits.contains("pub const CONNECTIONS_MAX") && idle.is_empty(), "in limits.rs alone: {idle:?}");
+}
+
 #[test]
 fn everyone_knows_only_whom_they_may_know() {
     let sources = sources("src");

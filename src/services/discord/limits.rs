@@ -5,23 +5,13 @@
 use std::ops::Range;
 
 use crate::letters::{Embed, Field};
+use crate::limits::embed::{
+    CONTENT_MAX, DESCRIPTION_MAX, FIELD_NAME_MAX, FIELD_VALUE_MAX, FIELDS_MAX, FOOTER_MAX, PER_MESSAGE_MAX, TITLE_MAX,
+    TOTAL_MAX,
+};
 
-const CONTENT_MAX: usize = 2000;
-const EMBEDS_MAX: usize = 10;
-const TITLE_MAX: usize = 256;
-const DESCRIPTION_MAX: usize = 4096;
-const FIELDS_MAX: usize = 25;
-const FIELD_NAME_MAX: usize = 256;
-const FIELD_VALUE_MAX: usize = 1024;
-/// Ours; theirs is 2048.
-const FOOTER_MAX: usize = 300;
-/// All texts of all embeds of one message.
-pub(super) const TOGETHER_MAX: usize = 6000;
 /// A value shorter than this isn't worth showing cut.
 const WORTH: usize = 40;
-
-// The parts that are never dropped must fit.
-const _: () = assert!(TITLE_MAX + DESCRIPTION_MAX + FOOTER_MAX < TOGETHER_MAX);
 
 /// `embed` within every limit, alone in a message.
 #[must_use]
@@ -33,7 +23,7 @@ pub fn fit(embed: &Embed) -> Embed {
         ..embed.clone()
     };
     out.footer.text = cut(&embed.footer.text, FOOTER_MAX);
-    let mut room = TOGETHER_MAX.saturating_sub(size(&out));
+    let mut room = TOTAL_MAX.saturating_sub(size(&out));
     for field in embed.fields.iter().take(FIELDS_MAX) {
         let name = or_dash(cut(&field.name, FIELD_NAME_MAX));
         let left = room.saturating_sub(units(&name));
@@ -54,7 +44,7 @@ pub fn groups(embeds: &[Embed]) -> Vec<Range<usize>> {
     let (mut start, mut together) = (0, 0);
     for (i, embed) in embeds.iter().enumerate() {
         let size = size(&fit(embed));
-        if i > start && (i - start == EMBEDS_MAX || together + size > TOGETHER_MAX) {
+        if i > start && (i - start == PER_MESSAGE_MAX || together + size > TOTAL_MAX) {
             out.push(start..i);
             (start, together) = (i, 0);
         }
@@ -129,7 +119,7 @@ mod tests {
     fn every_embed_fits_whatever_is_in_it() {
         for (description, fields, value) in [(0, 0, 0), (9000, 40, 2000), (10, 40, 2000), (4096, 3, 0), (5000, 1, 10)] {
             let out = fit(&embed(description, fields, value));
-            assert!(size(&out) <= TOGETHER_MAX, "{}", size(&out));
+            assert!(size(&out) <= TOTAL_MAX, "{}", size(&out));
             assert!(units(&out.title) <= 256 && units(&out.description) <= 4096 && out.fields.len() <= 25);
             assert!(out.title.ends_with("*…") || out.title.ends_with("\\…"), "{}", out.title);
             for field in &out.fields {
@@ -145,7 +135,7 @@ mod tests {
         let spread = groups(&small);
         assert_eq!(spread.iter().map(Range::len).sum::<usize>(), 23);
         for group in spread.iter().chain(&groups(&vec![embed(3000, 0, 0); 5])) {
-            assert!(group.len() <= EMBEDS_MAX && !group.is_empty());
+            assert!(group.len() <= PER_MESSAGE_MAX && !group.is_empty());
         }
         assert!(groups(&vec![embed(4000, 0, 0); 3]) == [0..1, 1..2, 2..3]);
         assert!(groups(&[]).is_empty());

@@ -20,8 +20,6 @@ pub use self::{
 };
 pub use super::http::pacer::Lane;
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::Value;
 
@@ -31,17 +29,13 @@ use super::{
     sign_in::SignIn,
     skew::Skew,
 };
-use crate::{facts::FailureKind, secret::Secret};
+use crate::{facts::FailureKind, limits::PLEX_WRITE_SPACING, secret::Secret};
 
 pub(super) const NAME: &str = "plex.tv";
 /// What people see in their list of devices, and where they sign in.
 pub(super) const PRODUCT: &str = "Usher";
 const SITE: &str = "https://plex.tv";
 const CLIENTS: &str = "https://clients.plex.tv";
-/// python-plexapi waits as long.
-const CALL_SECS: u64 = 30;
-/// plex.tv's limits are unpublished; its clients keep this distance.
-const WRITE_GAP_SECS: u64 = 1;
 
 /// The owner's account at plex.tv. Clones share their pace.
 #[derive(Clone)]
@@ -63,7 +57,7 @@ impl Plex {
     pub fn new(http: Http, base: Option<String>, token: Secret, client_id: String) -> Self {
         let site = base.clone().unwrap_or_else(|| SITE.to_owned());
         let clients = base.unwrap_or_else(|| CLIENTS.to_owned());
-        let pacer = Pacer::new(Duration::from_secs(WRITE_GAP_SECS));
+        let pacer = Pacer::new(PLEX_WRITE_SPACING);
         Self { http, site, clients, token, client_id, pacer, skew: Skew::default() }
     }
 
@@ -83,7 +77,6 @@ impl Plex {
         introduced(Call::new(NAME, method, base, path), &self.client_id)
             .header("accept", accept)
             .header("x-plex-token", self.token.expose())
-            .limit(Duration::from_secs(CALL_SECS))
     }
 
     async fn get(&self, lane: Lane, call: Call) -> Result<Reply, Failure> {

@@ -19,7 +19,6 @@ mod write;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, atomic::AtomicUsize},
-    time::Duration,
 };
 
 use reqwest::Method;
@@ -32,6 +31,7 @@ use super::{
 };
 use crate::{
     facts::{Discount, FailureKind, Moment, WebhookEndpoint},
+    limits::PAGES_MAX,
     secret::Secret,
 };
 
@@ -44,12 +44,8 @@ const NAME: &str = "Stripe";
 const SITE: &str = "https://api.stripe.com";
 /// The version whose answers were tested; within a train only additions.
 const VERSION: &str = "2026-07-29.dahlia";
-/// Stripe's own clients wait 80 s; a page takes well under 5.
-const CALL_SECS: u64 = 30;
 /// Stripe's largest page.
 const PAGE: &str = "100";
-/// 100,000 rows: beyond that something turns in circles.
-const PAGES_MAX: usize = 1000;
 
 /// The operator's account at Stripe.
 #[derive(Clone)]
@@ -103,7 +99,6 @@ impl Stripe {
             .header("authorization", format!("Bearer {}", self.key.expose()))
             .header("stripe-version", VERSION)
             .header("accept", "application/json")
-            .limit(Duration::from_secs(CALL_SECS))
     }
 
     async fn send(&self, call: Call) -> Result<(Reply, Value), Failure> {
