@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Moment, SectionId};
+use crate::facts::{Moment, SectionId, SubscriptionId};
 
 /// A reason that no subscription gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,13 +29,18 @@ pub struct Grant {
     /// The free code that gave it.
     #[serde(default)]
     pub code: Option<FreeUse>,
+    /// *By hand*: subscriptions that were over when it began. They have no say
+    /// in it, whatever becomes of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub outlived: BTreeSet<SubscriptionId>,
 }
 
 impl Grant {
     /// The share as it stands, without an end.
     #[must_use]
     pub fn new(kind: GrantKind, since: Moment) -> Self {
-        Self { kind, since, until: None, libraries: None, downloads: None, tier: None, note: None, code: None }
+        let (until, libraries, downloads, tier, note, code) = (None, None, None, None, None, None);
+        Self { kind, since, until, libraries, downloads, tier, note, code, outlived: BTreeSet::new() }
     }
 
     /// It has no end, or that is still to come.

@@ -3,14 +3,15 @@
 //! that subscription only if the share is older than it.
 //!
 //! A subscription that was over before the share began has no say in it: who
-//! lapsed and was then let in by hand is in by hand.
+//! lapsed and was then let in by hand is in by hand, also when Stripe cancels
+//! only later what nobody paid.
 
 use super::{
     Rules,
     paying::{self, Stands},
 };
 use crate::facts::{Moment, Share, ShareState};
-use crate::ledger::{Billed, Book, GrantKind, Member};
+use crate::ledger::{Billed, Book, Grant, GrantKind, Member};
 use crate::member::MemberId;
 
 /// When a row began, as far as plex.tv says.
@@ -39,6 +40,18 @@ pub fn is_for_a_subscription(now: Moment, rules: &Rules, member: &Member, row: &
     member.subscriptions.values().any(|billed| !was_over(now, rules, member, billed, share_began))
 }
 
+/// What a row that is new now gives.
+#[must_use]
+pub fn grant(now: Moment, rules: &Rules, member: &Member, row: &Share) -> Grant {
+    let share_began = began(row).unwrap_or(now);
+    let is_over = |billed: &&Billed| {
+        was_over(now, rules, member, billed, share_began)
+            && paying::stands(now, rules, member, billed) != Stands::NotYet
+    };
+    let outlived = member.subscriptions.values().filter(is_over).map(|billed| billed.now.id.clone()).collect();
+    Grant { outlived, ..Grant::new(GrantKind::ByHand, now) }
+}
+
 /// Freezes what was had by hand, once a subscription stands beside it.
 pub fn freeze(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     let known = book.libraries.known.clone();
@@ -49,7 +62,9 @@ pub fn freeze(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
         return;
     }
     let share_began = joined.min(share.first_seen);
-    let beside = member.subscriptions.values().filter(|billed| !was_over(now, rules, member, billed, share_began));
+    let outlived = |id| member.grants.iter().any(|grant| grant.outlived.contains(id));
+    let beside = member.subscriptions.values().filter(|billed| !outlived(&billed.now.id));
+    let beside = beside.filter(|billed| !was_over(now, rules, member, billed, share_began));
     let Some(sub_began) = beside.map(|billed| billed.now.created).min() else { return };
     // A share whose date plex.tv doesn't give was here at adoption at the
     // latest: missing data never shortens a life, so it counts as older.

@@ -302,7 +302,8 @@ fn explain_new_row(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, r
         return;
     }
     if member.grant(GrantKind::ByHand, now).is_none() {
-        member.grants.push(Grant::new(GrantKind::ByHand, now));
+        let grant = by_hand::grant(now, rules, member, row);
+        member.grants.push(grant);
     }
     member.note(now, if adopting { "was here before Usher" } else { "was shared with by hand" });
 }

@@ -51,6 +51,13 @@ fn who_was_removed_unpaid_and_is_then_shared_with_by_hand_stays() {
     house.share(50, 200, "ann", &[MOVIES], TimeDelta::minutes(1));
     house.days(10);
     assert_eq!(house.decided(), Vec::<String>::new(), "{:?}", house.member(200).journal);
+    // Only now Stripe gives up on what nobody paid.
+    let ended = house.now;
+    house.cancel(&sub, ended);
+    house.sub(&sub).ended_by_failed_payment = true;
+    house.days(10);
+    assert_eq!(house.decided(), Vec::<String>::new(), "{:?}", house.member(200).journal);
+    assert!(house.member(200).grant(GrantKind::ByHand, house.now).is_some());
 }
 
 #[test]
