@@ -2,8 +2,10 @@
 //! of it is lost, none of it leaks (R3, R7, R9, R10).
 
 use chrono::TimeDelta;
-use usher::facts::{Section, SectionId, SubscriptionId};
-use usher::ledger::{Audience, Channel, Delivered, DeliveryOutcome, GrantKind, HeldBecause, Letter};
+use usher::facts::{CancelWhen, Section, SectionId, SubscriptionId};
+use usher::ledger::{
+    Act, Audience, Channel, Delivered, DeliveryOutcome, GrantKind, HeldBecause, Intent, IntentState, Letter,
+};
 use usher::policy::asks::{self, Ask, Hearing};
 use usher::policy::{Tiers, decide};
 
@@ -277,4 +279,21 @@ fn what_lies_further_off_than_a_life_was_mistyped_and_changes_nothing() {
     }
     let as_far = Ask::Pause { who, until: far - days(1), note: "round the world".into() };
     assert!(asks::carry_out(hearing, &mut house.book, &as_far).is_ok());
+}
+
+#[test]
+fn what_is_revoked_is_cancelled_at_stripe_also_when_a_crowd_is() {
+    let mut house = House::new();
+    for name in ["ann", "bob", "cleo", "dan"] {
+        house.subscribe(&format!("sub_{name}"), name, "price_basic");
+    }
+    house.settle();
+    for name in ["ann", "bob", "cleo", "dan"] {
+        let hearing = Hearing { now: house.now, rules: &house.rules, world: &house.world };
+        let ask = Ask::Revoke { who: format!("{name}@example.com"), cancel: Some(CancelWhen::Now) };
+        asks::carry_out(hearing, &mut house.book, &ask).unwrap();
+    }
+    house.decide();
+    let decided = |intent: &&Intent| intent.state == IntentState::Decided && matches!(intent.act, Act::Cancel { .. });
+    assert_eq!(house.book.intents.values().filter(decided).count(), 4, "{:?}", house.waiting);
 }
