@@ -19,10 +19,10 @@ impl House {
         // What had ended before they came in this time is no cause.
         let before = |ended: Moment| person.joined.is_some_and(|joined| ended < joined);
         let all = self.billing.subscriptions.values();
-        let subs = || {
-            let theirs = all.clone().filter(|sub| sub.customer == theirs);
-            theirs.filter(|sub| !sub.ended_at.is_some_and(before))
-        };
+        let theirs = || all.clone().filter(|sub| sub.customer == theirs);
+        // Nor what ended when they subscribed anew.
+        let followed = |ended: Moment| theirs().any(|other| other.created >= ended);
+        let subs = || theirs().filter(|sub| !sub.ended_at.is_some_and(|ended| before(ended) || followed(ended)));
         if subs().any(|sub| matches!(sub.status, Status::Active | Status::Trialing)) {
             return Some("one of their subscriptions pays".into());
         }
