@@ -60,6 +60,7 @@ pub mod daemon;
 pub mod door;
 pub mod engine;
 pub mod facts;
+pub mod hex;
 pub mod ledger;
 pub mod letters;
 pub mod limits;

@@ -6,12 +6,11 @@
 //! refused one isn't told, and the comparison takes the same time whatever is
 //! wrong.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::facts::{CustomerId, Moment, PriceId};
+use crate::hex::hex;
 use crate::secret::Secret;
 
 /// Signs links. Kept in `STATE_DIR`: one from before a restart still works.
@@ -94,10 +93,7 @@ impl PortalKey {
             }
         }
         mac.update(said.as_bytes());
-        mac.finalize().into_bytes().iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&mac.finalize().into_bytes())
     }
 }
 

@@ -13,7 +13,7 @@ use super::reply::{Reply, text};
 use super::webhook::Tally;
 use crate::engine::desk::{Health, View};
 use crate::facts::Moment;
-use crate::reports::metrics::{Gauge, seconds};
+use crate::reports::metrics::Gauge;
 
 /// Everything that is measured.
 pub fn metrics(now: Moment, view: &dyn View, tally: &Tally) -> Reply {
@@ -23,7 +23,7 @@ pub fn metrics(now: Moment, view: &dyn View, tally: &Tally) -> Reply {
     }
     if let Some(at) = tally.last_accepted() {
         let help = "When the last webhook was listened to.";
-        family(&mut page, &Gauge::one("usher_webhook_last_timestamp_seconds", help, seconds(at)), "gauge");
+        family(&mut page, &Gauge::one("usher_webhook_last_timestamp_seconds", help, at.timestamp()), "gauge");
     }
     let accepted = Gauge::one("usher_webhooks_accepted_total", "Webhooks listened to.", tally.accepted());
     let help = "Webhooks refused, by cause.";
@@ -39,14 +39,14 @@ pub fn metrics(now: Moment, view: &dyn View, tally: &Tally) -> Reply {
 
 fn of_health(health: &Health) -> Vec<Gauge> {
     let version = [(env!("CARGO_PKG_VERSION"), 1)];
-    let successes = health.loops.iter().filter_map(|(name, one)| Some((*name, seconds(one.last_success?))));
+    let successes = health.loops.iter().filter_map(|(name, one)| Some((*name, one.last_success?.timestamp())));
     let failures = health.loops.iter().map(|(name, one)| (*name, one.failures));
     vec![
         Gauge::each("usher_build_info", "Always 1.", "version", version),
         Gauge::one("usher_healthy", "1 while /health says 200.", u8::from(health.healthy)),
         Gauge::one("usher_problems", "Sentences that /health has for you.", health.problems.len()),
         Gauge::one("usher_dry_run", "1 in a rehearsal.", u8::from(health.mode == "dry run")),
-        Gauge::one("usher_start_time_seconds", "When this process began.", seconds(health.started)),
+        Gauge::one("usher_start_time_seconds", "When this process began.", health.started.timestamp()),
         Gauge::one("usher_book_generation", "How often the book was written.", health.generation),
         Gauge::one("usher_members_with_access", "Members who are in now.", health.members),
         Gauge::one("usher_holds", "What waits for the operator.", health.holds),

@@ -1,14 +1,13 @@
 //! The till, opened for other programs: Stripe, and the right to ask it for
 //! something.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
 use super::api::Trouble;
 use super::lobby::Till;
 use crate::config::Live;
 use crate::facts::FailureKind;
+use crate::hex::hex;
 use crate::services::stripe::{Failure, Stripe};
 
 /// A till at which something can be sold.
@@ -77,13 +76,6 @@ impl Request {
         }
         Ok(format!("usher-{}-{}", self.verb, hex(&digest.finalize())))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

@@ -310,6 +310,12 @@ impl Member {
         self.share.as_ref().is_some_and(|share| share.row.is_accepted())
     }
 
+    /// Some subscription of theirs runs, paid or not.
+    #[must_use]
+    pub fn has_running_subscription(&self) -> bool {
+        self.subscriptions.values().any(|billed| billed.now.status.is_running())
+    }
+
     /// An invite is waiting for them.
     #[must_use]
     pub fn is_invited(&self) -> bool {

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Rules, Scene};
 use crate::facts::Moment;
+use crate::hex::hex;
 use crate::ledger::{Book, CodeMark, FreeUse, Member};
 use crate::secret::Secret;
 use crate::tier::Tier;
@@ -28,8 +29,8 @@ impl FreeCode {
     /// What stands for it in the book.
     #[must_use]
     pub fn mark(&self) -> CodeMark {
-        let sum = Sha256::digest(format!("free code {}", self.code.expose()));
-        CodeMark(sum.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        let sum = hex(&Sha256::digest(format!("free code {}", self.code.expose())));
+        CodeMark(format!("{sum:.16}"))
     }
 
     /// A use of it.

@@ -115,7 +115,7 @@ pub fn tell_lapsed(now: Moment, rules: &Rules, book: &mut Book, member: &Member,
 /// Seats that nobody has, is invited to, or is about to be; `None` = no limit.
 #[must_use]
 pub fn seats_free(scene: Scene<'_>) -> Option<usize> {
-    let pays = |member: &Member| member.subscriptions.values().any(|billed| billed.now.status.is_running());
+    let pays = Member::has_running_subscription;
     let comes = |member: &Member| {
         member.gone.is_none() && (pays(member) || member.grants.iter().any(|grant| grant.stands(scene.now)))
     };

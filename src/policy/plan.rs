@@ -168,11 +168,10 @@ pub fn plan(scene: Scene<'_>) -> Plan {
 /// Who pays with the address of somebody's Plex account is perhaps that very
 /// person, though nothing proves it (RULES R2). It moves nobody's access; but
 /// nobody is warned or removed beside it before the operator has said whose it
-/// is. No approval stands for that; `usher revoke` does.
+/// is. No approval stands for that; `usher revoke` does, as the brake has it.
 fn spare_who_may_pay(scene: Scene<'_>, plan: &mut Plan) {
     let spared = |proposal: &&mut Proposal| {
         matches!(proposal.class, Class::Warning | Class::Removal { .. } | Class::Unsubscribe)
-            && !matches!(proposal.doing, Doing::Act(Act::End { cause: EndCause::Revoked, .. }))
     };
     let mut payers = None;
     for proposal in plan.proposals.iter_mut().filter(spared) {
@@ -288,7 +287,7 @@ pub fn warning_occasion(spell: Moment) -> String {
 /// Members who pay (or are due access) and can't be let in, and why.
 #[must_use]
 pub fn unmatched(member: &Member) -> Option<String> {
-    let running = member.subscriptions.values().any(|billed| billed.now.status.is_running());
+    let running = member.has_running_subscription();
     if !running || member.has_access() {
         return None;
     }

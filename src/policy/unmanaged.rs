@@ -36,7 +36,7 @@ fn is_unmanaged(scene: Scene<'_>, member: &Member, standing: &Standing) -> bool 
 pub fn hindrance(scene: Scene<'_>) -> Option<String> {
     scene.rules.unmanaged_days?;
     let member = scene.book.members.values().find(|member| {
-        let pays = member.subscriptions.values().any(|billed| billed.now.status.is_running());
+        let pays = member.has_running_subscription();
         // Whose account is known, and who isn't being invited, is nobody else.
         let known = member.plex.is_some() && !member.is_invited() && member.invite_refused.is_none();
         pays && !member.has_access() && member.blocked.is_none() && !known

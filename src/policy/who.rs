@@ -67,9 +67,7 @@ pub fn link_by_standing_share(now: Moment, book: &mut Book) {
 
 /// A payer who isn't known to have an account, a share or an invite.
 fn is_alone(member: &Member) -> bool {
-    member.plex.is_none()
-        && member.share.is_none()
-        && member.subscriptions.values().any(|billed| billed.now.status.is_running())
+    member.plex.is_none() && member.share.is_none() && member.has_running_subscription()
 }
 
 /// Who has a share or an invite, by its address.
@@ -210,7 +208,7 @@ fn rename_open_business(book: &mut Book, from: &MemberId, into: &MemberId) {
 pub fn unlinked_payers(book: &Book) -> BTreeMap<&Email, (&MemberId, &CustomerId)> {
     let mut payers = BTreeMap::new();
     for member in book.members.values().filter(|member| member.plex.is_none() && member.blocked.is_none()) {
-        if !member.subscriptions.values().any(|billed| billed.now.status.is_running()) {
+        if !member.has_running_subscription() {
             continue;
         }
         for (customer, payer) in member.customers.iter().filter(|(_, payer)| payer.unlinked.is_none()) {

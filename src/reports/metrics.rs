@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::money::{self, Figures};
-use crate::facts::Moment;
 use crate::policy::decide::Waiting;
 use crate::policy::{Scene, brake, plan, reasons, two_reports};
 
@@ -38,12 +37,6 @@ impl Gauge {
     }
 }
 
-/// An instant as Prometheus counts: seconds since 1970, UTC.
-#[must_use]
-pub fn seconds(at: Moment) -> i64 {
-    at.timestamp()
-}
-
 /// What the book, the rules and Stripe say.
 #[must_use]
 pub fn gauges(scene: Scene<'_>, waiting: &[Waiting]) -> Vec<Gauge> {
@@ -57,7 +50,7 @@ pub fn gauges(scene: Scene<'_>, waiting: &[Waiting]) -> Vec<Gauge> {
 fn of_people(scene: Scene<'_>) -> Vec<Gauge> {
     let members = scene.book.members.values();
     let standings = members.clone().map(|member| reasons::standing(scene, member).word(member.has_access()));
-    let invited = members.clone().filter(|member| member.share.as_ref().is_some_and(|share| !share.row.is_accepted()));
+    let invited = members.clone().filter(|member| member.is_invited());
     let unmatched = members.filter(|member| plan::unmatched(member).is_some()).count();
     vec![
         Gauge::each("usher_members", "Members in the book by their standing.", "standing", counted(standings)),

@@ -91,17 +91,25 @@ pub(super) fn temp_name(path: &Path) -> PathBuf {
 
 /// The folder is there and we may write in it, or a sentence saying who can't.
 pub(super) fn require_writable(dir: &Path) -> Result<(), StoreError> {
-    let probe = dir.join(".usher-may-write");
-    let tried = make_folder(dir).and_then(|()| write_new(&probe, b"")).and_then(|_| fs::remove_file(&probe));
-    tried.map_err(|why| StoreError::NotWritable { dir: dir.to_owned(), uid: own_uid(), why })
+    make_folder(dir).map_err(|why| not_writable(dir, why))?;
+    leave_no_trace(dir, ".usher-may-write")
 }
 
 /// As [`require_writable`] for a folder that is there, beside a daemon that may
 /// be starting: its probe is another one.
 pub(super) fn try_writing(dir: &Path) -> Result<(), StoreError> {
-    let probe = dir.join(format!(".usher-check-{}", std::process::id()));
+    leave_no_trace(dir, &format!(".usher-check-{}", std::process::id()))
+}
+
+/// Writes a file of this name, and takes it away again.
+fn leave_no_trace(dir: &Path, name: &str) -> Result<(), StoreError> {
+    let probe = dir.join(name);
     let tried = write_new(&probe, b"").and_then(|_| fs::remove_file(&probe));
-    tried.map_err(|why| StoreError::NotWritable { dir: dir.to_owned(), uid: own_uid(), why })
+    tried.map_err(|why| not_writable(dir, why))
+}
+
+fn not_writable(dir: &Path, why: io::Error) -> StoreError {
+    StoreError::NotWritable { dir: dir.to_owned(), uid: own_uid(), why }
 }
 
 /// The folder is there afterwards, private when it is new.

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::{Generation, StoreError, Trust};
+use crate::hex::hex;
 
 /// The newest document that this version reads, and the one it writes.
 pub(super) const SCHEMA: u32 = 1;
@@ -118,16 +119,6 @@ pub(super) fn decode<B: DeserializeOwned>(bytes: &[u8]) -> Found<B> {
 
 fn sum(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::{net::SocketAddr, path::Path};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{StoreError, disk, document::hex};
+use super::{StoreError, disk};
+use crate::hex::hex;
 use crate::secret::Secret;
 
 const TOKEN_BYTES: usize = 32;

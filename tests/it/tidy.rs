@@ -10,8 +10,8 @@ use std::{
 const LINES_MAX: usize = 500;
 
 /// Files or folders (without `.rs`) that know no async, I/O, clock or logging.
-const PURE: [&str; 10] =
-    ["member", "tier", "facts", "policy", "portal", "ledger", "reports", "backoff", "limits", "door/signature"];
+const PURE: [&str; 11] =
+    ["member", "tier", "facts", "policy", "portal", "ledger", "reports", "backoff", "hex", "limits", "door/signature"];
 
 /// Paths that no pure module names.
 const IMPURE: [&str; 18] = [

@@ -1,6 +1,5 @@
 //! The message itself: RFC 5322, `multipart/alternative`, text first.
 
-use std::fmt::Write;
 use std::time::SystemTime;
 
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -10,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Mailbox;
 use crate::facts::Email;
+use crate::hex::hex;
 use crate::letters::{FirstSending, Mail};
 
 /// The bytes of `mail`, the same ones each time.
@@ -68,10 +68,6 @@ fn mailbox(of: &Mailbox) -> Result<lettre::message::Mailbox, String> {
 /// From the Message-ID, so that a repeat has the same. It can't occur in a
 /// part: quoted-printable and base64 never write `=_`.
 fn boundary(message_id: &str) -> String {
-    let mut out = "=_usher_".to_owned();
-    for byte in Sha256::digest(message_id.as_bytes()).iter().take(12) {
-        // Writing to a String can't fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
+    let sum = hex(&Sha256::digest(message_id.as_bytes()));
+    format!("=_usher_{sum:.24}")
 }

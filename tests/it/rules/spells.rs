@@ -2,11 +2,11 @@
 //! this cycle's invoice, and several prices buy the union.
 
 use chrono::TimeDelta;
-use usher::facts::{Invoice, InvoiceId, Item, Moment, PriceId, ProductId, Status, SubscriptionId};
+use usher::facts::{Item, PriceId, ProductId, Status, SubscriptionId};
 use usher::policy::Scene;
 use usher::policy::reasons;
 
-use super::house::{House, MOVIES, TV, days};
+use super::house::{House, MOVIES, TV, days, unpaid};
 
 /// Ann pays for this and is in, as account 200, by an invite of ours.
 fn member(house: &mut House, price: &str) -> SubscriptionId {
@@ -19,19 +19,6 @@ fn member(house: &mut House, price: &str) -> SubscriptionId {
     house.carry_out();
     house.deliver();
     sub
-}
-
-fn invoice(id: &str, opened_at: Moment) -> Invoice {
-    Invoice {
-        id: InvoiceId::from(id),
-        opened_at,
-        due_at: None,
-        next_attempt_at: None,
-        hosted_url: None,
-        amount_due: 500,
-        currency: "usd".into(),
-        needs_action: false,
-    }
 }
 
 fn item(price: &str) -> Item {
@@ -118,7 +105,7 @@ fn promise_04_an_invoice_forgotten_long_ago_does_not_shorten_this_cycles_grace()
     house.sub(&sub).items[0].period_start = Some(renewed);
     house.sub(&sub).status = Status::PastDue;
     house.sub(&sub).open_invoices =
-        Some(vec![invoice("in_old", forgotten), invoice("in_now", renewed + TimeDelta::hours(1))]);
+        Some(vec![unpaid("in_old", forgotten), unpaid("in_now", renewed + TimeDelta::hours(1))]);
     house.days(6);
     assert_eq!(house.ends(), Vec::<String>::new(), "7 days of grace from this cycle's invoice");
     house.days(3);
@@ -138,7 +125,7 @@ fn a_new_cycle_does_not_begin_the_grace_anew_while_the_first_unpaid_invoice_is_o
     // February's invoice comes and is not paid either; nobody tries any more.
     let february = house.now;
     house.sub(&sub).items[0].period_start = Some(february);
-    house.sub(&sub).open_invoices = Some(vec![invoice("in_jan", january), invoice("in_feb", february)]);
+    house.sub(&sub).open_invoices = Some(vec![unpaid("in_jan", january), unpaid("in_feb", february)]);
     house.settle();
     assert_eq!(house.ends().len(), 1, "January's grace was over long ago: {:?}", house.waiting);
     assert_eq!(member_letters(&house), 1);
@@ -151,7 +138,7 @@ fn where_all_that_is_open_is_old_the_youngest_of_it_counts() {
     let now = house.now;
     house.sub(&sub).items[0].period_start = Some(now);
     house.sub(&sub).status = Status::Unpaid;
-    house.sub(&sub).open_invoices = Some(vec![invoice("in_a", now - days(90)), invoice("in_b", now - days(3))]);
+    house.sub(&sub).open_invoices = Some(vec![unpaid("in_a", now - days(90)), unpaid("in_b", now - days(3))]);
     house.days(3);
     assert_eq!(house.ends(), Vec::<String>::new());
     house.days(4);
