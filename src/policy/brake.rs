@@ -92,7 +92,10 @@ fn first_failing(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
     let revoked = is_revoked(scene, proposal);
     for source in &proposal.rests_on {
         if scene.world.state(*source).wholes < 2 && !revoked {
-            return Some(HeldBecause::Looked { source: *source });
+            // A reading of somebody else's server doesn't count as a look: then
+            // that is the news, and no second look would help.
+            let another = identity_failure(scene, *source).map(|why| HeldBecause::Identity { source: *source, why });
+            return Some(another.unwrap_or(HeldBecause::Looked { source: *source }));
         }
     }
     if takes_away && !revoked {

@@ -75,11 +75,11 @@ impl Count {
         let people = [self.joined, self.invited, self.warned, self.removed_idle, self.removed_lapsed, self.approved];
         assert!(people.iter().all(|times| *times > 100), "{self:?}");
         assert!(Sky::FOUL.iter().all(|sky| self.skies.contains_key(sky)), "{:?}", self.skies);
-        // Where the identity fails the looking begins anew, so that comes first;
         // `revoke` and a book in doubt are for the tests of those.
         let rules = [
             "looked",
             "fresh",
+            "identity",
             "clock",
             "continuity",
             "warned",
