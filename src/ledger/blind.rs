@@ -102,6 +102,40 @@ mod tests {
     }
 
     #[test]
+    fn spans_that_touch_are_one_and_an_empty_one_is_none() {
+        let mut blind = BlindSpans::default();
+        blind.add(at(10), at(20));
+        blind.add(at(20), at(30));
+        assert_eq!(blind.closed, [(at(10), at(30))]);
+        blind.add(at(40), at(40));
+        blind.add(at(50), at(45));
+        assert_eq!(blind.closed, [(at(10), at(30))]);
+    }
+
+    #[test]
+    fn it_is_blind_from_the_first_opening_to_the_close() {
+        let mut blind = BlindSpans::default();
+        assert!(!blind.is_blind() && blind.since().is_none());
+        blind.open(at(10));
+        blind.open(at(12));
+        assert!(blind.is_blind());
+        assert_eq!(blind.since(), Some(at(10)));
+        blind.close(at(15));
+        assert!(!blind.is_blind());
+        assert_eq!(blind.observed(at(0), at(20)), TimeDelta::hours(15));
+    }
+
+    #[test]
+    fn what_ended_before_the_horizon_is_forgotten_and_nothing_else() {
+        let mut blind = BlindSpans::default();
+        blind.add(at(10), at(20));
+        blind.add(at(30), at(40));
+        blind.add(at(50), at(60));
+        blind.forget_before(at(40));
+        assert_eq!(blind.closed, [(at(30), at(40)), (at(50), at(60))]);
+    }
+
+    #[test]
     fn a_clock_that_runs_backwards_observes_nothing() {
         assert_eq!(BlindSpans::default().observed(at(5), at(1)), TimeDelta::zero());
     }

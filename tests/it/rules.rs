@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod asking;
+mod book;
 mod by_hand;
 mod codes;
 mod crowds;

@@ -1,8 +1,9 @@
 //! R9: what comes in crowds, and what the operator's yes is for.
 
 use chrono::TimeDelta;
-use usher::ledger::{HeldBecause, Population, Removal, Verdict};
+use usher::ledger::{EndedBecause, HeldBecause, Population, Removal, Reversed, Verdict};
 use usher::policy::brake;
+use usher::policy::plan::Class;
 
 use super::house::{House, MOVIES, days};
 use crate::paper::{self, Paper};
@@ -105,4 +106,27 @@ fn promise_03_an_approved_removal_waits_for_no_budget_but_counts_in_it() {
     paper.book.removals = vec![removal];
     let admission = brake::admit(paper.scene(), paper.plan());
     assert_eq!(admission.admitted.iter().map(|proposal| proposal.member.clone()).collect::<Vec<_>>(), [cleo]);
+}
+
+#[test]
+fn promise_03_what_usher_itself_ended_at_stripe_counts_in_the_days_budget() {
+    let ended = |spoil: fn(&mut usher::ledger::Billed, usher::facts::Moment)| {
+        let mut paper = Paper::new();
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[paper::MOVIES], days(200));
+        paper.ended(&ann, days(5));
+        paper.told_unpaid(&ann, Some(days(4)));
+        let then = paper.now - days(5);
+        paper.member().subscriptions.values_mut().for_each(|billed| spoil(billed, then));
+        let classes: Vec<Class> = paper.plan().proposals.iter().map(|proposal| proposal.class).collect();
+        assert_eq!(classes.len(), 1, "{classes:?}");
+        classes[0]
+    };
+    assert_eq!(ended(|_, _| ()), Class::Removal { stated: true }, "Stripe alone");
+    let cut_off = ended(|billed, then| billed.cut_off = Some(then));
+    assert_eq!(cut_off, Class::Removal { stated: false }, "cancelled by us, because it was unpaid");
+    let reversed = ended(|billed, at| {
+        billed.reversed = Some(Reversed { because: EndedBecause::Refunded, id: "re_1".into(), at });
+    });
+    assert_eq!(reversed, Class::Removal { stated: false }, "cancelled by us, because it was given back");
 }
