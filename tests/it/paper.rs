@@ -9,9 +9,10 @@ use usher::facts::{
     SectionId, ServerId, Share, ShareId, ShareState, Source, Status, Subscription, SubscriptionId, Watcher, Whole,
 };
 use usher::ledger::{
-    Billed, Book, Grant, GrantKind, IdleSpell, Member, NoticeKey, Payer, ShareRecord, UnpaidSpell, Ways,
+    Billed, Book, Gone, Grant, GrantKind, IdleSpell, Member, NoticeKey, Payer, ShareRecord, Undo, UnpaidSpell, Ways,
 };
 use usher::member::MemberId;
+use usher::policy::asks::{self, Ask, Hearing, Said};
 use usher::policy::brake::{self, Admission};
 use usher::policy::plan::{self, Plan};
 use usher::policy::{Rules, Scene, Seen, World};
@@ -26,6 +27,9 @@ pub const OWNER: PlexId = PlexId(1);
 pub fn noon() -> Moment {
     chrono::NaiveDate::from_ymd_opt(2026, 1, 31).unwrap().and_hms_opt(12, 0, 0).unwrap().and_utc()
 }
+
+/// What a case changes about the house.
+pub type Change = fn(&mut Paper);
 
 pub fn days(n: i64) -> TimeDelta {
     TimeDelta::days(n)
@@ -71,6 +75,23 @@ impl Paper {
         brake::admit(self.scene(), self.plan())
     }
 
+    pub fn hearing(&self) -> Hearing<'_> {
+        Hearing { now: self.now, rules: &self.rules, world: &self.world }
+    }
+
+    /// The operator's word, taken up as the engine does: whole or not at all.
+    pub fn says(&mut self, ask: &Ask) -> Result<Said, String> {
+        let mut changed = self.book.clone();
+        let said = asks::carry_out(self.hearing(), &mut changed, ask)?;
+        self.book = changed;
+        Ok(said)
+    }
+
+    /// What follows from the book for these people.
+    pub fn next(&self, about: &[MemberId]) -> Vec<String> {
+        asks::what_comes_next(self.scene(), about)
+    }
+
     pub fn member(&mut self) -> &mut Member {
         let ann = self.ann.clone();
         self.of(&ann)
@@ -91,6 +112,16 @@ impl Paper {
         if let Some(whole) = self.world.tautulli.last.as_mut() {
             whole.value.people.insert(account, Watcher { last_play: None, keep_history: true });
         }
+        id
+    }
+
+    /// Somebody who pays and isn't known to Plex: `cus_…` and `sub_…_0` of
+    /// their id.
+    pub fn payer(&mut self, name: &str) -> MemberId {
+        let id = self.person(name);
+        self.pays(&id, Status::Active, days(30));
+        let member = self.of(&id);
+        (member.plex, member.email) = (None, None);
         id
     }
 
@@ -134,6 +165,21 @@ impl Paper {
         share.first_seen = first_seen;
         let made = share.row.id;
         member.made.insert(made);
+    }
+
+    /// Usher removed them `ago`, with everything they had.
+    pub fn removed(&mut self, id: &MemberId, ago: TimeDelta) {
+        let at = self.now - ago;
+        let member = self.of(id);
+        let (share, grants) = (member.share.take().unwrap().row, std::mem::take(&mut member.grants));
+        member.undo = Some(Undo { at, share, grants });
+        member.gone = Some(Gone { at, by_us: true, why: "removed".into(), standing: BTreeSet::new() });
+    }
+
+    /// Their share went away in Plex `ago`, without Usher.
+    pub fn left(&mut self, id: &MemberId, ago: TimeDelta) {
+        self.removed(id, ago);
+        self.of(id).gone.as_mut().unwrap().by_us = false;
     }
 
     pub fn grant(&mut self, id: &MemberId, kind: GrantKind) {
@@ -183,10 +229,15 @@ impl Paper {
 
     /// A subscription in this status, begun `ago`; tier Basic unless changed.
     pub fn pays(&mut self, id: &MemberId, status: Status, ago: TimeDelta) -> &mut Billed {
+        self.pays_as(id, &format!("cus_{id}"), status, ago)
+    }
+
+    /// As [`Paper::pays`], with this customer.
+    pub fn pays_as(&mut self, id: &MemberId, customer: &str, status: Status, ago: TimeDelta) -> &mut Billed {
         let began = self.now - ago;
         let member = self.of(id);
         let (sub, customer): (SubscriptionId, CustomerId) =
-            (format!("sub_{id}_{}", member.subscriptions.len()).into(), format!("cus_{id}").into());
+            (format!("sub_{id}_{}", member.subscriptions.len()).into(), customer.into());
         let email = member.email.clone();
         let payer = Payer { mail_to: email.clone(), email, name: None, since: began, proof: None, unlinked: None };
         member.customers.entry(customer.clone()).or_insert(payer);

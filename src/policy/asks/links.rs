@@ -5,7 +5,7 @@ use super::{Hearing, Said, of};
 use crate::facts::{CustomerId, PlexId, SubscriptionId};
 use crate::ledger::{Billed, Book, Grant, GrantKind, Member, Payer, Proof};
 use crate::member::MemberId;
-use crate::policy::who;
+use crate::policy::{by_hand, who};
 
 /// Says which Plex account somebody is, or what at Stripe is theirs.
 pub(super) fn link(
@@ -162,20 +162,28 @@ fn link_subscription(
 ) -> Result<(), String> {
     let sub = SubscriptionId::from(sub);
     let name = of(book, id)?.name();
-    let holder = book.members.values().find(|member| member.subscriptions.contains_key(&sub));
-    let Some(holder) = holder else { return Err(format!("Stripe has not told of {sub}; is the number right?")) };
+    let found = book.members.values().find_map(|member| Some((member, member.subscriptions.get(&sub)?)));
+    let Some((holder, billed)) = found else {
+        return Err(format!("Stripe has not told of {sub}; is the number right?"));
+    };
     if holder.id == *id {
         said.lines.push(format!("{sub} is {name}'s already"));
         return Ok(());
     }
-    let only = holder.subscriptions.len() == 1 && holder.plex.is_none();
-    let customer = holder.subscriptions.get(&sub).map(|billed| billed.now.customer.clone());
+    let customer = billed.now.customer.clone();
+    let is_all_they_have = holder.subscriptions.len() == 1 && holder.plex.is_none();
+    let (pays_it, pays_nothing) = (holder.customers.contains_key(&customer), holder.customers.is_empty());
     let holder = holder.id.clone();
-    if let Some(customer) = customer.filter(|customer| only && book.by_customer(customer).is_some()) {
+    if is_all_they_have && pays_it {
         return link_customer(hearing, book, id, customer.as_str(), said);
     }
     said.about.push(holder.clone());
-    move_subscriptions(book, &holder, id, |billed| billed.now.id == sub);
+    if is_all_they_have && pays_nothing {
+        who::merge(hearing.now, book, &holder, id, "you linked them");
+    } else {
+        move_subscriptions(book, &holder, id, |billed| billed.now.id == sub);
+        give_back_by_hand(hearing, book, &holder);
+    }
     note_move(hearing, book, &holder, id, sub.as_str());
     said.lines.push(format!("{sub} is {name}'s"));
     Ok(())
@@ -206,15 +214,17 @@ fn move_subscriptions(book: &mut Book, from: &MemberId, into: &MemberId, which: 
 }
 
 /// A share made by hand stood for a subscription that is somebody else's: it
-/// stands by hand again.
+/// stands by hand again, as far as what else they paid for leaves it so (R1).
 fn give_back_by_hand(hearing: Hearing<'_>, book: &mut Book, id: &MemberId) {
+    let (now, rules) = (hearing.now, hearing.rules);
     let Some(member) = book.members.get_mut(id) else { return };
     let Some(share) = member.share.as_ref().filter(|share| share.row.is_accepted()) else { return };
-    let ours = member.made.contains(&share.row.id);
-    if !ours && member.subscriptions.is_empty() && member.grants.iter().all(|grant| !grant.stands(hearing.now)) {
-        let since = share.first_seen;
-        member.grants.push(Grant::new(GrantKind::ByHand, since));
+    if member.made.contains(&share.row.id) || member.grant(GrantKind::ByHand, now).is_some() {
+        return;
     }
+    let grant = Grant { since: share.first_seen, ..by_hand::grant(now, rules, member, &share.row) };
+    member.grants.push(grant);
+    by_hand::freeze(now, rules, book, id);
 }
 
 fn note_move(hearing: Hearing<'_>, book: &mut Book, from: &MemberId, into: &MemberId, what: &str) {

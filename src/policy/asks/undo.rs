@@ -74,7 +74,7 @@ fn give_back(hearing: Hearing<'_>, book: &mut Book, id: &MemberId, kept: Undo, m
     }
     let Some(member) = book.members.get_mut(id) else { return Ok(said) };
     for grant in kept.grants.into_iter().filter(|grant| grant.stands(now)) {
-        if member.grants.iter().all(|other| other.kind != grant.kind) {
+        if member.grant(grant.kind, now).is_none() {
             said = said.and(format!("their reason of before stands again: {}", reasons::words(grant.kind)));
             member.grants.push(grant);
         }

@@ -1,0 +1,138 @@
+//! `usher revoke` and `usher restore`: what was taken is given back just as it
+//! was (promise 9).
+
+use usher::facts::{SectionId, Status};
+use usher::ledger::{Act, Grant, GrantKind, InviteRefused};
+use usher::policy::asks::{Ask, Said};
+use usher::policy::plan::Doing;
+
+use crate::paper::{MOVIES, Paper, TV, days};
+
+fn restore(paper: &mut Paper) -> Result<Said, String> {
+    paper.says(&Ask::Restore { who: "ann".into() })
+}
+
+fn revoke(paper: &mut Paper) -> Said {
+    paper.says(&Ask::Revoke { who: "ann".into(), cancel: None }).unwrap()
+}
+
+/// Ann was a friend with these libraries, and was removed twenty days ago.
+fn removed(sections: &[SectionId], downloads: bool, grants: Vec<Grant>) -> Paper {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.shares(&ann, sections, days(400));
+    paper.member().share.as_mut().unwrap().row.downloads = Some(downloads);
+    paper.member().grants = grants;
+    paper.removed(&ann, days(20));
+    paper
+}
+
+fn kinds(paper: &mut Paper) -> Vec<GrantKind> {
+    paper.member().grants.iter().map(|grant| grant.kind).collect()
+}
+
+#[test]
+fn who_was_removed_gets_back_their_libraries_and_downloads_and_no_more() {
+    for (downloads, word) in [(true, "on"), (false, "off")] {
+        let mut paper = removed(&[MOVIES, TV], downloads, Vec::new());
+        let said = restore(&mut paper).unwrap();
+        let [guest] = &paper.member().grants[..] else { panic!("one reason") };
+        assert_eq!((guest.kind, guest.libraries.clone()), (GrantKind::Complimentary, Some([MOVIES, TV].into())));
+        assert_eq!(guest.downloads, Some(downloads));
+        assert_eq!(paper.next(&said.about), ["next: invite ann to Movies, TV"]);
+        assert_eq!(said.lines[0], "ann is restored");
+        let back = format!("they get back what they had on 2026-01-11: Movies, TV; downloads {word}");
+        assert_eq!(said.lines[1], back);
+        assert_eq!(said.lines.len(), 3, "and as whose guest: {said:?}");
+    }
+}
+
+#[test]
+fn restore_said_twice_changes_nothing_the_second_time() {
+    let mut paper = removed(&[MOVIES], false, Vec::new());
+    restore(&mut paper).unwrap();
+    let before = paper.book.clone();
+    paper.now += days(1);
+    assert_eq!(restore(&mut paper).unwrap().lines, ["ann is being restored already"]);
+    assert!(!paper.book.differs_from(&before));
+}
+
+#[test]
+fn a_library_that_is_gone_is_named_and_the_others_come_back() {
+    let mut paper = removed(&[MOVIES, SectionId(8), SectionId(9)], false, Vec::new());
+    let said = restore(&mut paper).unwrap();
+    let plan = paper.plan();
+    let Doing::Act(Act::Invite { sections, .. }) = &plan.proposals[0].doing else { panic!("{plan:?}") };
+    assert_eq!(*sections.ids(), [MOVIES].into());
+    assert_eq!(said.lines[2], "2 of their libraries are no longer on the server");
+
+    let mut paper = removed(&[SectionId(8), SectionId(9)], false, Vec::new());
+    assert!(restore(&mut paper).unwrap_err().contains("on the server any more"), "an empty list would mean all");
+}
+
+#[test]
+fn a_reason_of_before_stands_again_unless_a_newer_one_of_its_kind_stands() {
+    let by_hand = || Grant::new(GrantKind::ByHand, crate::paper::noon() - days(400));
+    let guest = |tier: &str, until: i64| Grant {
+        tier: Some(tier.into()),
+        until: Some(crate::paper::noon() + days(until)),
+        ..Grant::new(GrantKind::Complimentary, crate::paper::noon() - days(30))
+    };
+    let tiers = |paper: &mut Paper| -> Vec<Option<String>> {
+        paper.member().grants.iter().filter(|g| g.until > Some(crate::paper::noon())).map(|g| g.tier.clone()).collect()
+    };
+    let mut paper = removed(&[MOVIES], false, vec![by_hand(), guest("Basic", 100)]);
+    paper.member().grants = vec![guest("Premium", 10)];
+    restore(&mut paper).unwrap();
+    assert_eq!(kinds(&mut paper), [GrantKind::Complimentary, GrantKind::ByHand]);
+    assert_eq!(tiers(&mut paper), [Some("Premium".to_owned())], "the newer word counts");
+
+    // One that is over is no reason, and stands in no other's way.
+    let mut paper = removed(&[MOVIES], false, vec![guest("Basic", 100)]);
+    paper.member().grants = vec![guest("Premium", -1)];
+    restore(&mut paper).unwrap();
+    assert_eq!(tiers(&mut paper), [Some("Basic".to_owned())]);
+}
+
+#[test]
+fn who_is_still_here_when_the_revocation_is_taken_back_simply_stays() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.make_friend(&ann, days(1));
+    let said = revoke(&mut paper);
+    assert_eq!(paper.next(&said.about), ["next: remove ann"]);
+    paper.rules.ways.dry_run = true;
+    assert_eq!(paper.next(&said.about), ["next: remove ann (dry run: told, not done)"]);
+    paper.rules.ways.dry_run = false;
+    let said = restore(&mut paper).unwrap();
+    assert_eq!((paper.member().blocked, paper.member().has_access()), (None, true));
+    assert_eq!(paper.next(&said.about), ["next: nothing; no share is changed by it"]);
+    assert_eq!(said.lines, ["ann is restored", "the revocation is taken back"]);
+    assert!(restore(&mut paper).unwrap_err().contains("ann has access; there is nothing to give back"));
+}
+
+#[test]
+fn a_payer_whom_plex_refused_is_invited_anew_by_restore() {
+    for blocked in [false, true] {
+        let mut paper = Paper::new();
+        let (ann, now) = (paper.ann.clone(), paper.now);
+        paper.pays(&ann, Status::Active, days(0));
+        paper.member().invite_refused =
+            Some(InviteRefused { at: now - days(2), by_id: true, by_email: true, why: "no".into() });
+        paper.member().blocked = blocked.then_some(now);
+        let said = restore(&mut paper).unwrap();
+        assert_eq!(paper.next(&said.about), ["next: invite ann to Movies"]);
+        assert_eq!(said.lines.last().unwrap(), "nothing was kept of them, so they get what their reasons give");
+    }
+}
+
+#[test]
+fn who_never_had_access_is_given_none_by_restore() {
+    let mut paper = Paper::new();
+    assert!(restore(&mut paper).unwrap_err().contains("nothing was ever taken from ann"));
+    revoke(&mut paper);
+    let said = restore(&mut paper).unwrap();
+    assert_eq!((paper.member().blocked, paper.plan().proposals.len()), (None, 0));
+    let none = "they had no access before, so none is given back";
+    assert_eq!(said.lines, ["ann is restored", "the revocation is taken back", none]);
+}
