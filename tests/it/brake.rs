@@ -8,7 +8,7 @@ use usher::member::MemberId;
 use usher::policy::Drop;
 use usher::policy::brake::{self, NotNow, SecondLook};
 
-use crate::paper::{MOVIES, Paper, TV, days, noon};
+use crate::paper::{Change, MOVIES, Paper, TV, days, noon};
 
 /// Ann is idle, warned, and everything says: remove.
 fn ann_is_due() -> Paper {
@@ -136,7 +136,7 @@ fn brake_02_fresh_lets_through() {
 
 #[test]
 fn brake_03_identity_holds() {
-    let spoil: [(Source, fn(&mut Paper)); 5] = [
+    let spoil: [(Source, Change); 5] = [
         (Source::Plex, |paper| paper.world.plex.last.as_mut().unwrap().value.server = "another".into()),
         (Source::Stripe, |paper| paper.world.stripe.last.as_mut().unwrap().value.account = Some("acct_2".into())),
         (Source::Stripe, |paper| paper.world.stripe.last.as_mut().unwrap().value.key_livemode = true),

@@ -9,6 +9,7 @@ use usher::policy::{FreeCode, Scene};
 use usher::secret::Secret;
 
 use super::house::{House, MOVIES, TV, days};
+use crate::paper::{Change, Paper};
 
 /// A house with the code `film` for Basic: so many uses, so many days each.
 fn with_code(uses: u32, days: Option<u32>) -> House {
@@ -190,4 +191,58 @@ fn who_pays_as_well_keeps_both_reasons() {
     assert_eq!(kinds, [ReasonKind::Paying, ReasonKind::Granted(GrantKind::Complimentary)]);
     let open = &house.member(300).share.as_ref().unwrap().row.sections;
     assert_eq!(open.iter().copied().collect::<Vec<_>>(), [MOVIES, TV]);
+}
+
+/// Ann was removed by Usher twenty days ago, and types in a code for Basic.
+fn ann_comes_back(change: impl FnOnce(&mut Paper)) -> (Paper, Result<Said, String>) {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.rules.free_tier = Some("Basic".into());
+    paper.rules.free_codes = vec![FreeCode { code: Secret::new("film"), uses: 9, until: None, days: None }];
+    paper.shares(&ann, &[MOVIES], days(400));
+    paper.removed(&ann, days(20));
+    change(&mut paper);
+    let said = paper.says(&Ask::Redeem { email: "ann@example.com".into(), code: "film".into() });
+    (paper, said)
+}
+
+#[test]
+fn who_was_let_go_may_come_back_with_a_code() {
+    let (mut paper, said) = ann_comes_back(|_| {});
+    assert_eq!(paper.next(&said.unwrap().about), ["next: invite ann to Movies"]);
+    let now = paper.now;
+    assert!(paper.member().grant(GrantKind::Grandfathered, now).is_some());
+    assert_eq!((paper.member().returned, paper.member().gone.take()), (Some(now), None), "a new spell");
+}
+
+#[test]
+fn who_may_not_come_back_by_a_code_is_given_nothing_and_the_operator_hears_why() {
+    let cases: [(&str, Change); 4] = [
+        ("they are revoked", |paper| {
+            let now = paper.now;
+            paper.member().blocked = Some(now);
+        }),
+        ("they belong to your Plex Home", |paper| paper.member().home = true),
+        ("they have used it before", |paper| {
+            let mark = paper.rules.free_codes[0].mark();
+            paper.member().redeemed.insert(mark);
+        }),
+        ("their share went away in Plex, without Usher", |paper| {
+            paper.member().gone.as_mut().unwrap().by_us = false;
+        }),
+    ];
+    for (why, change) in cases {
+        let (mut paper, said) = ann_comes_back(change);
+        assert_eq!(said.unwrap().lines, [format!("ann gets nothing by this code: {why}")]);
+        assert!(paper.member().grants.is_empty() && paper.plan().proposals.is_empty(), "{why}");
+        assert_eq!(paper.book.outbox.len(), 1, "{why}");
+    }
+}
+
+#[test]
+fn a_relay_address_is_not_let_in_by_a_code() {
+    let mut house = with_code(9, None);
+    let ask = Ask::Redeem { email: "x7@privaterelay.appleid.com".into(), code: "film".into() };
+    let hearing = Hearing { now: house.now, rules: &house.rules, world: &house.world };
+    assert!(asks::carry_out(hearing, &mut house.book, &ask).unwrap_err().contains("relay address"));
 }

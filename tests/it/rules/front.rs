@@ -7,6 +7,7 @@ use usher::policy::front::{self, Doors, Front};
 use usher::policy::{Scene, Tiers};
 
 use super::house::{House, MOVIES, days, email};
+use crate::paper::Paper;
 
 fn front(house: &House) -> Front {
     front::front(Scene { now: house.now, rules: &house.rules, book: &house.book, world: &house.world })
@@ -122,6 +123,23 @@ fn a_billing_link_follows_the_address_at_stripe_and_not_what_was_unlinked() {
     payers.values_mut().for_each(|payer| payer.unlinked = Some(house.now));
     link(&mut house, "anna");
     assert_eq!(links(&house).len(), 1);
+}
+
+#[test]
+fn of_two_customers_with_one_address_the_link_goes_to_the_one_that_is_charged() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.ended(&ann, days(90));
+    paper.pays_as(&ann, "cus_now", Status::Active, days(80));
+    let ask = Ask::BillingLink { email: "ann@example.com".into() };
+    let said = paper.says(&ask).unwrap();
+    let to: Vec<_> = paper.book.outbox.values().filter_map(|notice| notice.customer.clone()).collect();
+    assert_eq!(to, ["cus_now".into()]);
+    assert_eq!(said.lines, ["a link is mailed, once a day"]);
+    let nobody = paper.says(&Ask::BillingLink { email: "eve@example.com".into() }).unwrap();
+    assert_eq!(nobody.lines, ["no customer has this address"]);
+    paper.rules.ways.dry_run = true;
+    assert_eq!(paper.says(&ask), Err("this is a dry run, which writes to nobody".into()));
 }
 
 #[test]
