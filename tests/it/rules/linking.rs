@@ -73,6 +73,17 @@ fn whose_customer_turns_out_to_be_somebody_elses_stays_in_by_hand() {
 }
 
 #[test]
+fn what_was_by_hand_before_they_paid_is_by_hand_once_and_as_it_was() {
+    let mut paper = Paper::new();
+    let bob = paper.friend("bob", days(1));
+    paper.pays(&bob, Status::Active, days(30));
+    paper.of(&bob).grants[0].libraries = Some([MOVIES].into());
+    let before = paper.of(&bob).grants.clone();
+    link(&mut paper, None, Some("cus_m-2")).unwrap();
+    assert_eq!(paper.of(&bob).grants, before);
+}
+
+#[test]
 fn a_share_that_usher_made_for_the_subscription_is_not_by_hand_without_it() {
     let mut paper = Paper::new();
     let bob = bob_pays(&mut paper);
@@ -159,6 +170,17 @@ fn a_subscription_paid_for_by_somebody_with_an_account_goes_there_and_back_alone
     let said = unlink(&mut paper, "ann", "sub_m-2_0").unwrap();
     assert_eq!((subscriptions(&paper, &ann), subscriptions(&paper, &bob)), (ids(&["sub_m-1_0"]), ids(&["sub_m-2_0"])));
     assert_eq!((said.about, paper.book.members.len()), (vec![ann, bob], people));
+}
+
+#[test]
+fn who_was_given_anothers_subscription_by_mistake_stays_themselves_without_it() {
+    let mut paper = Paper::new();
+    let (ann, bob, cleo) = (paper.ann.clone(), bob_pays(&mut paper), paper.person("cleo"));
+    link(&mut paper, None, Some("sub_m-2_0")).unwrap();
+    paper.says(&Ask::Link { who: "cleo".into(), plex: None, stripe: Some("sub_m-2_0".into()) }).unwrap();
+    assert_eq!(paper.book.members.keys().collect::<Vec<_>>(), [&ann, &bob, &cleo]);
+    assert_eq!((subscriptions(&paper, &ann), subscriptions(&paper, &cleo)), (ids(&[]), ids(&["sub_m-2_0"])));
+    assert_eq!(customers(&paper, &bob), ["cus_m-2"]);
 }
 
 #[test]
