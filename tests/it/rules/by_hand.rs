@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use usher::ledger::GrantKind;
+use usher::policy::asks::{self, Ask, Hearing};
 
 use super::house::{House, MOVIES, TV, days};
 
@@ -75,6 +76,31 @@ fn an_old_subscription_doesnt_make_a_later_share_by_hand_younger_than_the_next()
     house.cancel(&second, ended);
     house.days(5);
     assert_eq!(house.ends(), Vec::<String>::new(), "the share is older than the subscription that ended");
+}
+
+#[test]
+fn a_wrong_link_that_is_undone_leaves_who_was_let_in_by_hand_as_they_were() {
+    let mut house = House::new();
+    house.rules.prune_mode = usher::policy::PruneMode::Report; // She never watches.
+    lapsed(&mut house);
+    house.later(days(10));
+    house.subscribe("sub_bob", "bob", "price_premium");
+    house.settle();
+    house.later(days(1));
+    house.share(50, 200, "ann", &[MOVIES, TV], TimeDelta::minutes(1));
+    house.days(1);
+    let (ann, bobs) = (house.member(200).id.to_string(), Some("cus_bob".to_owned()));
+    for ask in [
+        Ask::Link { who: ann.clone(), plex: None, stripe: bobs.clone() },
+        Ask::Unlink { who: ann.clone(), stripe: bobs.clone() },
+    ] {
+        let hearing = Hearing { now: house.now, rules: &house.rules, world: &house.world };
+        asks::carry_out(hearing, &mut house.book, &ask).unwrap();
+        house.days(3);
+        assert_eq!(house.ends(), Vec::<String>::new(), "{ask:?}");
+    }
+    assert!(house.member(200).grant(GrantKind::ByHand, house.now).is_some());
+    assert!(house.payer("bob").plex.is_none(), "he stands by himself");
 }
 
 #[test]
