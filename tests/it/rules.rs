@@ -11,6 +11,7 @@ mod entitlements;
 mod front;
 mod granting;
 pub(crate) mod house;
+mod idle_spells;
 mod linking;
 mod looking;
 mod money;
