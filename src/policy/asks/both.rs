@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ask, Hearing, Said, carry_out};
+use super::{Ask, Hearing, Said, carry_out, links};
 use crate::facts::Moment;
 use crate::ledger::{Book, Member};
 use crate::member::MemberId;
@@ -23,6 +23,7 @@ pub fn carry_over(
     if live.libraries.known.is_empty() {
         live.libraries = rehearsal.libraries.clone();
     }
+    let ask = &ask.clone().by_account(rehearsal);
     let theirs: Vec<MemberId> = about.iter().filter_map(|id| enter(hearing.now, live, rehearsal, id)).collect();
     let mut said = Said::default();
     // What was said of everyone was said of those whom the rehearsal knows.
@@ -38,6 +39,17 @@ pub fn carry_over(
 }
 
 impl Ask {
+    /// The same ask in any book: each numbers its members itself, and an
+    /// account has the number that plex.tv gave it.
+    fn by_account(mut self, rehearsal: &Book) -> Self {
+        if let Self::Link { plex: Some(whom), .. } = &mut self
+            && let Ok(account) = links::account(rehearsal, whom)
+        {
+            *whom = account.to_string();
+        }
+        self
+    }
+
     /// The same ask, of this member.
     fn of(mut self, member: &MemberId) -> Self {
         match &mut self {

@@ -40,14 +40,7 @@ fn link_plex(
     whom: &str,
     said: &mut Said,
 ) -> Result<MemberId, String> {
-    let account = match whom.trim().parse() {
-        Ok(number) => PlexId(number),
-        Err(_) => {
-            let member = who::find(book, whom)?;
-            let unknown = || format!("of {} no Plex account is known; say its number", member.name());
-            member.plex.ok_or_else(unknown)?
-        }
-    };
+    let account = account(book, whom)?;
     if book.identities.owner == Some(account) {
         return Err("that is your own account".into());
     }
@@ -77,13 +70,22 @@ fn link_plex(
         said.lines.push(format!("{name} is Plex account {account}"));
         return Ok(id.clone());
     };
-    no_two_rows(book, id, &target)?;
+    can_be_one(book, id, &target)?;
     let theirs = of(book, &target)?.name();
     prove(book, id);
     who::merge(now, book, id, &target, "you linked them");
     said.about.push(target.clone());
     said.lines.push(format!("{name} ({id}) and {theirs} ({target}) are one"));
     Ok(target)
+}
+
+/// An account by its number, or by who has it.
+pub(super) fn account(book: &Book, whom: &str) -> Result<PlexId, String> {
+    if let Ok(number) = whom.trim().parse() {
+        return Ok(PlexId(number));
+    }
+    let member = who::find(book, whom)?;
+    member.plex.ok_or_else(|| format!("of {} no Plex account is known; say its number", member.name()))
 }
 
 /// What they pay is theirs, by the operator's word.
@@ -94,19 +96,20 @@ fn prove(book: &mut Book, id: &MemberId) {
     }
 }
 
-/// Of two who each have a row at Plex, one would be left behind there.
-fn no_two_rows(book: &Book, from: &MemberId, into: &MemberId) -> Result<(), String> {
+/// Of two who each have a row at Plex, one would be left behind there; and
+/// with somebody revoked the other would be out as well, unsaid.
+fn can_be_one(book: &Book, from: &MemberId, into: &MemberId) -> Result<(), String> {
     let (from, into) = (of(book, from)?, of(book, into)?);
-    if from.share.is_none() || into.share.is_none() {
-        return Ok(());
+    let (one, other) = (from.name(), into.name());
+    if from.blocked.is_some() && into.blocked.is_none() {
+        return Err(format!(
+            "{one} is revoked, and {other} would be out with them; say `usher restore {}` or `usher revoke {}` first",
+            from.id, into.id
+        ));
     }
-    let address = from.share.as_ref().and_then(|share| share.row.email.clone());
-    let address = address.map_or_else(String::new, |address| format!(" for {address}"));
-    Err(format!(
-        "{} has an invite{address} at Plex and {} has a share; take the invite back there first",
-        from.name(),
-        into.name()
-    ))
+    let (Some(invite), Some(_)) = (&from.share, &into.share) else { return Ok(()) };
+    let address = invite.row.email.as_ref().map_or_else(String::new, |address| format!(" for {address}"));
+    Err(format!("{one} has an invite{address} at Plex and {other} has a share; take the invite back there first"))
 }
 
 fn link_customer(
@@ -136,7 +139,7 @@ fn link_customer(
     };
     said.about.push(holder.clone());
     if is_nothing_but(of(book, &holder)?, &customer) {
-        no_two_rows(book, &holder, id)?;
+        can_be_one(book, &holder, id)?;
         prove(book, &holder);
         who::merge(now, book, &holder, id, "you linked them");
     } else {
@@ -179,6 +182,7 @@ fn link_subscription(
     }
     said.about.push(holder.clone());
     if is_all_they_have && pays_nothing {
+        can_be_one(book, &holder, id)?;
         who::merge(hearing.now, book, &holder, id, "you linked them");
     } else {
         move_subscriptions(book, &holder, id, |billed| billed.now.id == sub);

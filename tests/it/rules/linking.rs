@@ -29,7 +29,7 @@ fn ids(ids: &[&str]) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
 }
 
-/// Bob (`m-2`), whose share was made in Plex, pays: it stands for `sub_m-2_0`.
+/// Bob, whose share was made in Plex, pays: it stands for his subscription.
 fn bob_pays(paper: &mut Paper) -> MemberId {
     let bob = paper.person("bob");
     paper.shares(&bob, &[MOVIES, TV], days(10));
@@ -223,4 +223,42 @@ fn only_what_is_tied_to_their_account_is_unlinked() {
     assert!(why.contains("zed is tied to no Plex account"), "{why}");
     assert_eq!(unlink(&mut paper, "ann", "cus_m-2"), Err("cus_m-2 is not ann's".into()));
     assert_eq!(customers(&paper, &zed), ["cus_m-2"]);
+}
+
+#[test]
+fn nobody_is_out_because_a_payer_who_is_revoked_is_linked_to_them() {
+    let mut paper = Paper::new();
+    let (ann, zed, now) = (paper.ann.clone(), paper.payer("zed"), paper.now);
+    paper.make_friend(&ann, days(1));
+    paper.of(&zed).blocked = Some(now);
+    bob_pays(&mut paper);
+    let apart = unlink(&mut paper, "bob", "sub_m-3_0").unwrap().about[1].clone();
+    paper.of(&apart).blocked = Some(now);
+    let to_ann = Ask::Link { who: "zed".into(), plex: Some("ann".into()), stripe: None };
+    let whys = [
+        paper.says(&to_ann).unwrap_err(),
+        link(&mut paper, None, Some("cus_m-2")).unwrap_err(),
+        link(&mut paper, None, Some("sub_m-2_0")).unwrap_err(),
+        link(&mut paper, None, Some("sub_m-3_0")).unwrap_err(),
+    ];
+    for (why, revoked) in whys.iter().zip(["m-2", "m-2", "m-2", "m-4"]) {
+        let first = format!("say `usher restore {revoked}` or `usher revoke m-1` first");
+        assert!(why.contains(&first), "{why}");
+    }
+    paper.says(&Ask::Revoke { who: "ann".into(), cancel: None }).unwrap();
+    paper.says(&to_ann).unwrap();
+    assert!(paper.member().blocked.is_some() && subscriptions(&paper, &ann).len() == 1);
+}
+
+#[test]
+fn who_is_invited_at_plex_is_not_made_one_with_who_has_a_share() {
+    let mut paper = Paper::new();
+    let (ann, zed) = (paper.ann.clone(), paper.payer("zed"));
+    paper.make_friend(&ann, days(1));
+    paper.invited(&zed, &[MOVIES]);
+    paper.of(&zed).share.as_mut().unwrap().row.email = usher::facts::Email::parse("zed@example.com");
+    for stripe in ["cus_m-2", "sub_m-2_0"] {
+        let why = link(&mut paper, None, Some(stripe)).unwrap_err();
+        assert!(why.contains("zed has an invite for zed@example.com at Plex and ann has a share"), "{why}");
+    }
 }

@@ -38,6 +38,15 @@ fn as_third(paper: &Paper) -> (Book, MemberId) {
     (live, third)
 }
 
+/// The same people, who came to the live book in the other order.
+fn in_the_other_order(rehearsal: &Book, one: &MemberId, another: &MemberId) -> Book {
+    let mut live = rehearsal.clone();
+    for (id, other) in [(one, another), (another, one)] {
+        live.members.insert(id.clone(), Member { id: id.clone(), ..rehearsal.members[other].clone() });
+    }
+    live
+}
+
 #[test]
 fn what_is_said_of_everyone_is_said_of_all_whom_the_rehearsal_knows_and_of_nobody_else() {
     let mut paper = Paper::new();
@@ -70,14 +79,23 @@ fn an_extension_counts_once_in_the_live_book() {
 fn a_word_on_somebody_falls_on_nobody_else_who_has_their_number_in_the_live_book() {
     let mut paper = Paper::new();
     let (ann, bob) = (paper.ann.clone(), paper.person("bob"));
-    // In the live book they came in the other order.
-    let mut live = paper.book.clone();
-    for (id, other) in [(&ann, &bob), (&bob, &ann)] {
-        let member = Member { id: id.clone(), ..paper.book.members[other].clone() };
-        live.members.insert(id.clone(), member);
-    }
+    let mut live = in_the_other_order(&paper.book, &ann, &bob);
     says(&mut paper, &mut live, &revoke(&ann));
     assert_eq!((blocked(&live), live.members.len()), (vec![bob], 2));
+}
+
+#[test]
+fn a_payer_is_linked_to_the_same_account_in_both_books_whatever_its_members_number() {
+    let mut paper = Paper::new();
+    let (ann, bob, payer) = (paper.ann.clone(), paper.person("bob"), paper.payer("zed"));
+    let account = paper.member().plex.unwrap();
+    let mut live = in_the_other_order(&paper.book, &ann, &bob);
+    let ask = Ask::Link { who: payer.to_string(), plex: Some(ann.to_string()), stripe: None };
+    says(&mut paper, &mut live, &ask);
+    for book in [&paper.book, &live] {
+        assert_eq!(book.by_account(account).unwrap().subscriptions.len(), 1);
+        assert!(!book.members.contains_key(&payer));
+    }
 }
 
 #[test]
