@@ -278,12 +278,6 @@ fn cut_off(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Pro
     })
 }
 
-/// The key of the warning letter of a spell.
-#[must_use]
-pub fn warning_occasion(spell: Moment) -> String {
-    format!("idle-{}", spell.timestamp())
-}
-
 /// Members who pay (or are due access) and can't be let in, and why.
 #[must_use]
 pub fn unmatched(member: &Member) -> Option<String> {

@@ -260,6 +260,11 @@ impl Paper {
         member.subscriptions.entry(sub).or_insert(billed)
     }
 
+    /// What the book knows of Ann's first subscription.
+    pub fn first(&mut self) -> &mut Billed {
+        self.member().subscriptions.values_mut().next().unwrap()
+    }
+
     /// Past due (or unpaid) since `ago`; `next`: when Stripe tries again.
     pub fn owes(&mut self, id: &MemberId, status: Status, ago: TimeDelta, next: Option<TimeDelta>) {
         let now = self.now;
