@@ -147,8 +147,6 @@ pub struct ShareRecord {
     pub row: Share,
     /// When a listing first showed it.
     pub first_seen: Moment,
-    /// It was seen pending before it was accepted.
-    pub was_pending: bool,
 }
 
 /// One stretch of idleness. A warning belongs to it and dies with it.

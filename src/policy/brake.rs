@@ -246,7 +246,7 @@ fn continuity(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
 /// A drop in words.
 #[must_use]
 pub fn drop_words(population: Population, drop: &super::Drop) -> String {
-    let at_half = drop.now * 2 >= drop.expected && drop.now > 0;
+    let at_half = drop.now * 2 >= drop.expected;
     let way_out = if at_half {
         "it is believed when a reading an hour later says the same"
     } else {

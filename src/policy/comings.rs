@@ -186,9 +186,8 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     }
     let new_row = before.as_ref().is_none_or(|share| share.row.id != row.id);
     let had_access = before.as_ref().is_some_and(|share| share.row.is_accepted());
-    let was_pending = before.as_ref().is_some_and(|share| !new_row && (share.was_pending || !share.row.is_accepted()));
     let first_seen = before.as_ref().filter(|_| !new_row).map_or(now, |share| share.first_seen);
-    member.share = Some(ShareRecord { row: row.clone(), first_seen, was_pending: was_pending || !row.is_accepted() });
+    member.share = Some(ShareRecord { row: row.clone(), first_seen });
     member.missing_since = None;
     if row.is_accepted() || member.plex.is_some() {
         member.username = row.username.clone();

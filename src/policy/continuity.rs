@@ -25,7 +25,7 @@ pub fn measure(begun: Moment, world: &mut World, book: &mut Book, population: Po
         return;
     }
     let since = world.drops.get(&population).map_or(begun, |drop| drop.since);
-    let confirmed = count * 2 >= expected && count > 0 && begun - since >= CONFIRMED_AFTER;
+    let confirmed = count * 2 >= expected && begun - since >= CONFIRMED_AFTER;
     if confirmed || world.accepted_drops.remove(&population) {
         world.drops.remove(&population);
         book.marks.populations.remove(&population);
@@ -129,5 +129,45 @@ mod tests {
         }
         measure(at(2), &mut world, &mut book, Population::Friends, 0);
         assert!(world.drops.is_empty());
+    }
+
+    #[test]
+    fn many_small_drops_in_one_day_are_one_large_one() {
+        assert!(held(&[(0, 20), (2, 17), (4, 14)]), "14 of 20, each step less than a fifth");
+    }
+
+    #[test]
+    fn who_came_after_others_had_gone_is_expected_to_stay() {
+        let (mut world, mut book) = (World::default(), Book::new(at(0)));
+        measure(at(0), &mut world, &mut book, Population::Friends, 10);
+        for n in 0..3 {
+            book.explain(at(1), Population::Friends, format!("m-{n}"));
+        }
+        measure(at(2), &mut world, &mut book, Population::Friends, 10);
+        measure(at(3), &mut world, &mut book, Population::Friends, 7);
+        assert!(!world.drops.is_empty(), "of those ten nobody's going was explained");
+    }
+
+    #[test]
+    fn only_goings_of_this_population_since_it_was_counted_are_explained() {
+        let after = |explained: i64, population| {
+            let (mut world, mut book) = (World::default(), Book::new(at(0)));
+            measure(at(5), &mut world, &mut book, Population::Friends, 10);
+            for n in 0..4 {
+                book.explain(at(explained), population, format!("m-{n}"));
+            }
+            measure(at(9), &mut world, &mut book, Population::Friends, 6);
+            world.drops.is_empty()
+        };
+        assert!(after(6, Population::Friends) && after(5, Population::Friends));
+        assert!(!after(4, Population::Friends), "they were missing from the count already");
+        assert!(!after(6, Population::Subscriptions), "who pays no longer has not left");
+    }
+
+    #[test]
+    fn what_is_exactly_a_week_old_is_still_a_measure_and_no_more_than_that() {
+        let day = 24 * 60;
+        assert!(!held(&[(0, 20), (3 * day, 18), (10 * day, 15)]), "15 of 18; the 20 are ten days old");
+        assert!(held(&[(0, 20), (3 * day, 18), (7 * day, 15)]), "15 of 20");
     }
 }

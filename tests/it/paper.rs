@@ -145,7 +145,7 @@ impl Paper {
             home: false,
             restricted: false,
         };
-        member.share = Some(ShareRecord { row, first_seen: now - ago, was_pending: true });
+        member.share = Some(ShareRecord { row, first_seen: now - ago });
     }
 
     /// An invite that waits.

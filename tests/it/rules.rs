@@ -2,12 +2,17 @@
 
 mod afterwards;
 mod asking;
+mod billing;
 mod book;
+mod braking;
 mod by_hand;
 mod codes;
+mod comings;
+mod confirming;
 mod crowds;
 mod digest;
 mod entitlements;
+mod foresight;
 mod front;
 mod granting;
 pub(crate) mod house;
@@ -28,3 +33,4 @@ mod spells;
 mod strict;
 mod two_reports;
 mod unmanaged;
+mod verdicts;

@@ -1,17 +1,26 @@
 //! R1 *by hand*: who was let in by hand stays, whatever they once paid.
 
 use chrono::TimeDelta;
+use usher::facts::{Share, Status};
 use usher::ledger::GrantKind;
 use usher::policy::asks::{self, Ask, Hearing};
+use usher::policy::by_hand;
 
 use super::house::{House, MOVIES, TV, days};
+use crate::paper::Paper;
 
-/// Somebody who paid, lapsed and was removed by Usher.
+/// Somebody who paid, lapsed and was removed by Usher; nobody else is here.
 fn lapsed(house: &mut House) {
+    lapsed_beside(house);
+    assert!(house.friends.shares.is_empty());
+}
+
+/// The same, beside others.
+fn lapsed_beside(house: &mut House) {
     let sub = house.subscribe("sub_1", "ann", "price_basic");
     house.settle();
     house.carry_out();
-    let id = house.friends.shares[0].id.0;
+    let id = house.friends.shares.last().unwrap().id.0;
     house.accept(id, 200, "ann");
     house.settle();
     let ended = house.now;
@@ -20,7 +29,6 @@ fn lapsed(house: &mut House) {
     assert_eq!(house.ends().len(), 1, "{:?}", house.decided());
     house.carry_out();
     house.settle();
-    assert!(house.friends.shares.is_empty());
 }
 
 #[test]
@@ -116,4 +124,61 @@ fn access_for_which_nothing_stands_is_told_and_nobody_is_removed() {
     let told: Vec<_> = house.book.outbox.values().map(|notice| format!("{:?}", notice.letter)).collect();
     let told = told.iter().filter(|letter| letter.contains("has access without a reason")).count();
     assert_eq!(told, 1);
+}
+
+/// Ann on paper, let in `ago`.
+fn let_in(paper: &mut Paper, ago: TimeDelta) -> Share {
+    let ann = paper.ann.clone();
+    paper.shares(&ann, &[MOVIES], ago);
+    paper.member().share.as_ref().unwrap().row.clone()
+}
+
+fn is_for_it(paper: &Paper, row: &Share) -> bool {
+    by_hand::is_for_a_subscription(paper.now, &paper.rules, &paper.book.members[&paper.ann], row)
+}
+
+#[test]
+fn a_share_made_at_or_after_the_end_of_a_subscription_is_not_made_for_it() {
+    // Days ago, and hours ago: while the end settles they are still in by it.
+    for ended in [days(5), TimeDelta::hours(3)] {
+        let mut paper = Paper::new();
+        let ann = paper.ann.clone();
+        paper.ended(&ann, ended);
+        for (ago, is_for) in [(-TimeDelta::hours(1), false), (TimeDelta::zero(), false), (TimeDelta::hours(1), true)] {
+            let row = let_in(&mut paper, ended + ago);
+            assert_eq!(is_for_it(&paper, &row), is_for, "ended {ended} ago, let in {} ago", ended + ago);
+        }
+    }
+}
+
+#[test]
+fn what_is_given_by_hand_outlives_what_is_over_and_not_what_may_yet_begin() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.ended(&ann, days(5));
+    let over = paper.member().subscriptions.keys().next().unwrap().clone();
+    paper.pays(&ann, Status::Incomplete, TimeDelta::hours(1));
+    let row = let_in(&mut paper, TimeDelta::minutes(1));
+    let grant = by_hand::grant(paper.now, &paper.rules, &paper.book.members[&ann], &row);
+    assert_eq!(grant.outlived, [over].into());
+}
+
+#[test]
+fn a_share_without_a_date_that_is_made_for_a_payer_ends_with_the_subscription() {
+    let mut house = House::new();
+    house.share(11, 201, "bob", &[MOVIES], days(400));
+    house.played(201, days(0));
+    house.settle();
+    // She was let go, pays again, and the operator shares with her in Plex.
+    lapsed_beside(&mut house);
+    let second = house.subscribe("sub_2", "ann", "price_basic");
+    house.read();
+    house.share(50, 200, "ann", &[MOVIES], days(0));
+    house.row(50).state = usher::facts::ShareState::Accepted { accepted_at: None };
+    house.settle();
+    assert!(house.member(200).grants.is_empty(), "{:?}", house.member(200).journal);
+    let ended = house.now;
+    house.cancel(&second, ended);
+    house.days(2);
+    assert_eq!(house.ends().len(), 1, "{:?}", house.member(200).journal);
 }

@@ -4,6 +4,7 @@
 use chrono::NaiveDate;
 use usher::ledger::{Book, GrantKind};
 use usher::policy::asks::{self, Ask, Hearing, NO_SUCH_CODE, Said};
+use usher::policy::codes;
 use usher::policy::reasons::{self, ReasonKind};
 use usher::policy::{FreeCode, Scene};
 use usher::secret::Secret;
@@ -245,4 +246,42 @@ fn a_relay_address_is_not_let_in_by_a_code() {
     let ask = Ask::Redeem { email: "x7@privaterelay.appleid.com".into(), code: "film".into() };
     let hearing = Hearing { now: house.now, rules: &house.rules, world: &house.world };
     assert!(asks::carry_out(hearing, &mut house.book, &ask).unwrap_err().contains("relay address"));
+}
+
+#[test]
+fn a_use_of_one_code_takes_none_of_another() {
+    let mut house = with_code(1, None);
+    house.rules.free_codes.push(FreeCode { code: Secret::new("show"), uses: 1, until: None, days: None });
+    ok(&mut house, "ann");
+    redeem(&mut house, "bob", "show").unwrap();
+    assert!(invite(&house, "bob").is_some());
+    assert_eq!(redeem(&mut house, "cleo", "show"), Err(NO_SUCH_CODE.into()));
+}
+
+#[test]
+fn a_code_is_open_on_its_last_day_and_not_after_it() {
+    let day = |day| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
+    let code = FreeCode { code: Secret::new("film"), uses: 1, until: Some(day(3)), days: None };
+    assert_eq!([2, 3, 4].map(|n| code.is_open(day(n))), [true, true, false]);
+}
+
+#[test]
+fn the_days_of_a_code_begin_once_with_the_first_access() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    let mut grant = usher::ledger::Grant::new(GrantKind::Complimentary, paper.now - days(3));
+    let code = FreeCode { code: Secret::new("film"), uses: 1, until: None, days: Some(30) };
+    grant.code = Some(code.used());
+    paper.member().grants.push(grant);
+    let until = |paper: &mut Paper| {
+        codes::count_uses(paper.now, &paper.rules, &mut paper.book);
+        paper.member().grants[0].until
+    };
+    paper.invited(&ann, &[MOVIES]);
+    assert_eq!(until(&mut paper), None, "an invite that waits uses up nothing");
+    paper.shares(&ann, &[MOVIES], days(0));
+    let last = paper.rules.end_of_day(paper.rules.day_of(paper.now + days(30)));
+    assert_eq!(until(&mut paper), Some(last));
+    paper.now += days(5);
+    assert_eq!(until(&mut paper), Some(last), "counted once");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use usher::facts::{CustomerId, EntitlementLook, ProductId, Status, SubscriptionId, WebhookEndpoint};
-use usher::ledger::{Act, HeldBecause};
+use usher::ledger::{Act, HeldBecause, Letter};
 use usher::policy::{Tiers, entitlements};
 use usher::tier::{Tier, Wanted};
 
@@ -135,8 +135,10 @@ fn who_has_nothing_left_while_they_pay_is_not_ended_and_it_is_told() {
     house.days(40);
     assert!(tiers(&house, "ann", &sub).is_empty());
     assert!(house.ends().is_empty() && house.waiting.iter().all(|waiting| !waiting.key.0.starts_with("end/")));
-    let told = house.book.outbox.keys().filter(|key| key.0.contains("no-tier-sub_ann")).count();
-    assert_eq!(told, 1, "{:?}", house.book.outbox.keys());
+    let told = house.book.outbox.iter().filter(|(key, _)| key.0.contains("no-tier-sub_ann"));
+    let told: Vec<&Letter> = told.map(|(_, notice)| &notice.letter).collect();
+    let [Letter::Attention { title, .. }] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(title, "A subscription lost the entitlement that gave its tier");
 }
 
 #[test]
@@ -197,4 +199,39 @@ fn an_endpoint_lacks_their_event_only_where_a_tier_names_one() {
     tiers.retain(|tier| tier.entitlement.is_none());
     house.settle();
     assert!(!house.book.told.contains_key("webhooks/endpoint"));
+}
+
+#[test]
+fn while_a_payment_has_failed_and_at_the_end_what_they_had_stands() {
+    let (mut house, sub) = ann_has_both();
+    let was = house.payer("ann").subscriptions[&sub].clone();
+    answer(&mut house, "ann", Ok(&[]));
+    entitlements::fold_all(house.now, &mut house.book, &house.billing);
+    let given = |house: &House, status, was| {
+        let sub = usher::facts::Subscription { status, ..house.billing.subscriptions[&sub].clone() };
+        entitlements::given(&house.rules, &house.book, &sub, was, false)
+    };
+    for (status, tiers) in [(Status::PastDue, 1), (Status::Unpaid, 1), (Status::Canceled, 1), (Status::Active, 0)] {
+        assert_eq!(given(&house, status.clone(), Some(&was)).len(), tiers, "{status:?}");
+    }
+    // Seen first while it fails: what Stripe says is all that is known.
+    answer(&mut house, "ann", Ok(&["plus"]));
+    house.billing.entitled.values_mut().for_each(|look| look.begun += days(1));
+    entitlements::fold_all(house.now, &mut house.book, &house.billing);
+    assert_eq!(given(&house, Status::PastDue, None), ["Plus".to_owned()].into());
+}
+
+#[test]
+fn what_was_asked_while_the_listing_was_read_outlives_it() {
+    let (mut house, _) = ann_has_both();
+    let (ann, begun) = (CustomerId::from("cus_ann"), house.now);
+    house.billing.subscriptions.clear();
+    house.billing.entitled.clear();
+    let kept = |house: &mut House, asked| {
+        house.book.entitled.get_mut(&ann).unwrap().asked = asked;
+        entitlements::fold_all(begun, &mut house.book, &house.billing);
+        house.book.entitled.contains_key(&ann)
+    };
+    assert!(kept(&mut house, begun + TimeDelta::seconds(1)) && kept(&mut house, begun));
+    assert!(!kept(&mut house, begun - TimeDelta::seconds(1)), "who has no running subscription is forgotten");
 }

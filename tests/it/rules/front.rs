@@ -76,6 +76,35 @@ fn the_doors_are_open_only_while_who_pays_could_be_let_in() {
     assert_eq!(front(&house).doors, Doors::DryRun);
 }
 
+#[test]
+fn a_book_that_cant_be_trusted_or_a_wrong_clock_closes_the_doors() {
+    let spoil: [fn(&mut House); 2] =
+        [|house| house.world.only_look = Some("restored".into()), |house| house.book.committed = house.now + days(1)];
+    for spoil in spoil {
+        let mut house = House::new();
+        house.settle();
+        assert_eq!(front(&house).doors, Doors::Open);
+        spoil(&mut house);
+        assert_eq!(front(&house).doors, Doors::NotNow);
+    }
+}
+
+#[test]
+fn each_tier_has_an_address_of_its_own() {
+    let mut house = House::new();
+    let Tiers::File(tiers) = &mut house.rules.tiers else { panic!() };
+    let (basic, premium) = (tiers[0].clone(), tiers[1].clone());
+    let named = |name: &str, tier: &usher::tier::Tier| usher::tier::Tier { name: name.into(), ..tier.clone() };
+    *tiers = vec![named("Film & TV", &basic), named("映画", &premium)];
+    house.settle();
+    let slugs = |house: &House| sold(house).into_iter().map(|(slug, _)| slug).collect::<Vec<_>>();
+    assert_eq!(slugs(&house), ["film-tv", "2"]);
+    let Tiers::File(tiers) = &mut house.rules.tiers else { panic!() };
+    tiers[1].name = "Film/TV".into();
+    house.settle();
+    assert_eq!(slugs(&house), ["film-tv", "film-tv2"]);
+}
+
 fn link(house: &mut House, name: &str) {
     let ask = Ask::BillingLink { email: email(name).as_str().to_uppercase() };
     let hearing = Hearing { now: house.now, rules: &house.rules, world: &house.world };

@@ -58,6 +58,7 @@ fn of_two_rows_of_one_person_always_the_same_one_counts() {
     house.settle();
     assert!(!house.book.differs_from(&before), "{:?}", house.member(200).journal);
     assert!(house.member(200).has_access());
+    assert_eq!(house.book.members.len(), 1, "and one person");
     assert_eq!(house.letters("welcome").len(), 1);
 }
 
