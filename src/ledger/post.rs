@@ -223,6 +223,8 @@ impl Book {
         let delivery = notice.deliveries.get_mut(channel)?;
         let Delivery::Sending { tries, .. } = *delivery else { return None };
         let mut pause = None;
+        let failures = tries + 1;
+        let schedule = || backoff::mail_delay(failures, &key.0).as_secs();
         let again = |wait_secs: u64, tries: u32, why: &str| Delivery::Due {
             not_before: now + TimeDelta::seconds(i64::try_from(wait_secs).unwrap_or(i64::MAX / 4)),
             tries,
@@ -230,14 +232,11 @@ impl Book {
         };
         *delivery = match outcome {
             DeliveryOutcome::Accepted => Delivery::Accepted { at: now },
-            DeliveryOutcome::Later { why, after_secs } => {
-                let schedule = backoff::mail_delay(tries, &key.0).as_secs();
-                again(after_secs.unwrap_or(0).max(schedule), tries + 1, why)
-            }
+            DeliveryOutcome::Later { why, after_secs } => again(after_secs.unwrap_or(0).max(schedule()), failures, why),
             DeliveryOutcome::Unknown { why } => {
                 self.repeats += 1;
                 notice.maybe_out = true;
-                again(backoff::mail_delay(tries, &key.0).as_secs(), tries + 1, why)
+                again(schedule(), failures, why)
             }
             DeliveryOutcome::ChannelDown { why, for_secs } => {
                 pause = Some(*for_secs);

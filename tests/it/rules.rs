@@ -22,6 +22,7 @@ mod looking;
 mod money;
 mod offers;
 mod pending;
+mod post;
 mod pruning;
 mod rehearsing;
 mod restoring;
