@@ -1,10 +1,13 @@
 //! R5: people in by hand, where places need a subscription.
 
 use chrono::TimeDelta;
-use usher::ledger::{HeldBecause, Letter};
+use usher::facts::Status;
+use usher::ledger::{AskedSpell, GrantKind, HeldBecause, InviteRefused, Letter, NoticeKey};
 use usher::policy::decide;
+use usher::policy::plan::{Class, Proposal};
 
 use super::house::{House, MOVIES, TV, days};
+use crate::paper::Paper;
 
 /// Twelve are here: ten pay and watch, Ann (200) and Bob (201) were shared with
 /// by hand, and places need a subscription from now on.
@@ -156,4 +159,113 @@ fn protected_and_grandfathered_are_not_asked() {
     house.days(30);
     assert_eq!(asked(&house), 0);
     assert_eq!(house.ends(), Vec::<String>::new());
+}
+
+/// Ann is in by hand alone, asked to subscribe long ago; and somebody else.
+fn ann_is_asked(spoil: fn(&mut Paper)) -> Paper {
+    let mut paper = Paper::new();
+    paper.rules.unmanaged_days = Some(14);
+    paper.crowd(30);
+    for member in paper.book.members.values_mut() {
+        member.grants.iter_mut().for_each(|grant| grant.kind = GrantKind::Grandfathered);
+    }
+    let ann = paper.ann.clone();
+    paper.make_friend(&ann, days(1));
+    let now = paper.now;
+    paper.member().asked = Some(AskedSpell {
+        since: now - days(20),
+        notice: NoticeKey("asked".into()),
+        told_at: Some(now - days(20)),
+        promised_end: Some(now - days(5)),
+        no_channel: false,
+    });
+    spoil(&mut paper);
+    paper
+}
+
+/// Whether she is removed, and what that waits for.
+fn removal(spoil: fn(&mut Paper)) -> Option<Option<&'static str>> {
+    let admission = ann_is_asked(spoil).admit();
+    let ends = |proposal: &Proposal| matches!(proposal.class, Class::Removal { .. });
+    let waits = admission.held.iter().find(|(proposal, _)| ends(proposal)).map(|(_, because)| Some(because.rule()));
+    waits.or_else(|| admission.admitted.iter().any(ends).then_some(None))
+}
+
+#[test]
+fn only_who_is_in_by_hand_and_nothing_else_is_ended_for_want_of_a_subscription() {
+    assert_eq!(removal(|_| ()), Some(None));
+    let stays: [(&str, fn(&mut Paper)); 8] = [
+        ("places need no subscription", |paper| paper.rules.unmanaged_days = None),
+        ("nothing was promised yet", |paper| paper.member().asked.as_mut().unwrap().promised_end = None),
+        ("the promised day isn't over", |paper| {
+            let later = Some(paper.now + TimeDelta::seconds(1));
+            paper.member().asked.as_mut().unwrap().promised_end = later;
+        }),
+        ("protected", |paper| paper.member().home = true),
+        ("grandfathered", |paper| {
+            let ann = paper.ann.clone();
+            paper.grant(&ann, GrantKind::Grandfathered);
+        }),
+        ("pays", |paper| {
+            let ann = paper.ann.clone();
+            paper.pays(&ann, Status::Active, days(3));
+        }),
+        ("what Stripe says of them can't be told", |paper| {
+            let (ann, now) = (paper.ann.clone(), paper.now);
+            paper.pays(&ann, Status::Active, days(3)).vanished = Some(now);
+        }),
+        ("only invited", |paper| {
+            let ann = paper.ann.clone();
+            paper.invited(&ann, &[crate::paper::MOVIES]);
+        }),
+    ];
+    for (why, spoil) in stays {
+        assert_eq!(removal(spoil), None, "{why}");
+    }
+}
+
+#[test]
+fn while_somebody_pays_and_is_not_matched_nobody_is_asked_or_ended() {
+    fn somebody(paper: &mut Paper) -> usher::member::MemberId {
+        let id = paper.person("payer");
+        paper.pays(&id, Status::Active, days(3));
+        paper.of(&id).plex = None;
+        id
+    }
+    assert_eq!(removal(|paper| drop(somebody(paper))), Some(Some("warned")), "anybody here could be them");
+    let invited = |paper: &mut Paper| {
+        let id = somebody(paper);
+        paper.of(&id).plex = Some(usher::facts::PlexId(999));
+        paper.invited(&id, &[crate::paper::MOVIES]);
+    };
+    assert_eq!(removal(invited), Some(Some("warned")), "who is invited may be here under another account");
+    let refused = |paper: &mut Paper| {
+        let (id, at) = (somebody(paper), paper.now);
+        let member = paper.of(&id);
+        member.plex = Some(usher::facts::PlexId(999));
+        member.invite_refused = Some(InviteRefused { at, by_id: true, by_email: true, why: "422".into() });
+    };
+    assert_eq!(removal(refused), Some(Some("warned")));
+    let nobody_else: [(&str, fn(&mut Paper)); 4] = [
+        ("nothing of theirs runs", |paper| {
+            let id = somebody(paper);
+            paper.of(&id).subscriptions.values_mut().for_each(|billed| billed.now.status = Status::Canceled);
+        }),
+        ("they are in", |paper| {
+            let id = somebody(paper);
+            paper.of(&id).plex = Some(usher::facts::PlexId(999));
+            paper.shares(&id, &[crate::paper::MOVIES], days(3));
+        }),
+        ("they are revoked", |paper| {
+            let (id, now) = (somebody(paper), paper.now);
+            paper.of(&id).blocked = Some(now);
+        }),
+        ("their account is known, and they are nobody else", |paper| {
+            let id = somebody(paper);
+            paper.of(&id).plex = Some(usher::facts::PlexId(999));
+        }),
+    ];
+    for (why, spoil) in nobody_else {
+        assert_eq!(removal(spoil), Some(None), "{why}");
+    }
 }
