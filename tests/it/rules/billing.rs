@@ -85,6 +85,21 @@ fn promise_04_an_end_that_only_a_listing_shows_is_not_believed() {
 }
 
 #[test]
+fn what_is_over_already_is_believed_as_it_is_listed() {
+    let (mut house, sub) = house();
+    state(&mut house, &sub, |sub| sub.status = Status::Canceled);
+    house.billing.subscriptions.remove(&sub).unwrap();
+    now(&mut house);
+    let mut one = billed(&house, "ann").now.clone();
+    assert_eq!((&one.status, one.ended_at), (&Status::Canceled, None));
+    canceled(&mut one);
+    house.billing.stated.clear();
+    house.billing.subscriptions.insert(sub, one);
+    now(&mut house);
+    assert!(billed(&house, "ann").now.ended_at.is_some(), "since when is known now");
+}
+
+#[test]
 fn what_stripe_says_singly_goes_before_what_it_lists() {
     let (mut house, sub) = house();
     state(&mut house, &sub, canceled);

@@ -299,17 +299,56 @@ fn a_share_under_the_payers_address_that_came_after_the_payment_proves_nothing()
 }
 
 #[test]
-fn an_address_finds_nobody_whose_account_is_known() {
+fn an_invite_that_the_operator_makes_for_a_payer_is_the_payers() {
+    let mut house = friends();
+    house.subscribe("sub_1", "ann", "price_basic");
+    house.read();
+    house.invite(70, "ann", &[MOVIES]);
+    house.settle();
+    assert_eq!(house.payer("ann").share.as_ref().map(|share| share.row.id), Some(ShareId(70)));
+    assert!(house.payer("ann").grants.is_empty(), "it is for the subscription, and ends with it");
+    assert_eq!((house.book.members.len(), house.invites().len()), (6, 0), "nobody is invited twice");
+}
+
+#[test]
+fn an_invite_shows_no_account_before_it_is_taken_up() {
     let mut house = friends();
     house.subscribe("sub_1", "friend0", "price_basic");
     house.settle();
-    let ann = id_of(&house, 200);
-    assert_eq!(house.payer("friend0").id, ann);
-    house.invite(70, "friend0", &[MOVIES]);
-    let row = house.row(10).clone();
     house.unshare(10);
-    house.settle();
-    assert_eq!(house.member(200).share.as_ref().unwrap().row, row, "an invite shows no account before it is taken up");
+    house.days(1);
+    assert_eq!((house.member(200).has_access(), &house.payer("friend0").id), (false, &id_of(&house, 200)));
+    house.invite(70, "friend0", &[MOVIES]);
+    house.read();
+    assert_eq!(house.member(200).share, None, "whoever reads that mail may take it up");
+    house.accept(70, 200, "friend0");
+    house.read();
+    assert!(house.member(200).has_access());
+}
+
+#[test]
+fn an_invite_under_one_address_is_not_taken_up_by_a_share_under_another() {
+    let (mut house, ann) = invite_is_out();
+    nameless(&mut house, 70);
+    house.read();
+    house.row(70).email = Some(super::house::email("ann-at-work"));
+    house.read();
+    house.share(71, 301, "ann", &[MOVIES], days(0));
+    house.read();
+    assert_eq!(house.book.members[&ann].share.as_ref().map(|share| share.row.id), Some(ShareId(70)));
+    assert_eq!(house.book.members[&ann].plex, None);
+}
+
+#[test]
+fn a_row_that_names_no_account_proves_nothing() {
+    let (mut house, ann) = invite_is_out();
+    nameless(&mut house, 70);
+    house.read();
+    house.accept(70, 300, "ann");
+    house.row(70).account = None;
+    house.read();
+    let proofs = |house: &House| house.book.members[&ann].customers.values().map(|p| p.proof).collect::<Vec<_>>();
+    assert_eq!((house.book.members[&ann].plex, proofs(&house)), (None, vec![None]));
 }
 
 #[test]

@@ -96,6 +96,17 @@ fn who_watches_nothing_more_is_written_to_and_then_goes() {
 }
 
 #[test]
+fn of_two_who_are_due_the_second_goes_a_day_later() {
+    let mut paper = Paper::new();
+    for (name, ago) in [("bob", 40), ("cleo", 39)] {
+        let id = paper.friend(name, days(ago));
+        paper.warned(&id, days(6));
+    }
+    assert_eq!(done(&paper, days(5), "remove bob"), Some(TimeDelta::zero()));
+    assert_eq!(done(&paper, days(5), "remove cleo"), Some(days(1)), "one a day");
+}
+
+#[test]
 fn an_invite_that_nobody_takes_up_is_taken_back_and_not_called_a_removal() {
     let mut paper = Paper::new();
     let ann = paper.ann.clone();
