@@ -7,10 +7,10 @@
 use super::desk::{Accept, Answer, Ask, Wish};
 use super::{Engine, audit_lines};
 use crate::facts::{Moment, Source};
-use crate::ledger::{Book, Population};
+use crate::ledger::Book;
 use crate::member::MemberId;
 use crate::policy::asks::{self, Hearing};
-use crate::policy::{World, brake, comings, decide};
+use crate::policy::{brake, decide};
 use crate::reports::Page;
 use crate::store::{Store, StoreError};
 
@@ -79,13 +79,13 @@ impl Engine {
 
     fn accept(&mut self, now: Moment, book: &mut Book, what: Accept, dry_run: bool) -> Result<Answer, StoreError> {
         let (mut world, mut changed) = (self.world.clone(), book.clone());
-        let done = accept_in(now, &mut world, &mut changed, what);
+        let done = asks::accept(now, &mut world, &mut changed, what);
         if done.is_empty() || dry_run {
             return Ok(Ok(told(done, "there is nothing to accept", dry_run)));
         }
         if let Some(live) = self.parts.live.as_mut().filter(|live| !live.book.adopted.is_empty()) {
             let mut book = live.book.clone();
-            accept_in(now, &mut self.world.clone(), &mut book, what);
+            asks::accept(now, &mut self.world.clone(), &mut book, what);
             if what == Accept::State {
                 live.store.accept();
             }
@@ -152,63 +152,4 @@ fn page(done: Vec<String>, next: Vec<String>, dry_run: bool) -> Page {
     let head = dry_run.then(|| "--dry-run: nothing was changed; this is what would be:".to_owned());
     let lines: Vec<String> = head.into_iter().chain(done.iter().cloned()).chain(next.iter().cloned()).collect();
     Page { text: lines.join("\n"), json: serde_json::json!({ "done": done, "next": next, "dry_run": dry_run }) }
-}
-
-/// Ends an identity, clock, continuity or old-state hold.
-fn accept_in(now: Moment, world: &mut World, book: &mut Book, what: Accept) -> Vec<String> {
-    let mut done = Vec::new();
-    match what {
-        Accept::Server => {
-            take_drops(world, book, Source::Plex, &mut done);
-            let friends =
-                world.plex.value().filter(|friends| book.identities.plex_server.as_ref() != Some(&friends.server));
-            if let Some(friends) = friends {
-                done.push(format!("server {:?} is ours now", friends.server_name));
-                comings::move_house(now, book, friends);
-            }
-        }
-        Accept::Stripe => {
-            take_drops(world, book, Source::Stripe, &mut done);
-            if let Some(billing) = world.stripe.value() {
-                let mode = Some(billing.key_livemode);
-                if book.identities.stripe_livemode != mode || book.identities.stripe_account != billing.account {
-                    done.push("the key's Stripe account and mode are ours now".to_owned());
-                    book.identities.stripe_livemode = mode;
-                    book.identities.stripe_account = billing.account.clone();
-                }
-            }
-        }
-        Accept::Tautulli => {
-            take_drops(world, book, Source::Tautulli, &mut done);
-            let ours = &book.identities.plex_server;
-            let activity = world.tautulli.value().filter(|activity| ours.as_ref() != Some(&activity.server));
-            if let Some(activity) = activity {
-                done.push("the server that Tautulli watches is accepted".to_owned());
-                book.identities.tautulli_server = Some(activity.server.clone());
-            }
-        }
-        Accept::Clock => {
-            if book.committed > now {
-                book.committed = now;
-                done.push("the book's time is set back to the clock's".to_owned());
-            }
-        }
-        Accept::State => {
-            if world.only_look.take().is_some() {
-                book.next_letter += 1; // So that the acceptance itself is committed.
-                done.push("the book is accepted as it stands".to_owned());
-            }
-        }
-    }
-    done
-}
-
-fn take_drops(world: &mut World, book: &mut Book, source: Source, done: &mut Vec<String>) {
-    for population in [Population::Friends, Population::Subscriptions, Population::Watchers, Population::History] {
-        if population.source() == source && world.drops.remove(&population).is_some() {
-            book.marks.populations.remove(&population);
-            world.accepted_drops.insert(population);
-            done.push(format!("the smaller number of {} is accepted", population.words()));
-        }
-    }
 }

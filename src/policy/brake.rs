@@ -200,9 +200,6 @@ pub fn identity_failure(scene: Scene<'_>, source: Source) -> Option<String> {
 /// last commit. While it fails nothing about members is committed.
 #[must_use]
 pub fn clock_failure(scene: Scene<'_>) -> Option<String> {
-    if let Some(why) = &scene.world.clock_went_back {
-        return Some(why.clone());
-    }
     went_back(scene.now, scene.book).or_else(|| {
         [Source::Plex, Source::Stripe]
             .into_iter()

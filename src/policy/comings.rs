@@ -112,6 +112,8 @@ pub fn move_house(now: Moment, book: &mut Book, friends: &Friends) {
     book.identities.owner = Some(friends.owner);
     book.adopted.remove(&Source::Plex);
     book.libraries = Libraries::default();
+    // How many had access there is no measure of how many have it here.
+    book.marks.populations.remove(&Population::Friends);
     for member in book.members.values_mut().filter(|member| member.share.is_some()) {
         member.share = None;
         member.missing_since = None;

@@ -36,8 +36,6 @@ pub struct World {
     pub only_look: Option<String>,
     /// What the history tells of the time after such a book, a line each.
     pub forgotten: Vec<String>,
-    /// Our clock stands before the last commit, by more than a moment.
-    pub clock_went_back: Option<String>,
 }
 
 /// A population far smaller than lately.

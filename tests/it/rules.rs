@@ -1,5 +1,6 @@
 //! The rules alone: the house on paper, no network, no disk.
 
+mod accepting;
 mod afterwards;
 mod asking;
 mod billing;

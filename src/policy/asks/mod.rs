@@ -5,6 +5,7 @@
 //! nothing the second time. Never: anything outside the book. What follows
 //! from the new book is planned and braked like everything else.
 
+mod accept;
 mod billing;
 mod both;
 mod grants;
@@ -24,6 +25,7 @@ use crate::facts::{CancelWhen, Moment};
 use crate::ledger::{Book, Member};
 use crate::member::MemberId;
 
+pub use accept::accept;
 pub use both::carry_over;
 pub use redeem::NO_SUCH_CODE;
 

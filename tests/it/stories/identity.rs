@@ -92,6 +92,15 @@ async fn another_plex_server_is_held_and_told_until_accepted() {
     let told = heard(&rig, "plex.tv") + heard(&rig, "Far fewer");
     assert_eq!(told, 1, "{:?}", rig.operator_subjects());
     assert_eq!(heard(&rig, "is gone"), 0);
+    accept(&rig, "server").await;
+    rig.hours(3).await;
+    assert_eq!(
+        rig.plex.invites_sent().len(),
+        2,
+        "who pays is let in there, Ann and Zoe: {:?}",
+        rig.operator_subjects()
+    );
+    assert_eq!((heard(&rig, "is gone"), heard(&rig, "Far fewer")), (0, 0), "adoption is silent");
     all_is_well(&rig);
 }
 
@@ -105,6 +114,11 @@ async fn a_tautulli_that_watches_another_server_makes_nobody_idle() {
     rig.days(4).await;
     super::nothing_was_done(&rig);
     assert_eq!(heard(&rig, "Tautulli is not the one in the book"), 1, "{:?}", rig.operator_subjects());
+    accept(&rig, "tautulli").await;
+    rig.minutes(50).await;
+    assert_eq!(rig.subjects_to("ann"), Vec::<String>::new(), "four days were seen by nobody");
+    rig.hours(3).await;
+    assert_eq!(rig.subjects_to("ann").len(), 1, "and now it counts again: {:?}", rig.subjects_to("ann"));
     all_is_well(&rig);
 }
 
