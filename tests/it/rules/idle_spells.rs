@@ -8,7 +8,7 @@ use usher::ledger::{
 use usher::policy::inactivity::{self, Idle};
 use usher::policy::{letters, reasons};
 
-use crate::paper::{MOVIES, Paper, TV, days};
+use crate::paper::{Change, MOVIES, Paper, TV, days};
 
 /// Ann, shared with by hand long ago, who watched last `ago`.
 fn friend(ago: TimeDelta) -> Paper {
@@ -56,7 +56,7 @@ fn on_holiday_no_day_counts_and_none_is_left_out_twice() {
 
 #[test]
 fn what_tautulli_can_not_know_makes_nobody_idle() {
-    let spoil: [(&str, fn(&mut Paper)); 7] = [
+    let spoil: [(&str, Change); 7] = [
         ("read yet", |paper| paper.world.tautulli.last = None),
         ("cut off", |paper| activity(paper).connected = false),
         ("cut off", |paper| paper.book.blind.open(paper.now - TimeDelta::minutes(1))),

@@ -157,7 +157,8 @@ fn linked(spoil: fn(&mut Paper, &MemberId)) -> bool {
 #[test]
 fn a_share_that_stood_under_the_address_before_the_subscription_proves_who_pays() {
     assert!(linked(|_, _| ()));
-    let not: [(&str, fn(&mut Paper, &MemberId)); 9] = [
+    type Spoil = fn(&mut Paper, &MemberId);
+    let not: [(&str, Spoil); 9] = [
         ("the share is younger than the payer", |paper, _| {
             let now = paper.now;
             let share = paper.member().share.as_mut().unwrap();

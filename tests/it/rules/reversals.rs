@@ -7,7 +7,7 @@ use usher::policy::moments;
 use usher::policy::plan::Class;
 
 use super::house::unpaid;
-use crate::paper::{MOVIES, Paper, days};
+use crate::paper::{Change, MOVIES, Paper, days};
 
 const ID: &str = "re_1";
 
@@ -88,7 +88,7 @@ fn a_dispute_ends_it_while_it_is_open_or_lost_and_no_inquiry_does() {
 
 #[test]
 fn without_the_operators_wish_money_that_goes_back_is_only_told() {
-    let spoil: [(&str, fn(&mut Paper)); 4] = [
+    let spoil: [(&str, Change); 4] = [
         ("ON_REFUND=tell, ON_DISPUTE=tell", |paper| {
             (paper.rules.refund_ends, paper.rules.dispute_ends) = (false, false);
         }),

@@ -7,7 +7,7 @@ use usher::ledger::{Act, GrantKind, IntentState};
 use usher::policy::plan::{Class, Doing};
 
 use super::house::{House, days, unpaid};
-use crate::paper::{MOVIES, Paper};
+use crate::paper::{Change, MOVIES, Paper};
 
 /// Ann has been past due for `ago`, Stripe tries again in 3 days, and the
 /// letter about it was accepted `told` ago.
@@ -45,7 +45,7 @@ fn what_stripe_still_tries_is_cancelled_when_the_days_are_over_and_the_letter_ha
 
 #[test]
 fn it_is_not_cancelled_without_strict_nor_where_anything_speaks_against_it() {
-    let spoil: [(&str, fn(&mut Paper)); 9] = [
+    let spoil: [(&str, Change); 9] = [
         ("PAYMENT_GRACE is not strict", |paper| paper.rules.payment_grace_strict = false),
         ("it was paid", |paper| paper.first().now.status = Status::Active),
         ("it has ended already", |paper| {

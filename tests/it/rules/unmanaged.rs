@@ -7,7 +7,7 @@ use usher::policy::decide;
 use usher::policy::plan::{Class, Proposal};
 
 use super::house::{House, MOVIES, TV, days};
-use crate::paper::Paper;
+use crate::paper::{Change, Paper};
 
 /// Twelve are here: ten pay and watch, Ann (200) and Bob (201) were shared with
 /// by hand, and places need a subscription from now on.
@@ -194,7 +194,7 @@ fn removal(spoil: fn(&mut Paper)) -> Option<Option<&'static str>> {
 #[test]
 fn only_who_is_in_by_hand_and_nothing_else_is_ended_for_want_of_a_subscription() {
     assert_eq!(removal(|_| ()), Some(None));
-    let stays: [(&str, fn(&mut Paper)); 8] = [
+    let stays: [(&str, Change); 8] = [
         ("places need no subscription", |paper| paper.rules.unmanaged_days = None),
         ("nothing was promised yet", |paper| paper.member().asked.as_mut().unwrap().promised_end = None),
         ("the promised day isn't over", |paper| {
@@ -246,7 +246,7 @@ fn while_somebody_pays_and_is_not_matched_nobody_is_asked_or_ended() {
         member.invite_refused = Some(InviteRefused { at, by_id: true, by_email: true, why: "422".into() });
     };
     assert_eq!(removal(refused), Some(Some("warned")));
-    let nobody_else: [(&str, fn(&mut Paper)); 4] = [
+    let nobody_else: [(&str, Change); 4] = [
         ("nothing of theirs runs", |paper| {
             let id = somebody(paper);
             paper.of(&id).subscriptions.values_mut().for_each(|billed| billed.now.status = Status::Canceled);
