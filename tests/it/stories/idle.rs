@@ -91,22 +91,50 @@ async fn who_watches_right_now_is_not_idle() {
 
 #[tokio::test(start_paused = true)]
 async fn a_play_at_the_last_moment_saves_them() {
-    let mut rig = Rig::new("idle-last-moment").await;
-    let ann = ann_watched(&mut rig, days(26) + hours(12)).await;
-    rig.set("CHECK_INACTIVITY_SECS", "7200");
-    rig.open().await;
-    // Removal would be due on the 7th at midnight; the look before it sees the play.
-    rig.pass(
-        (chrono::NaiveDate::from_ymd_opt(2026, 1, 6).expect("a day").and_hms_opt(23, 40, 0).expect("a time").and_utc()
-            - rig.now())
-        .to_std()
-        .expect("later"),
-    )
-    .await;
-    assert!(rig.plex.has_access(ann));
+    let (rig, ann) = twenty_minutes_before_the_end("idle-last-moment").await;
+    // The look before the removal sees it.
     rig.tautulli.play(ann, rig.now() - TimeDelta::minutes(10), rig.now());
     rig.days(3).await;
     assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+/// Ann is removed at midnight; it is 23:40, and the polls are two hours apart.
+async fn twenty_minutes_before_the_end(name: &str) -> (Rig, PlexId) {
+    let mut rig = Rig::new(name).await;
+    let ann = ann_watched(&mut rig, days(26) + hours(12)).await;
+    rig.set("CHECK_INACTIVITY_SECS", "7200");
+    rig.open().await;
+    let day = chrono::NaiveDate::from_ymd_opt(2026, 1, 6).expect("a day");
+    let then = day.and_hms_opt(23, 40, 0).expect("a time").and_utc();
+    rig.pass((then - rig.now()).to_std().expect("later")).await;
+    assert!(rig.plex.has_access(ann));
+    (rig, ann)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_watching_at_the_last_look_stays() {
+    let (rig, ann) = twenty_minutes_before_the_end("idle-last-look").await;
+    rig.tautulli.start_stream(ann);
+    rig.hours(2).await;
+    rig.tautulli.stop_stream(ann);
+    rig.days(3).await;
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_somebody_new_has_just_paid_it_could_be_them() {
+    let (rig, ann) = twenty_minutes_before_the_end("idle-new-payer").await;
+    rig.minutes(15).await;
+    let stranger = rig.stripe.customer("someone@example.com", "Someone");
+    let sub = rig.stripe.subscribe(&stranger, &rig.basic);
+    rig.minutes(10).await;
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert!(why(&rig, "ann").await.contains(&sub), "{}", why(&rig, "ann").await);
+    // Once a whole reading has them, they are somebody else.
+    rig.hours(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
     all_is_well(&rig);
 }
 

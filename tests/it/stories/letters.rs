@@ -33,6 +33,26 @@ async fn a_mail_server_that_refuses_the_login_is_not_hammered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_the_login_is_refused_the_next_letter_does_not_try_it_either() {
+    let mut rig = Rig::new("auth-refused-next").await;
+    rig.open().await;
+    rig.smtp.fault(Fault::AuthRefused, Stay::UntilCleared);
+    let ann = rig.person(2_000_001, "ann");
+    rig.plex.share_with(ann, &[rig.movies], rig.now());
+    rig.minutes(3).await;
+    let tried = rig.smtp.logins();
+    assert!(tried > 0);
+    let bob = rig.person(2_000_002, "bob");
+    rig.plex.share_with(bob, &[rig.movies], rig.now());
+    rig.minutes(3).await;
+    assert_eq!(rig.smtp.logins(), tried, "the channel is down, whoever is written to");
+    rig.smtp.clear_faults();
+    rig.hours(2).await;
+    assert_eq!((told(&rig, "ann", "Welcome"), told(&rig, "bob", "Welcome")), (1, 1));
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
 async fn mail_that_fails_for_a_week_is_told_once() {
     let mut rig = Rig::new("mail-week").await;
     unhurried(&mut rig, 6);
