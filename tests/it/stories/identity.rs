@@ -41,6 +41,28 @@ async fn another_stripe_account_is_held_and_told_once_until_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn promise_05_an_account_that_is_accepted_in_a_rehearsal_is_ours_when_live() {
+    let mut rig = a_house_with_one_payer("accepted-rehearsed").await;
+    rig.close().await;
+    rig.set("DRY_RUN", "true");
+    rig.open().await;
+    rig.stripe.set_account_id(Some("acct_somebody_else"));
+    rig.hours(2).await;
+    let asked = rig.ask(serde_json::json!({ "ask": "accept", "what": "stripe", "dry_run": true })).await;
+    assert!(asked["text"].as_str().is_some_and(|text| text.contains("nothing was changed")), "{asked}");
+    accept(&rig, "stripe").await;
+    let again = super::asked(&rig, serde_json::json!({ "ask": "accept", "what": "stripe" })).await;
+    assert_eq!(again, "there is nothing to accept");
+    rig.close().await;
+    rig.set("DRY_RUN", "false");
+    rig.open().await;
+    zoe_pays(&rig);
+    rig.hours(3).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1, "{:?}", rig.operator_subjects());
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_that_may_not_name_its_account_is_no_mismatch() {
     let rig = a_house_with_one_payer("unnamed-account").await;
     rig.stripe.set_account_id(None);
