@@ -32,6 +32,7 @@ mod restoring;
 mod reversals;
 mod rows;
 mod selling;
+mod shares;
 mod sign_in;
 mod spells;
 mod strict;
