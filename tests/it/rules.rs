@@ -27,6 +27,7 @@ mod offers;
 mod pending;
 mod post;
 mod pruning;
+mod readings;
 mod rehearsing;
 mod restoring;
 mod reversals;

@@ -1,12 +1,13 @@
 //! `usher revoke` and `usher restore`: what was taken is given back just as it
 //! was (promise 9).
 
-use usher::facts::{SectionId, Status};
+use chrono::TimeDelta;
+use usher::facts::{CancelWhen, SectionId, SharingSettings, Source, Status};
 use usher::ledger::{Act, Grant, GrantKind, InviteRefused};
 use usher::policy::asks::{Ask, Said};
 use usher::policy::plan::Doing;
 
-use crate::paper::{MOVIES, Paper, TV, days};
+use crate::paper::{Change, MOVIES, Paper, TV, days};
 
 fn restore(paper: &mut Paper) -> Result<Said, String> {
     paper.says(&Ask::Restore { who: "ann".into() })
@@ -135,4 +136,105 @@ fn who_never_had_access_is_given_none_by_restore() {
     assert_eq!((paper.member().blocked, paper.plan().proposals.len()), (None, 0));
     let none = "they had no access before, so none is given back";
     assert_eq!(said.lines, ["ann is restored", "the revocation is taken back", none]);
+}
+
+/// Ann was a friend, was removed, and is being restored.
+fn restoring() -> Paper {
+    let mut paper = removed(&[MOVIES], false, Vec::new());
+    restore(&mut paper).unwrap();
+    paper
+}
+
+/// The actions that are proposed.
+fn acts(paper: &Paper) -> Vec<Act> {
+    let doing = paper.plan().proposals.into_iter().map(|proposal| proposal.doing);
+    doing.filter_map(|doing| if let Doing::Act(act) = doing { Some(act) } else { None }).collect()
+}
+
+#[test]
+fn filters_come_back_as_they_were_and_downloads_as_they_were_counted() {
+    let settings = |kept: Option<SharingSettings>| {
+        let mut paper = restoring();
+        paper.member().restoring.as_mut().unwrap().share.settings = kept;
+        match &acts(&paper)[..] {
+            [Act::Invite { settings, .. }] => settings.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let filters = |sync: bool| {
+        let filter = ("filterMovies".to_owned(), "contentRating=G".into());
+        SharingSettings::from([filter, ("allowSync".to_owned(), sync.into())])
+    };
+    assert_eq!(settings(Some(filters(true))), Some(filters(false)), "a child's filter stays");
+    assert_eq!(settings(None), None, "none was read, so none is made up");
+}
+
+#[test]
+fn nothing_is_given_back_without_a_reason_nor_to_the_house() {
+    assert_eq!(acts(&restoring()).len(), 1);
+    let mut paper = restoring();
+    paper.member().grants.clear();
+    assert_eq!(acts(&paper), []);
+    let mut paper = restoring();
+    paper.member().home = true;
+    assert_eq!(acts(&paper), []);
+    let mut paper = restoring();
+    paper.book.identities.owner = paper.member().plex;
+    assert_eq!(acts(&paper), []);
+}
+
+#[test]
+fn who_was_deleted_in_tautulli_is_taken_back_there_once_they_are_here() {
+    let taken_back = |mut paper: Paper, spoil: Change| {
+        let forgotten = paper.now - days(5);
+        paper.member().forgotten = Some(forgotten);
+        spoil(&mut paper);
+        acts(&paper).iter().any(|act| matches!(act, Act::Remember { plex } if Some(*plex) == paper.member().plex))
+    };
+    let friend = || {
+        let mut paper = Paper::new();
+        let ann = paper.ann.clone();
+        paper.make_friend(&ann, days(1));
+        paper
+    };
+    let same: Change = |_| ();
+    assert!(taken_back(friend(), same));
+    assert!(taken_back(restoring(), same), "before the first play, not after it");
+    assert!(!taken_back(friend(), |paper| paper.member().forgotten = None));
+    assert!(!taken_back(friend(), |paper| paper.rules.configured.retain(|source| *source != Source::Tautulli)));
+    assert!(!taken_back(removed(&[MOVIES], false, Vec::new()), same), "who is gone stays forgotten");
+}
+
+/// Ann pays, has access, and was revoked ten days ago.
+fn revoked_payer(joined: TimeDelta) -> Paper {
+    let mut paper = Paper::new();
+    let (ann, now) = (paper.ann.clone(), paper.now);
+    paper.shares(&ann, &[MOVIES], joined);
+    paper.pays(&ann, Status::Active, days(30));
+    paper.member().blocked = Some(now - days(10));
+    paper
+}
+
+#[test]
+fn nobody_who_is_revoked_is_ended_while_stripe_charges_them_but_who_came_in_after_it() {
+    let ends = |paper: &Paper| acts(paper).iter().any(|act| matches!(act, Act::End { .. }));
+    let told = |paper: &Paper| paper.plan().problems.iter().any(|problem| problem.key.starts_with("charged/"));
+    for (joined, came_after) in [(300, false), (10, false), (9, true)] {
+        let mut paper = revoked_payer(days(joined));
+        assert_eq!((ends(&paper), told(&paper)), (came_after, !came_after), "joined {joined} days ago");
+        paper.member().cancels = Some(CancelWhen::PeriodEnd);
+        assert!(!ends(&paper), "the cancellation goes first, whenever they joined");
+        assert!(matches!(&acts(&paper)[..], [Act::Cancel { when: CancelWhen::PeriodEnd, .. }]));
+        paper.first().now.status = Status::Canceled;
+        assert!(ends(&paper) && !told(&paper));
+    }
+}
+
+#[test]
+fn nothing_of_the_houses_is_cancelled_whatever_was_revoked() {
+    let mut paper = revoked_payer(days(300));
+    paper.member().cancels = Some(CancelWhen::Now);
+    assert_eq!(acts(&paper).len(), 1);
+    paper.member().home = true;
+    assert_eq!(acts(&paper), []);
 }
