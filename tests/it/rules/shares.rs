@@ -178,7 +178,7 @@ fn after_a_subscription_only_what_was_had_by_hand_before_it_is_left() {
     assert_eq!(updated(&paper), Some(([MOVIES].into(), None)));
     assert_eq!(only(&paper).unwrap().rests_on, [Source::Plex, Source::Stripe].into(), "Stripe says that it ended");
 
-    let spared: [(&str, fn(&mut Paper)); 5] = [
+    let spared: [(&str, Change); 5] = [
         ("by hand as it stands", |paper| paper.member().grants[0].libraries = None),
         ("a guest", |paper| paper.member().grants[0].kind = GrantKind::Complimentary),
         ("it never gave anything", |paper| paper.member().matched_prices.clear()),
