@@ -236,7 +236,7 @@ fn continuity(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
         let source = population.source();
         let concerns = proposal.rests_on.contains(&source)
             && (proposal.class.takes_away() || (invites && *population == Population::Friends));
-        (concerns && !drop.confirmed).then(|| HeldBecause::Continuity { source, why: drop_words(*population, drop) })
+        concerns.then(|| HeldBecause::Continuity { source, why: drop_words(*population, drop) })
     })
 }
 

@@ -32,7 +32,7 @@ pub fn measure(begun: Moment, world: &mut World, book: &mut Book, population: Po
         raise(begun, book, population, count);
         return;
     }
-    world.drops.insert(population, Drop { since, now: count, expected, confirmed: false });
+    world.drops.insert(population, Drop { since, now: count, expected });
 }
 
 /// The largest count of the last 7 days, or, where none of them was believed,

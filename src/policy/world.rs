@@ -47,8 +47,6 @@ pub struct Drop {
     pub now: u64,
     /// How many there should be, after explained goings.
     pub expected: u64,
-    /// A second whole reading ≥ 60 min after the first confirmed it.
-    pub confirmed: bool,
 }
 
 /// One source as last seen.

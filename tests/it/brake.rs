@@ -7,6 +7,7 @@ use usher::ledger::{Act, ActKey, EndCause, HeldBecause, Hold, Population, Remova
 use usher::member::MemberId;
 use usher::policy::Drop;
 use usher::policy::brake::{self, NotNow, SecondLook};
+use usher::policy::continuity;
 
 use crate::paper::{Change, MOVIES, Paper, TV, days, noon};
 
@@ -193,33 +194,38 @@ fn brake_04_clock_lets_through() {
     assert_eq!(rule(&paper), None, "Tautulli's clock is nobody's measure");
 }
 
-fn fewer(confirmed: bool) -> Drop {
-    Drop { since: Paper::new().now, now: 5, expected: 20, confirmed }
+fn fewer() -> Drop {
+    Drop { since: Paper::new().now, now: 5, expected: 20 }
 }
 
 #[test]
 fn brake_05_continuity_holds() {
     for population in [Population::Friends, Population::Subscriptions, Population::Watchers, Population::History] {
         let mut paper = ann_is_due();
-        paper.world.drops.insert(population, fewer(false));
+        paper.world.drops.insert(population, fewer());
         assert_eq!(rule(&paper), Some("continuity"), "{population:?}");
     }
     let mut paper = ann_pays();
-    paper.world.drops.insert(Population::Friends, fewer(false));
+    paper.world.drops.insert(Population::Friends, fewer());
     assert_eq!(rule(&paper), Some("continuity"), "invites wait for the friends");
 }
 
 #[test]
 fn brake_05_continuity_lets_through() {
     let mut paper = ann_pays();
-    paper.world.drops.insert(Population::Subscriptions, fewer(false));
+    paper.world.drops.insert(Population::Subscriptions, fewer());
     assert_eq!(rule(&paper), None, "a payer is a payer");
     let mut paper = ann_has_lapsed();
-    paper.world.drops.insert(Population::Watchers, fewer(false));
+    paper.world.drops.insert(Population::Watchers, fewer());
     assert_eq!(rule(&paper), None, "the end of paying doesn't rest on Tautulli");
     let mut paper = ann_is_due();
-    paper.world.drops.insert(Population::Friends, fewer(true));
-    assert_eq!(rule(&paper), None, "confirmed");
+    let measure = |paper: &mut Paper, ago: TimeDelta, count| {
+        continuity::measure(paper.now - ago, &mut paper.world, &mut paper.book, Population::Friends, count);
+        rule(paper)
+    };
+    assert_eq!(measure(&mut paper, TimeDelta::hours(5), 20), None);
+    assert_eq!(measure(&mut paper, TimeDelta::hours(2), 12), Some("continuity"));
+    assert_eq!(measure(&mut paper, TimeDelta::hours(1), 12), None, "confirmed an hour later");
 }
 
 #[test]
@@ -496,7 +502,7 @@ fn brake_revoke_answers_only_to_identity_clock_protected_and_second_look() {
     };
     let mut paper = revoked();
     paper.world.plex.last.as_mut().unwrap().at = paper.now - days(2);
-    paper.world.drops.insert(Population::Friends, fewer(false));
+    paper.world.drops.insert(Population::Friends, fewer());
     let removal = Removal { at: paper.now - TimeDelta::hours(1), member: MemberId::number(99), stated: false };
     paper.book.removals = vec![removal.clone(), removal];
     assert_eq!(rule(&paper), None);

@@ -107,7 +107,7 @@ fn a_span_is_said_in_its_largest_unit_of_which_there_are_two() {
 #[test]
 fn far_fewer_of_something_is_one_message_a_source() {
     let mut paper = Paper::new();
-    let fewer = Fewer { since: paper.now, now: 1, expected: 50, confirmed: true };
+    let fewer = Fewer { since: paper.now, now: 1, expected: 50 };
     for population in [Population::Friends, Population::Watchers, Population::History] {
         paper.world.drops.insert(population, fewer.clone());
     }

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use usher::facts::{Source, Status};
 use usher::ledger::{CodeMark, FreeUse, Grant, GrantKind, HeldBecause, Hold, Population, Removal, Verdict};
 use usher::member::MemberId;
+use usher::policy::asks::{self, Accept};
 use usher::policy::brake::SecondLook;
 use usher::policy::{Drop, Seen};
 
@@ -132,8 +133,8 @@ const DUE: [(&str, Make); 5] = [
     }),
 ];
 
-fn fewer(population: Population, paper: &mut Paper, confirmed: bool) {
-    paper.world.drops.insert(population, Drop { since: paper.now, now: 3, expected: 10, confirmed });
+fn fewer(population: Population, paper: &mut Paper) {
+    paper.world.drops.insert(population, Drop { since: paper.now, now: 3, expected: 10 });
 }
 
 const CONDITIONS: [(&str, Make); 24] = [
@@ -159,11 +160,14 @@ const CONDITIONS: [(&str, Make); 24] = [
     }),
     ("4 clock: 6 minutes off plex.tv's", |paper| paper.world.plex.last.as_mut().unwrap().skew_secs = Some(360)),
     ("4 clock: before the last commit", |paper| paper.book.committed = paper.now + days(1)),
-    ("5 continuity: 3 of 10 friends", |paper| fewer(Population::Friends, paper, false)),
-    ("5 continuity: 3 of 10 subscriptions", |paper| fewer(Population::Subscriptions, paper, false)),
-    ("5 continuity: 3 of 10 people with history", |paper| fewer(Population::Watchers, paper, false)),
-    ("5 continuity: 3 of 10 plays in the history", |paper| fewer(Population::History, paper, false)),
-    ("5 continuity: 3 of 10 friends, accepted or confirmed", |paper| fewer(Population::Friends, paper, true)),
+    ("5 continuity: 3 of 10 friends", |paper| fewer(Population::Friends, paper)),
+    ("5 continuity: 3 of 10 subscriptions", |paper| fewer(Population::Subscriptions, paper)),
+    ("5 continuity: 3 of 10 people with history", |paper| fewer(Population::Watchers, paper)),
+    ("5 continuity: 3 of 10 plays in the history", |paper| fewer(Population::History, paper)),
+    ("5 continuity: 3 of 10 friends, accepted", |paper| {
+        fewer(Population::Friends, paper);
+        asks::accept(paper.now, &mut paper.world, &mut paper.book, Accept::Server);
+    }),
     ("6 protected: a VIP by now", |paper| {
         paper.rules.vip_names = vec!["ann".into()];
         let account = paper.member().plex.unwrap();
