@@ -25,6 +25,7 @@ mod linking;
 mod looking;
 mod merging;
 mod money;
+mod news;
 mod offers;
 mod pending;
 mod planning;

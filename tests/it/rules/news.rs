@@ -1,0 +1,158 @@
+//! R10: what a payer hears of a trial that ends, a cancellation and another
+//! tier: once, in time, and not what they hear otherwise.
+
+use chrono::TimeDelta;
+use usher::facts::{CancelWhen, Item, Moment, PriceId, Source, Status};
+use usher::ledger::{Act, ActKey, Heard, HeardEnd, Intent, IntentState, Letter};
+use usher::policy::life;
+
+use crate::paper::{Change, MOVIES, Paper, TV, days};
+
+const SECOND: TimeDelta = TimeDelta::seconds(1);
+
+/// The kinds of letter that this pass owes.
+fn hears(paper: &mut Paper) -> Vec<&'static str> {
+    life::tell(paper.now, &paper.rules, &paper.world, &mut paper.book);
+    std::mem::take(&mut paper.book.outbox).into_values().map(|notice| notice.letter.kind()).collect()
+}
+
+/// Ann pays, is in, and knows how her subscription stands.
+fn payer(status: Status) -> Paper {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.shares(&ann, &[MOVIES], days(20));
+    paper.pays(&ann, status, days(20));
+    assert!(hears(&mut paper).is_empty(), "what was there before is no news");
+    paper
+}
+
+fn trial(left: TimeDelta) -> Paper {
+    let mut paper = payer(Status::Trialing);
+    let end = paper.now + left;
+    paper.first().now.trial_end = Some(end);
+    paper
+}
+
+#[test]
+fn the_end_of_a_trial_is_told_once_three_days_before() {
+    assert!(hears(&mut trial(days(3) + SECOND)).is_empty(), "later");
+    let mut paper = trial(days(3));
+    assert_eq!(hears(&mut paper), ["trial_ending"]);
+    paper.now += days(1);
+    assert!(hears(&mut paper).is_empty(), "once");
+    let moved = paper.now + days(3);
+    paper.first().now.trial_end = Some(moved);
+    assert_eq!(hears(&mut paper), ["trial_ending"], "another end");
+    assert_eq!(hears(&mut trial(SECOND)), ["trial_ending"], "better late than never");
+    assert!(hears(&mut trial(TimeDelta::zero())).is_empty(), "it is over");
+}
+
+#[test]
+fn no_end_of_a_trial_is_told_to_who_hears_of_it_otherwise() {
+    let not: [(&str, Change); 5] = [
+        ("they pay already", |paper| paper.first().now.status = Status::Active),
+        ("they were revoked", |paper| paper.member().blocked = Some(paper.now)),
+        ("Stripe doesn't know it any more", |paper| paper.first().vanished = Some(paper.now)),
+        ("it was so when the book began", |paper| paper.first().heard = None),
+        ("they cancelled", |paper| {
+            let end = paper.first().now.trial_end;
+            paper.first().now.cancel_at = end;
+            let (at, told) = (end.unwrap(), paper.now);
+            paper.first().heard.as_mut().unwrap().end = Some(HeardEnd { at, told, notice: None });
+        }),
+    ];
+    for (why, spoil) in not {
+        let mut paper = trial(days(2));
+        spoil(&mut paper);
+        assert!(hears(&mut paper).is_empty(), "{why}");
+        assert!(hears(&mut paper).is_empty(), "{why}");
+    }
+    // One that ends long after the book began is still to be told.
+    let mut paper = trial(days(10));
+    paper.first().heard = None;
+    assert!(hears(&mut paper).is_empty());
+    paper.now += days(8);
+    assert_eq!(hears(&mut paper), ["trial_ending"]);
+}
+
+#[test]
+fn a_cancellation_is_told_unless_it_is_our_own_call() {
+    let cancelled = |ours: Option<(&str, u32)>| {
+        let mut paper = payer(Status::Active);
+        let (now, end) = (paper.now, paper.now + days(9));
+        let known = paper.first().now.id.clone();
+        paper.first().now.cancel_at = Some(end);
+        if let Some((subscription, tries)) = ours {
+            let subscription = if subscription == "this" { known } else { subscription.into() };
+            let key = ActKey("cancel/m-1/x".into());
+            let intent = Intent {
+                key: key.clone(),
+                member: paper.ann.clone(),
+                act: Act::Cancel { subscription, when: CancelWhen::PeriodEnd, idle_days: None },
+                because: "they don't watch".into(),
+                rests_on: [Source::Stripe].into(),
+                decided: now,
+                due: now,
+                state: IntentState::Attempted { at: now },
+                tries,
+                not_before: now,
+                last_error: None,
+            };
+            paper.book.intents.insert(key, intent);
+        }
+        hears(&mut paper).len()
+    };
+    assert_eq!(cancelled(None), 1);
+    assert_eq!(cancelled(Some(("this", 1))), 0, "its confirmation says it");
+    assert_eq!(cancelled(Some(("this", 0))), 1, "they were faster than we");
+    assert_eq!(cancelled(Some(("sub_other", 1))), 1);
+}
+
+#[test]
+fn another_tier_is_told_once_the_share_gives_it_and_only_to_who_is_in() {
+    let upgraded = |spoil: Change| {
+        let mut paper = payer(Status::Active);
+        let billed = paper.first();
+        billed.tiers = ["Premium".into()].into();
+        let price = PriceId::from("price_premium");
+        billed.now.items = vec![Item { price, ..billed.now.items[0].clone() }];
+        let row = &mut paper.member().share.as_mut().unwrap().row;
+        (row.sections, row.downloads) = ([MOVIES, TV].into(), Some(true));
+        spoil(&mut paper);
+        let first = hears(&mut paper);
+        assert!(hears(&mut paper).is_empty(), "once");
+        let heard: Option<Heard> = paper.first().heard.clone();
+        (first, heard.unwrap().tiers == ["Premium".into()].into())
+    };
+    assert_eq!(upgraded(|_| ()), (vec!["tier_changed"], true));
+    let narrow: Change = |paper| paper.member().share.as_mut().unwrap().row.sections = [MOVIES].into();
+    assert_eq!(upgraded(narrow), (vec![], false), "not before it is so");
+    let unsaid = (vec![], true);
+    assert_eq!(upgraded(|paper| paper.member().blocked = Some(paper.now)), unsaid);
+    assert_eq!(upgraded(|paper| paper.member().home = true), unsaid);
+    assert_eq!(upgraded(|paper| paper.member().share = None), unsaid, "who isn't in yet");
+    let renamed: Change = |paper| paper.first().now.items[0].price = "price_basic".into();
+    assert_eq!(upgraded(renamed), unsaid, "the tier was edited: no news of theirs");
+}
+
+#[test]
+fn a_cancellation_that_was_told_near_its_end_needs_no_second_letter() {
+    let was_told = |told_before: TimeDelta, spoil: Change| {
+        let mut paper = payer(Status::Active);
+        let (at, now) = (paper.now + days(30), paper.now);
+        let letter = Letter::CancellationReceived { on: paper.rules.day_of(at), stays: false };
+        let member = paper.book.members[&paper.ann].clone();
+        let owed = usher::ledger::Owed::to_member(&member, "sub".to_owned(), letter, days(9));
+        let notice = Some(paper.book.owe(owed, paper.rules.ways, now));
+        let told: Moment = at - told_before;
+        paper.first().heard.as_mut().unwrap().end = Some(HeardEnd { at, told, notice });
+        spoil(&mut paper);
+        let billed = paper.first().clone();
+        life::was_told_of(&paper.book, &paper.book.members[&paper.ann], &billed, 7)
+    };
+    assert!(was_told(days(8), |_| ()));
+    assert!(!was_told(days(8) + SECOND, |_| ()), "that was long before");
+    assert!(!was_told(days(8), |paper| paper.book.outbox.clear()));
+    let elsewhere: Change = |paper| paper.book.outbox.values_mut().for_each(|notice| notice.to = None);
+    assert!(!was_told(days(8), elsewhere), "another address than that of their access");
+}
