@@ -182,3 +182,17 @@ fn a_share_without_a_date_that_is_made_for_a_payer_ends_with_the_subscription() 
     house.days(2);
     assert_eq!(house.ends().len(), 1, "{:?}", house.member(200).journal);
 }
+
+#[test]
+fn what_was_frozen_stays_so_beside_any_other_reason() {
+    let mut paper = Paper::new();
+    let (ann, now) = (paper.ann.clone(), paper.now);
+    paper.shares(&ann, &[MOVIES], days(5));
+    paper.pays(&ann, Status::Active, days(300));
+    paper.grant(&ann, GrantKind::ByHand);
+    paper.member().grants[0].libraries = Some([MOVIES].into());
+    paper.grant(&ann, GrantKind::Extension);
+    let before = paper.member().clone();
+    by_hand::freeze(now, &paper.rules, &mut paper.book, &ann);
+    assert_eq!(*paper.member(), before, "a share that is younger than the subscription takes nothing of it");
+}

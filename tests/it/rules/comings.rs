@@ -100,6 +100,15 @@ fn a_look_that_shows_nobody_ends_only_what_we_ended() {
 }
 
 #[test]
+fn what_we_ended_and_a_look_still_shows_is_not_gone_yet() {
+    let mut house = friends();
+    our_end(&mut house, 200, 1);
+    let (ann, row) = (id_of(&house, 200), house.row(10).clone());
+    look(&mut house, &ann, TimeDelta::seconds(1), vec![row]);
+    assert!(house.member(200).has_access() && house.member(200).gone.is_none());
+}
+
+#[test]
 fn a_listing_that_was_begun_before_a_look_does_not_undo_it() {
     let mut house = friends();
     let (ann, bob) = (id_of(&house, 200), id_of(&house, 201));
@@ -372,6 +381,8 @@ fn somebody_who_is_back_on_another_day_is_welcomed_and_one_whose_share_only_hid_
     assert_eq!(gone_for_a_day(&mut house, false), 1, "it is the share of which she heard");
     assert_eq!(gone_for_a_day(&mut house, true), 2);
     assert!(how(&house, "joined").iter().any(|how| how.ends_with("; was here before")));
+    let journal: Vec<&str> = house.member(300).journal.iter().map(|entry| entry.what.as_str()).collect();
+    assert!(journal.contains(&"has access") && journal.contains(&"is back: has access again"), "{journal:?}");
 }
 
 #[test]

@@ -130,3 +130,60 @@ fn promise_03_what_usher_itself_ended_at_stripe_counts_in_the_days_budget() {
     });
     assert_eq!(reversed, Class::Removal { stated: false }, "cancelled by us, because it was given back");
 }
+
+/// So many friends who are here, of whom three left and are back at once: are
+/// they welcomed one by one?
+fn three_of_them_are_welcomed(many: u64) -> bool {
+    let mut house = House::new();
+    house.rules.prune_mode = usher::policy::PruneMode::Report;
+    for n in 0..many {
+        house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES], days(400));
+    }
+    house.settle();
+    let mut gone = leave(&mut house, 3);
+    let now = house.now;
+    for row in &mut gone {
+        row.state = usher::facts::ShareState::Accepted { accepted_at: Some(now) };
+    }
+    house.friends.shares.extend(gone);
+    house.settle();
+    let welcomed = house.letters("welcome").len();
+    assert!(welcomed == 0 || welcomed == 3);
+    welcomed == 3
+}
+
+#[test]
+fn a_crowd_is_more_than_two_and_more_than_a_tenth_of_all() {
+    assert!(!three_of_them_are_welcomed(13));
+    assert!(!three_of_them_are_welcomed(20));
+    assert!(three_of_them_are_welcomed(21));
+    assert!(three_of_them_are_welcomed(30));
+}
+
+#[test]
+fn whom_usher_itself_let_go_nobody_misses() {
+    let mut house = friends();
+    for account in 200..206 {
+        let id = house.member(account).id.clone();
+        house.book.members.get_mut(&id).unwrap().blocked = Some(house.now);
+    }
+    house.settle();
+    assert_eq!(house.ends().len(), 6, "revoked one by one, by the operator's word");
+    house.carry_out();
+    house.settle();
+    assert!((200..206).all(|account| !house.member(account).has_access()));
+    assert_eq!(house.world.drops.len(), 0);
+    assert!(house.letters("attention").iter().all(|key| !key.0.contains("drop/")), "{:?}", house.letters("attention"));
+    // Half a house gone by itself is another matter.
+    house.friends.shares.truncate(3);
+    house.settle();
+    assert_eq!(house.world.drops.len(), 1);
+}
+
+#[test]
+fn who_has_access_is_neither_the_owner_nor_a_mere_invite() {
+    let mut house = friends();
+    house.invite(50, "guest", &[MOVIES]);
+    house.share(51, house.friends.owner.0, "owner", &[MOVIES], days(400));
+    assert_eq!(usher::policy::comings::with_access(&house.friends), 12);
+}
