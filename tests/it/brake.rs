@@ -261,6 +261,11 @@ fn brake_06_protected_lets_through() {
     let account = paper.member().plex.unwrap();
     paper.book.vips.insert("ann".into(), account);
     assert_eq!(rule(&paper), None, "an entry that is no longer in VIP_NAMES protects nobody");
+    let mut paper = ann_pays();
+    paper.rules.vip_names = vec!["ann".into()];
+    let account = paper.member().plex.unwrap();
+    paper.book.vips.insert("ann".into(), account);
+    assert_eq!(rule(&paper), None, "who is protected may be let in");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 
 use chrono::TimeDelta;
 use usher::facts::{CancelWhen, Item, Moment, PriceId, Source, Status};
-use usher::ledger::{Act, ActKey, Heard, HeardEnd, Intent, IntentState, Letter};
+use usher::ledger::{
+    Act, ActKey, Channel, Delivery, FirstSending, Heard, HeardEnd, Intent, IntentState, Letter, Notice,
+};
 use usher::policy::life;
 
 use crate::paper::{Change, MOVIES, Paper, TV, days};
@@ -106,6 +108,86 @@ fn a_cancellation_is_told_unless_it_is_our_own_call() {
     assert_eq!(cancelled(Some(("this", 1))), 0, "its confirmation says it");
     assert_eq!(cancelled(Some(("this", 0))), 1, "they were faster than we");
     assert_eq!(cancelled(Some(("sub_other", 1))), 1);
+}
+
+/// Ann cancelled, to the end of the period in nine days; her letter is owed.
+fn cancelled() -> Paper {
+    let mut paper = payer(Status::Active);
+    let end = paper.now + days(9);
+    paper.first().now.cancel_at = Some(end);
+    life::tell(paper.now, &paper.rules, &paper.world, &mut paper.book);
+    assert_eq!(kinds(&paper), ["cancellation_received"]);
+    paper
+}
+
+/// The kinds of letter that are owed and not called back.
+fn kinds(paper: &Paper) -> Vec<&'static str> {
+    let open = |notice: &&Notice| !matches!(notice.deliveries[&Channel::Mail], Delivery::Cancelled { .. });
+    paper.book.outbox.values().filter(open).map(|notice| notice.letter.kind()).collect()
+}
+
+#[test]
+fn an_end_that_moves_is_told_anew_only_if_it_is_another_day() {
+    let moved = |to: fn(Moment, Moment) -> Moment| {
+        let mut paper = cancelled();
+        let (now, was) = (paper.now, paper.now + days(9));
+        paper.first().now.cancel_at = Some(to(now, was));
+        life::tell(now, &paper.rules, &paper.world, &mut paper.book);
+        let heard = paper.first().heard.clone().unwrap().end.unwrap();
+        (kinds(&paper).len(), paper.book.outbox.len(), heard.at == to(now, was))
+    };
+    assert_eq!(moved(|_, was| was + TimeDelta::hours(11)), (1, 1, true), "the letter names that day already");
+    assert_eq!(moved(|_, was| was + days(3)), (1, 2, true), "the first one is called back");
+    assert_eq!(moved(|now, _| now), (1, 1, false), "what is over is told by its end");
+}
+
+#[test]
+fn a_cancellation_taken_back_is_told_only_to_who_may_have_read_of_it() {
+    let undone = |spoil: Change| {
+        let mut paper = cancelled();
+        spoil(&mut paper);
+        paper.first().now.cancel_at = None;
+        life::tell(paper.now, &paper.rules, &paper.world, &mut paper.book);
+        assert_eq!(paper.first().heard.clone().unwrap().end, None);
+        kinds(&paper)
+    };
+    assert_eq!(undone(|_| ()), Vec::<&str>::new(), "the letter was still here");
+    let both = ["cancellation_received", "cancellation_undone"];
+    let letter = |paper: &mut Paper, change: fn(&mut Notice, Moment)| {
+        let now = paper.now;
+        paper.book.outbox.values_mut().for_each(|notice| change(notice, now));
+    };
+    let sent: Change = |paper| {
+        let at = paper.now;
+        let accepted = Delivery::Accepted { at };
+        paper
+            .book
+            .outbox
+            .values_mut()
+            .for_each(|notice| drop(notice.deliveries.insert(Channel::Mail, accepted.clone())));
+    };
+    assert_eq!(undone(sent), both);
+    let unsure = [
+        |notice: &mut Notice, _: Moment| notice.maybe_out = true,
+        |notice: &mut Notice, date: Moment| {
+            notice.first_sending = Some(FirstSending { message_id: "1@attic.example".into(), date });
+        },
+    ];
+    for unsure in unsure {
+        let mut paper = cancelled();
+        letter(&mut paper, unsure);
+        paper.first().now.cancel_at = None;
+        life::tell(paper.now, &paper.rules, &paper.world, &mut paper.book);
+        assert!(kinds(&paper).contains(&"cancellation_undone"), "it may be out");
+    }
+    assert_eq!(undone(|paper| paper.member().blocked = Some(paper.now)), Vec::<&str>::new());
+    // Set to end still, but Stripe doesn't say when: it is not taken back.
+    let mut paper = cancelled();
+    paper.first().now.cancel_at = None;
+    paper.first().now.cancel_at_period_end = true;
+    life::tell(paper.now, &paper.rules, &paper.world, &mut paper.book);
+    assert_eq!(kinds(&paper), ["cancellation_received"]);
+    assert!(paper.first().heard.clone().unwrap().end.is_some());
 }
 
 #[test]
