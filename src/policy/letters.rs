@@ -147,13 +147,14 @@ pub fn open_idle_spell(now: Moment, rules: &Rules, book: &mut Book, id: &MemberI
 /// Owes what follows from money: a failed payment, a scheduled end.
 pub fn owe_money_letters(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     let may_end = |member: &Member| member.grants.iter().any(|grant| grant.until.is_some());
-    let concerned = |member: &&Member| member.share.is_some() && (!member.subscriptions.is_empty() || may_end(member));
+    let was_to_end = |member: &Member| about_an_end(book, &member.id).next().is_some();
+    let concerned = |member: &&Member| {
+        member.share.is_some() && (!member.subscriptions.is_empty() || may_end(member) || was_to_end(member))
+    };
     let ids: Vec<MemberId> = book.members.values().filter(concerned).map(|member| member.id.clone()).collect();
     for id in ids {
         let Some(member) = book.members.get(&id).cloned() else { continue };
-        if !member.subscriptions.is_empty() {
-            unpaid::open_spells(now, rules, book, &member);
-        }
+        unpaid::open_spells(now, rules, book, &member);
         owe_access_ending(now, rules, world, book, &member);
     }
 }
@@ -216,18 +217,26 @@ fn last_end(member: &Member, standing: &Standing) -> Option<LastEnd> {
 
 /// What was owed about an end that is no longer set is not sent any more.
 fn withdraw_access_ending(now: Moment, book: &mut Book, id: &MemberId, end: Option<Moment>) {
-    let prefix = format!("{id}/access_ending/");
-    let still = end.map(|end| format!("{prefix}{}-", end.timestamp()));
-    let from = std::ops::Bound::Included(NoticeKey(prefix.clone()));
-    let owed = book.outbox.range((from, std::ops::Bound::Unbounded)).map(|(key, _)| key);
-    let over: Vec<NoticeKey> = owed
-        .take_while(|key| key.0.starts_with(&prefix))
+    let still = end.map(|end| format!("{}{}-", prefix_about_an_end(id), end.timestamp()));
+    let over: Vec<NoticeKey> = about_an_end(book, id)
         .filter(|key| still.as_ref().is_none_or(|still| !key.0.starts_with(still)))
         .cloned()
         .collect();
     for key in over {
         book.cancel_notice(&key, "their access does not end then", now);
     }
+}
+
+fn prefix_about_an_end(id: &MemberId) -> String {
+    format!("{id}/access_ending/")
+}
+
+/// Letters that were ever owed about an end of this member's access.
+fn about_an_end<'a>(book: &'a Book, id: &MemberId) -> impl Iterator<Item = &'a NoticeKey> {
+    let prefix = prefix_about_an_end(id);
+    let from = std::ops::Bound::Included(NoticeKey(prefix.clone()));
+    let owed = book.outbox.range((from, std::ops::Bound::Unbounded)).map(|(key, _)| key);
+    owed.take_while(move |key| key.0.starts_with(&prefix))
 }
 
 /// Letters about an ending that was read back.
