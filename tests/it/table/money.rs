@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use usher::facts::{ShareState, Status};
-use usher::ledger::{Gone, Grant, GrantKind};
+use usher::ledger::{EndedBecause, Gone, Grant, GrantKind, Reversed};
 use usher::policy::Tiers;
 use usher::tier::Wanted;
 
@@ -140,6 +140,45 @@ pub(super) fn the_end_of_paying(table: &mut Table) {
     table.row("no share, canceled 2 days ago", |paper| {
         ended(paper, Status::Canceled, Some(days(2)));
         paper.member().share = None;
+    });
+    strict(table);
+    money_that_goes_back(table);
+}
+
+fn strict(table: &mut Table) {
+    table.group("PAYMENT_GRACE=strict: the day count ends it, Stripe's further attempts don't");
+    for (since, told) in [(6, Some(5)), (8, None), (8, Some(2)), (8, Some(3))] {
+        let word = told.map_or("not yet accepted".into(), |days| format!("accepted {days} days ago"));
+        table.row(&format!("past_due since {since} days, Stripe will try again, letter {word}"), |paper| {
+            paper.rules.payment_grace_strict = true;
+            owes(paper, Status::PastDue, since, Some(1), told);
+        });
+    }
+    table.row("cancelled by Usher 2 days ago, letter accepted 5 days ago", |paper| {
+        paper.rules.payment_grace_strict = true;
+        ended(paper, Status::Canceled, Some(days(2)));
+        let (ann, then) = (paper.ann.clone(), paper.now - days(2));
+        paper.first().cut_off = Some(then);
+        paper.told_unpaid(&ann, Some(days(5)));
+    });
+}
+
+fn money_that_goes_back(table: &mut Table) {
+    let reversed = |because: EndedBecause, status: Status| {
+        move |paper: &mut Paper| {
+            let ago = (status == Status::Canceled).then_some(days(2));
+            ended(paper, status.clone(), ago);
+            let at = paper.now - days(3);
+            paper.first().reversed = Some(Reversed { because, id: "re_1".into(), at });
+        }
+    };
+    table.group("ON_REFUND=end, ON_DISPUTE=end");
+    table.row("all of the last payment was refunded, still active", reversed(EndedBecause::Refunded, Status::Active));
+    table.row("disputed, still active", reversed(EndedBecause::Disputed, Status::Active));
+    table.row("refunded, cancelled by Usher 2 days ago", reversed(EndedBecause::Refunded, Status::Canceled));
+    table.row("refunded, but protected by now", |paper| {
+        reversed(EndedBecause::Refunded, Status::Active)(paper);
+        paper.member().home = true;
     });
 }
 
