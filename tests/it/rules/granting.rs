@@ -3,7 +3,7 @@
 
 use chrono::{NaiveDate, TimeDelta};
 use usher::facts::{Email, SectionId, Status};
-use usher::ledger::{Grant, GrantKind, InviteRefused};
+use usher::ledger::{Gone, Grant, GrantKind, InviteRefused};
 use usher::member::MemberId;
 use usher::policy::asks::Ask;
 
@@ -268,4 +268,22 @@ fn a_holiday_lasts_to_the_end_of_its_day_which_may_be_today() {
     assert!(paper.says(&pause(day(2, 20), "  ")).unwrap_err().contains("--note"));
     paper.says(&pause(day(1, 31), "ill")).unwrap();
     assert_eq!(grants(&paper, &ann, GrantKind::Holiday)[0].until, Some(paper.rules.end_of_day(day(1, 31))));
+}
+
+#[test]
+fn the_same_invite_twice_is_one_and_who_is_gone_since_is_invited_anew() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.says(&invite("ann", "Basic", None)).unwrap();
+    let first = grants(&paper, &ann, GrantKind::Complimentary)[0].clone();
+    paper.now += days(1);
+    let again = paper.says(&invite("ann", "Basic", None)).unwrap();
+    assert!(again.lines[0].contains("already"), "{:?}", again.lines);
+    assert_eq!(grants(&paper, &ann, GrantKind::Complimentary), [&first], "before the invite is out");
+    let gone = Gone { at: paper.now, by_us: false, why: "declined".into(), standing: [].into() };
+    paper.member().gone = Some(gone);
+    paper.says(&invite("ann", "Basic", None)).unwrap();
+    let now = paper.now;
+    assert_eq!((paper.member().gone.clone(), paper.member().returned), (None, Some(now)));
+    assert_ne!(grants(&paper, &ann, GrantKind::Complimentary)[0].since, first.since);
 }
