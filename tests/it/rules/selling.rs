@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use serde_json::{Value, json};
-use usher::facts::{CustomerId, Moment, PriceId, PriceTag, Status, SubscriptionId};
+use usher::facts::{Customer, CustomerId, Moment, PriceId, PriceTag, Status, SubscriptionId};
 use usher::ledger::{Grant, GrantKind};
 use usher::member::MemberId;
 use usher::policy::sales::{self, Checkout, CheckoutAsked, Whom};
@@ -13,6 +13,7 @@ use usher::reports::{self, Look, Wish};
 use usher::tier::Tier;
 
 use super::house::{House, MOVIES, days, email};
+use crate::paper::{self, Change, Paper};
 
 /// Basic at a price a month, with a trial; Premium at a price a month and
 /// another a year. Nobody has bought anything.
@@ -329,4 +330,35 @@ fn an_id_from_a_book_that_is_lost_means_nobody() {
     let ann = house.member(200).id.clone();
     let before = house.now - days(1);
     assert_ne!(bought_for(&mut house, &ann.0, before), ann);
+}
+
+#[test]
+fn the_billing_page_is_that_of_the_customer_who_pays_now() {
+    let page = |spoil: Change| {
+        let mut paper = Paper::new();
+        let ann = paper.ann.clone();
+        paper.pays_as(&ann, "cus_old", Status::Canceled, paper::days(300));
+        paper.pays_as(&ann, "cus_runs", Status::Active, paper::days(200));
+        paper.pays_as(&ann, "cus_young", Status::Canceled, paper::days(3));
+        spoil(&mut paper);
+        sales::payer(paper.scene(), "ann@example.com").map(|customer| customer.0).unwrap_or_default()
+    };
+    assert_eq!(page(|_| ()), "cus_runs");
+    let over: Change = |paper| {
+        for billed in paper.member().subscriptions.values_mut() {
+            billed.now.status = Status::Canceled;
+        }
+    };
+    assert_eq!(page(over), "cus_young", "the newest, where nothing runs");
+    let unlinked: Change = |paper| {
+        let now = Some(paper.now);
+        paper.member().customers.get_mut(&CustomerId::from("cus_runs")).unwrap().unlinked = now;
+    };
+    assert_eq!(page(unlinked), "cus_young", "whose that is the operator has not said");
+    let deleted: Change = |paper| {
+        let id = CustomerId::from("cus_runs");
+        let gone = Customer { id: id.clone(), email: None, name: None, deleted: true };
+        paper.world.stripe.last.as_mut().unwrap().value.customers.insert(id, gone);
+    };
+    assert_eq!(page(deleted), "cus_young", "it is gone at Stripe");
 }

@@ -1,10 +1,14 @@
 //! R4: *charged without access* and *access without a reason* alarm when they
 //! aren't empty, once a person.
 
-use usher::ledger::InviteRefused;
+use usher::facts::Status;
+use usher::ledger::{ActKey, Gone, GrantKind, HeldBecause, InviteRefused};
+use usher::member::MemberId;
+use usher::policy::decide::Waiting;
 use usher::policy::{Scene, two_reports};
 
 use super::house::{House, MOVIES, days};
+use crate::paper::{Change, Paper};
 
 fn alarms(house: &House, part: &str) -> usize {
     house.letters("attention").iter().filter(|key| key.0.contains(part)).count()
@@ -84,4 +88,73 @@ fn access_that_nothing_stands_for_is_told_and_not_taken() {
     house.days(5);
     assert_eq!(alarms(&house, "unexplained/"), 1);
     assert_eq!(house.decided(), Vec::<String>::new());
+}
+
+/// Ann pays and Plex refuses her; somebody else's business goes on, or hers.
+fn told_while(spoil: fn(&mut Paper) -> Vec<Waiting>) -> bool {
+    let mut paper = Paper::new();
+    let (ann, at) = (paper.ann.clone(), paper.now);
+    paper.pays(&ann, Status::Active, days(3));
+    paper.member().invite_refused = Some(InviteRefused { at, by_id: true, by_email: true, why: "no".into() });
+    let waiting = spoil(&mut paper);
+    two_reports::tell(paper.now, &paper.rules, &paper.world, &mut paper.book, &waiting);
+    paper.book.outbox.keys().any(|key| key.0.contains("unmatched/"))
+}
+
+fn waits(member: &MemberId) -> Vec<Waiting> {
+    let key = ActKey::new("invite", member, "sub");
+    let (what, why) = (String::new(), String::new());
+    vec![Waiting { key, member: member.clone(), what, why, because: HeldBecause::Adoption }]
+}
+
+#[test]
+fn who_is_charged_is_told_of_unless_something_of_theirs_is_under_way() {
+    assert!(told_while(|_| Vec::new()));
+    assert!(!told_while(|paper| waits(&paper.ann.clone())), "the hold is what is told");
+    assert!(told_while(|paper| waits(&paper.person("bob"))), "what waits for others is nothing to her");
+    assert!(!told_while(|paper| {
+        let ann = paper.ann.clone();
+        paper.invited(&ann, &[MOVIES]);
+        Vec::new()
+    }));
+    assert!(!told_while(|paper| {
+        let at = paper.now;
+        paper.member().gone = Some(Gone { at, by_us: false, why: "left".into(), standing: [].into() });
+        Vec::new()
+    }));
+}
+
+#[test]
+fn access_stands_without_a_reason_only_where_nothing_is_known_of_them() {
+    let unexplained = |spoil: Change| {
+        let mut paper = Paper::new();
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES], days(300));
+        spoil(&mut paper);
+        two_reports::access_without_reason(paper.scene()).count() == 1
+    };
+    assert!(unexplained(|_| ()));
+    let explained: [(&str, Change); 6] = [
+        ("protected", |paper| paper.member().home = true),
+        ("revoked", |paper| paper.member().blocked = Some(paper.now)),
+        ("by hand", |paper| {
+            let ann = paper.ann.clone();
+            paper.grant(&ann, GrantKind::ByHand);
+        }),
+        ("Stripe can't be told", |paper| {
+            let (ann, now) = (paper.ann.clone(), paper.now);
+            paper.pays(&ann, Status::Active, days(3)).vanished = Some(now);
+        }),
+        ("their subscription ended", |paper| {
+            let ann = paper.ann.clone();
+            paper.ended(&ann, days(5));
+        }),
+        ("only invited", |paper| {
+            let ann = paper.ann.clone();
+            paper.invited(&ann, &[MOVIES]);
+        }),
+    ];
+    for (why, spoil) in explained {
+        assert!(!unexplained(spoil), "{why}");
+    }
 }
