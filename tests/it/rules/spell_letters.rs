@@ -177,7 +177,7 @@ fn one_that_stripe_ended_unpaid_is_told_if_it_bought_anything() {
         sub.open_invoices = None;
     };
     assert_eq!(opened(ended).0.len(), 1);
-    let nothing: [(&str, fn(&mut Paper)); 2] = [
+    let nothing: [(&str, Change); 2] = [
         ("it bought nothing of ours", |paper| paper.first().tiers.clear()),
         ("they cancelled it themselves", |paper| paper.first().now.ended_by_failed_payment = false),
     ];
