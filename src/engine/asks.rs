@@ -6,7 +6,7 @@
 
 use super::desk::{Accept, Answer, Ask, Wish};
 use super::{Engine, audit_lines};
-use crate::facts::{Moment, Source};
+use crate::facts::Moment;
 use crate::ledger::Book;
 use crate::member::MemberId;
 use crate::policy::asks::{self, Hearing};
@@ -96,13 +96,7 @@ impl Engine {
         if what == Accept::State {
             self.parts.store.accept();
         }
-        let source = match what {
-            Accept::Server => Some(Source::Plex),
-            Accept::Stripe => Some(Source::Stripe),
-            Accept::Tautulli => Some(Source::Tautulli),
-            Accept::Clock | Accept::State => None,
-        };
-        if let Some(source) = source {
+        if let Some(source) = what.source() {
             self.wanted.insert(source, now);
         }
         (self.world, *book) = (world, changed);

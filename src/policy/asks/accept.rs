@@ -9,13 +9,7 @@ use crate::policy::{World, comings};
 /// Ends an identity, clock, continuity or old-state hold. Says what it took, a
 /// sentence a line; nothing where nothing was held.
 pub fn accept(now: Moment, world: &mut World, book: &mut Book, what: Accept) -> Vec<String> {
-    let source = match what {
-        Accept::Server => Some(Source::Plex),
-        Accept::Stripe => Some(Source::Stripe),
-        Accept::Tautulli => Some(Source::Tautulli),
-        Accept::Clock | Accept::State => None,
-    };
-    let mut done = source.map_or_else(Vec::new, |source| take_drops(world, book, source));
+    let mut done = what.source().map_or_else(Vec::new, |source| take_drops(world, book, source));
     done.extend(match what {
         Accept::Server => take_server(now, world, book),
         Accept::Stripe => take_stripe(world, book),

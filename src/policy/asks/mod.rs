@@ -21,7 +21,7 @@ use super::{
     plan::{self},
     who,
 };
-use crate::facts::{CancelWhen, Moment};
+use crate::facts::{CancelWhen, Moment, Source};
 use crate::ledger::{Book, Member};
 use crate::member::MemberId;
 
@@ -118,6 +118,19 @@ pub enum Accept {
     Clock,
     /// A book that is older than its history.
     State,
+}
+
+impl Accept {
+    /// Whose readings it is about, if anybody's.
+    #[must_use]
+    pub fn source(self) -> Option<Source> {
+        match self {
+            Self::Server => Some(Source::Plex),
+            Self::Stripe => Some(Source::Stripe),
+            Self::Tautulli => Some(Source::Tautulli),
+            Self::Clock | Self::State => None,
+        }
+    }
 }
 
 /// What an ask came to.
