@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use usher::facts::{
     Activity, Billing, Catalogue, CustomerId, Email, Friends, Invoice, Moment, PlexId, PriceId, ProductId, Section,
     SectionId, ServerId, Share, ShareId, ShareState, Source, Status, Subscription, SubscriptionId, Watcher, Whole,
 };
 use usher::ledger::{
-    Billed, Book, Gone, Grant, GrantKind, IdleSpell, Member, NoticeKey, Payer, ShareRecord, Undo, UnpaidSpell, Ways,
+    Audience, Billed, Book, Channel, Delivery, Gone, Grant, GrantKind, IdleSpell, Letter, Member, Notice, NoticeKey,
+    Payer, ShareRecord, Undo, UnpaidSpell, Ways,
 };
 use usher::member::MemberId;
 use usher::policy::asks::{self, Ask, Hearing, Said};
@@ -33,6 +34,18 @@ pub type Change = fn(&mut Paper);
 
 pub fn days(n: i64) -> TimeDelta {
     TimeDelta::days(n)
+}
+
+/// The warning of somebody who never watched, and has time until then.
+pub fn warning(until: NaiveDate) -> Letter {
+    Letter::InactivityWarning {
+        idle_days: 28,
+        last_play: None,
+        never_watched: true,
+        until,
+        downloads: false,
+        pays: false,
+    }
 }
 
 /// A house in which every brake lets through, and one person: Ann, who has an
@@ -258,6 +271,27 @@ impl Paper {
             adopted: false,
         };
         member.subscriptions.entry(sub).or_insert(billed)
+    }
+
+    /// A letter that came to be owed to Ann `ago`, and what became of it.
+    pub fn letter(&mut self, key: &str, letter: Letter, ago: TimeDelta, delivery: Delivery) -> NoticeKey {
+        let created = self.now - ago;
+        let notice = Notice {
+            key: NoticeKey(key.into()),
+            member: Some(self.ann.clone()),
+            audience: Audience::Member,
+            to: self.member().email.clone(),
+            customer: None,
+            letter,
+            created,
+            stale_after: created + days(365),
+            first_sending: None,
+            maybe_out: false,
+            deliveries: [(Channel::Mail, delivery)].into(),
+        };
+        let key = notice.key.clone();
+        self.book.outbox.insert(key.clone(), notice);
+        key
     }
 
     /// What the book knows of Ann's first subscription.

@@ -10,12 +10,7 @@ fn removed() -> House {
     let mut house = House::new();
     house.rules.unfriend_days = Some(5);
     house.friends.friends = Some((200..215).map(PlexId).collect());
-    let sub = house.subscribe("sub_1", "ann", "price_basic");
-    house.settle();
-    house.carry_out();
-    let id = house.friends.shares.last().unwrap().id.0;
-    house.accept(id, 200, "ann");
-    house.settle();
+    let (sub, _) = house.ann_pays("price_basic");
     house.deliver();
     let ended = house.now;
     house.cancel(&sub, ended);

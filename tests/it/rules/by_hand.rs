@@ -17,12 +17,7 @@ fn lapsed(house: &mut House) {
 
 /// The same, beside others.
 fn lapsed_beside(house: &mut House) {
-    let sub = house.subscribe("sub_1", "ann", "price_basic");
-    house.settle();
-    house.carry_out();
-    let id = house.friends.shares.last().unwrap().id.0;
-    house.accept(id, 200, "ann");
-    house.settle();
+    let (sub, _) = house.ann_pays("price_basic");
     let ended = house.now;
     house.cancel(&sub, ended);
     house.days(2);

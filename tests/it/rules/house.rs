@@ -257,6 +257,18 @@ impl House {
         id
     }
 
+    /// Ann pays for this and has taken up our invite, as account 200; nobody has
+    /// read a letter yet. Her subscription, and the number of her share.
+    pub fn ann_pays(&mut self, price: &str) -> (SubscriptionId, u64) {
+        let sub = self.subscribe("sub_1", "ann", price);
+        self.settle();
+        self.carry_out();
+        let id = self.friends.shares.last().unwrap().id.0;
+        self.accept(id, 200, "ann");
+        self.settle();
+        (sub, id)
+    }
+
     /// The subscription as Stripe has it.
     pub fn sub(&mut self, sub: &SubscriptionId) -> &mut Subscription {
         self.billing.subscriptions.get_mut(sub).unwrap()

@@ -2,13 +2,11 @@
 
 use chrono::TimeDelta;
 use usher::facts::{Activity, Moment, PlexId, Status, Whole};
-use usher::ledger::{
-    Channel, Delivery, FirstSending, Grant, GrantKind, IdleSpell, Letter, MemberTold, Notice, NoticeKey,
-};
+use usher::ledger::{Delivery, FirstSending, Grant, GrantKind, IdleSpell, Letter, MemberTold, NoticeKey};
 use usher::policy::inactivity::{self, Idle};
 use usher::policy::{letters, reasons};
 
-use crate::paper::{Change, MOVIES, Paper, TV, days};
+use crate::paper::{Change, MOVIES, Paper, TV, days, warning};
 
 /// Ann, shared with by hand long ago, who watched last `ago`.
 fn friend(ago: TimeDelta) -> Paper {
@@ -242,7 +240,7 @@ fn an_old_play_that_is_known_better_keeps_the_warning() {
         let ann = paper.ann.clone();
         let mut spell = paper.spell(&ann);
         let since = paper.now;
-        spell.notice = owe_warning(&mut paper, owed, Delivery::Sending { since, tries: 0 }).key;
+        spell.notice = owe_warning(&mut paper, owed, Delivery::Sending { since, tries: 0 });
         paper.member().idle = Some(spell);
         paper.member().last_play = Some(paper.now - days(29));
         assert_eq!(take_note(&mut paper).is_some(), stays, "owed {owed} ago");
@@ -250,31 +248,9 @@ fn an_old_play_that_is_known_better_keeps_the_warning() {
 }
 
 /// A warning that came to be owed `ago`, and what became of it.
-fn owe_warning(paper: &mut Paper, ago: TimeDelta, delivery: Delivery) -> Notice {
-    let created = paper.now - ago;
-    let until = paper.rules.day_of(created + days(3));
-    let notice = Notice {
-        key: NoticeKey("m-1/inactivity_warning/idle/member".into()),
-        member: Some(paper.ann.clone()),
-        audience: usher::ledger::Audience::Member,
-        to: paper.member().email.clone(),
-        customer: None,
-        letter: Letter::InactivityWarning {
-            idle_days: 28,
-            last_play: None,
-            never_watched: true,
-            until,
-            downloads: false,
-            pays: false,
-        },
-        created,
-        stale_after: created + days(365),
-        first_sending: None,
-        maybe_out: false,
-        deliveries: [(Channel::Mail, delivery)].into(),
-    };
-    paper.book.outbox.insert(notice.key.clone(), notice.clone());
-    notice
+fn owe_warning(paper: &mut Paper, ago: TimeDelta, delivery: Delivery) -> NoticeKey {
+    let until = paper.rules.day_of(paper.now - ago + days(3));
+    paper.letter("m-1/inactivity_warning/idle/member", warning(until), ago, delivery)
 }
 
 /// Ann's warning came to be owed 5 days ago; what did that come to?
@@ -283,7 +259,7 @@ fn warned_by(dry_run: bool, delivery: Delivery, first: Option<FirstSending>) -> 
     paper.rules.ways.dry_run = dry_run;
     let ann = paper.ann.clone();
     let spell = paper.spell(&ann);
-    let notice = owe_warning(&mut paper, days(5), delivery).key;
+    let notice = owe_warning(&mut paper, days(5), delivery);
     paper.book.outbox.get_mut(&notice).unwrap().first_sending = first;
     paper.member().idle = Some(IdleSpell { notice: notice.clone(), ..spell });
     let spell = take_note(&mut paper).unwrap();

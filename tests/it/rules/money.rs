@@ -11,15 +11,10 @@ use super::house::{House, MOVIES, days};
 
 /// Ann pays for this and is in, as account 200, by an invite of ours.
 fn member(house: &mut House, price: &str) -> (SubscriptionId, u64) {
-    let sub = house.subscribe("sub_1", "ann", price);
-    house.settle();
-    house.carry_out();
-    let id = house.friends.shares.last().unwrap().id.0;
-    house.accept(id, 200, "ann");
-    house.settle();
+    let ann = house.ann_pays(price);
     house.carry_out();
     house.deliver();
-    (sub, id)
+    ann
 }
 
 fn kinds(house: &House) -> Vec<(ReasonKind, String)> {

@@ -8,7 +8,7 @@ use usher::ledger::{
     Ways,
 };
 
-use crate::paper::{Paper, days};
+use crate::paper::{Paper, days, warning};
 
 const MAIL: Ways = Ways { mail: true, operator_mail: true, discord: true, dry_run: false };
 
@@ -27,18 +27,6 @@ fn owed_of(letter: Letter) -> (Paper, NoticeKey) {
     let owed = Owed::to_member(paper.member(), "occasion", letter, days(14));
     let key = paper.book.owe(owed, MAIL, paper.now);
     (paper, key)
-}
-
-fn warning() -> Letter {
-    let until = Paper::new().now.date_naive();
-    Letter::InactivityWarning {
-        idle_days: 28,
-        last_play: None,
-        never_watched: true,
-        until,
-        downloads: false,
-        pays: false,
-    }
 }
 
 fn hand_out(book: &mut Book, now: Moment) -> Vec<Dispatch> {
@@ -135,7 +123,7 @@ fn what_may_be_out_goes_again_as_the_very_same_letter_and_is_counted() {
 
 #[test]
 fn what_certainly_reached_nobody_was_no_first_sending() {
-    for letter in [warning(), Letter::AccessEnded { because: EndedBecause::Canceled }] {
+    for letter in [warning(Paper::new().now.date_naive()), Letter::AccessEnded { because: EndedBecause::Canceled }] {
         let (mut paper, key) = owed_of(letter);
         let now = paper.now;
         hand_out(&mut paper.book, now);

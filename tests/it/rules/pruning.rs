@@ -15,12 +15,7 @@ fn house() -> (House, SubscriptionId) {
         house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES], days(400));
         house.played(200 + n, days(0));
     }
-    let sub = house.subscribe("sub_1", "ann", "price_basic");
-    house.settle();
-    house.carry_out();
-    let id = house.friends.shares.last().unwrap().id.0;
-    house.accept(id, 200, "ann");
-    house.settle();
+    let (sub, _) = house.ann_pays("price_basic");
     house.deliver();
     (house, sub)
 }

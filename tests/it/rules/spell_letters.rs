@@ -3,32 +3,11 @@
 
 use chrono::{NaiveDate, TimeDelta};
 use usher::facts::Status;
-use usher::ledger::{
-    AskedSpell, Audience, Channel, Delivery, FirstSending, GrantKind, Letter, Notice, NoticeKey, UnpaidSpell,
-};
+use usher::ledger::{AskedSpell, Audience, Channel, Delivery, FirstSending, GrantKind, Letter, NoticeKey, UnpaidSpell};
 use usher::policy::{letters, unpaid};
 
 use super::house;
 use crate::paper::{Change, MOVIES, Paper, days};
-
-/// A letter that came to be owed to Ann `ago`, and what became of it.
-fn letter(paper: &mut Paper, key: &str, letter: Letter, ago: TimeDelta, delivery: Delivery) {
-    let created = paper.now - ago;
-    let notice = Notice {
-        key: NoticeKey(key.into()),
-        member: Some(paper.ann.clone()),
-        audience: Audience::Member,
-        to: paper.member().email.clone(),
-        customer: None,
-        letter,
-        created,
-        stale_after: created + days(365),
-        first_sending: None,
-        maybe_out: false,
-        deliveries: [(Channel::Mail, delivery)].into(),
-    };
-    paper.book.outbox.insert(notice.key.clone(), notice);
-}
 
 fn due(paper: &Paper) -> Delivery {
     Delivery::Due { not_before: paper.now, tries: 0, last_error: None }
@@ -52,7 +31,7 @@ fn past_due(names: TimeDelta, delivery: impl Fn(&Paper) -> Delivery) -> Paper {
     paper.owes(&ann, Status::PastDue, days(5), None);
     paper.told_unpaid(&ann, None);
     let (day, delivery) = (paper.rules.day_of(paper.now + names), delivery(&paper));
-    letter(&mut paper, "unpaid", failed(day), days(5), delivery);
+    paper.letter("unpaid", failed(day), days(5), delivery);
     let promised = paper.rules.end_of_day(day);
     paper.member().unpaid.values_mut().for_each(|spell| spell.promised_end = Some(promised));
     paper
@@ -201,7 +180,7 @@ fn asked(delivery: impl Fn(&Paper) -> Delivery, spoil: Change) -> (Paper, Option
     paper.make_friend(&ann, days(1));
     let until = paper.rules.day_of(paper.now + days(9));
     let delivery = delivery(&paper);
-    letter(&mut paper, "asked", Letter::Subscribe { until, address: None }, days(5), delivery);
+    paper.letter("asked", Letter::Subscribe { until, address: None }, days(5), delivery);
     let (since, notice) = (paper.now - days(5), NoticeKey("asked".into()));
     paper.member().asked = Some(AskedSpell { since, notice, told_at: None, promised_end: None, no_channel: false });
     spoil(&mut paper);

@@ -10,12 +10,7 @@ use super::house::{House, MOVIES, TV, days, unpaid};
 
 /// Ann pays for this and is in, as account 200, by an invite of ours.
 fn member(house: &mut House, price: &str) -> SubscriptionId {
-    let sub = house.subscribe("sub_1", "ann", price);
-    house.settle();
-    house.carry_out();
-    let id = house.friends.shares.last().unwrap().id.0;
-    house.accept(id, 200, "ann");
-    house.settle();
+    let (sub, _) = house.ann_pays(price);
     house.carry_out();
     house.deliver();
     sub

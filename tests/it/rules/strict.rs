@@ -82,12 +82,7 @@ fn it_is_not_cancelled_without_strict_nor_where_anything_speaks_against_it() {
 fn promise_01_strict_cancels_after_the_letter_and_the_end_at_stripe_takes_the_access() {
     let mut house = House::new();
     house.rules.payment_grace_strict = true;
-    let sub = house.subscribe("sub_1", "ann", "price_basic");
-    house.settle();
-    house.carry_out();
-    let id = house.friends.shares.last().unwrap().id.0;
-    house.accept(id, 200, "ann");
-    house.settle();
+    let (sub, _) = house.ann_pays("price_basic");
     house.deliver();
     // Stripe tries, and tries again.
     let failed = house.now;
