@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
 }
@@ -22,6 +24,16 @@ pub const MAIL_SCHEDULE: [Duration; 6] =
     [minutes(1), minutes(5), minutes(15), minutes(30), minutes(60), MAIL_SCHEDULE_END];
 /// The pace of letters that keep failing.
 pub const MAIL_SCHEDULE_END: Duration = minutes(120);
+
+/// The longest wait that a service may ask for; after it we look again.
+pub const ASKED_FOR_MAX: Duration = minutes(24 * 60);
+
+/// How long to wait where a service says how long: nonsense neither silences it
+/// for good nor runs off the calendar.
+#[must_use]
+pub fn asked_for(wait: Duration) -> TimeDelta {
+    TimeDelta::from_std(wait.min(ASKED_FOR_MAX)).unwrap_or_default()
+}
 
 /// How long to wait after `failures` failures in a row (the first waits about
 /// `base`): doubling up to `cap`, and of that a hashed 75 to 100 %.
@@ -119,6 +131,13 @@ mod tests {
         assert!(waits.iter().all(|wait| (95_000..=105_000).contains(&wait.as_millis())));
         assert!(waits.iter().any(|wait| wait.as_millis() < 96_000));
         assert!(waits.iter().any(|wait| wait.as_millis() > 104_000));
+    }
+
+    #[test]
+    fn what_a_service_asks_for_is_granted_up_to_a_day() {
+        for (asked, granted) in [(0, 0), (90, 90), (86_400, 86_400), (86_401, 86_400), (u64::MAX, 86_400)] {
+            assert_eq!(asked_for(Duration::from_secs(asked)), TimeDelta::seconds(granted), "{asked}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The house's rules, as far as the operator sets them.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 
 use super::parse::{self, Complaint, Parsed, Problems};
 use super::raw::Raw;
@@ -174,6 +174,9 @@ pub(super) fn free_codes(text: &str) -> Parsed<Vec<FreeCode>> {
     parse::list(text).iter().map(|entry| free_code(entry)).collect()
 }
 
+/// Ten years, as in the commands that give days.
+const CODE_DAYS_MAX: u32 = 3650;
+
 fn free_code(entry: &str) -> Parsed<FreeCode> {
     let wrong = |why: &str| {
         Complaint::new(format!("a code has {why}"), "write code:uses:until:days, such as film:10:2027-01-31:30")
@@ -186,10 +189,14 @@ fn free_code(entry: &str) -> Parsed<FreeCode> {
     let number = |text: Option<&str>| text.map(str::parse::<u32>).transpose();
     let uses = number(parts.next().flatten()).map_err(|_| wrong("uses that are no number"))?.unwrap_or(10);
     let until = parts.next().flatten().map(str::parse::<NaiveDate>).transpose();
-    let until = until.map_err(|_| wrong("an until that is no date (YYYY-MM-DD)"))?;
+    let until = until.ok().filter(|until| until.is_none_or(|until| until.year() <= 9999));
+    let until = until.ok_or_else(|| wrong("an until that is no date (YYYY-MM-DD)"))?;
     let days = number(parts.next().flatten()).map_err(|_| wrong("days that are no number"))?;
     if uses == 0 || days == Some(0) {
         return Err(wrong("a zero, which lets nobody in"));
+    }
+    if days.is_some_and(|days| days > CODE_DAYS_MAX) {
+        return Err(wrong(&format!("more than {CODE_DAYS_MAX} days; leave them out, and they are let in for good")));
     }
     if parts.next().is_some() {
         return Err(wrong("more than four parts"));

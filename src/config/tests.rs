@@ -296,7 +296,9 @@ fn a_code_needs_something_to_open_and_a_shape() {
     problem(&[code], "FREE_TIER_INVITE_CODE", "FREE_TIER nor DEFAULT_LIBRARIES");
     let codes = good(&[code, ("DEFAULT_LIBRARIES", "Movies")]).tiers.free_codes;
     assert_eq!((codes[0].uses, codes[0].days, codes[1].uses, codes[1].until), (5, Some(30), 10, None));
-    for bad in ["film:x", "film:1:soon", "film:1::0", ":5", "a:1:2027-01-31:3:4"] {
+    for bad in
+        ["film:x", "film:1:soon", "film:1::0", "film:1::3651", "film:1:+262142-12-31", ":5", "a:1:2027-01-31:3:4"]
+    {
         let changes = [("FREE_TIER_INVITE_CODE", bad), ("DEFAULT_LIBRARIES", "Movies")];
         problem(&changes, "FREE_TIER_INVITE_CODE", "write code:uses:until:days");
     }

@@ -2,6 +2,7 @@
 //! down what became of it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
@@ -226,7 +227,7 @@ impl Book {
         let failures = tries + 1;
         let schedule = || backoff::mail_delay(failures, &key.0).as_secs();
         let again = |wait_secs: u64, tries: u32, why: &str| Delivery::Due {
-            not_before: now + TimeDelta::seconds(i64::try_from(wait_secs).unwrap_or(i64::MAX / 4)),
+            not_before: now + backoff::asked_for(Duration::from_secs(wait_secs)),
             tries,
             last_error: Some(why.to_owned()),
         };

@@ -1,7 +1,7 @@
 //! Reading answers that keep no contract: ids as numbers or texts, flags as
 //! booleans or digits, dates as ISO or epoch, absent or `""` for null.
 
-use chrono::{DateTime, NaiveDateTime};
+use chrono::{DateTime, Datelike, NaiveDateTime};
 use serde_json::Value;
 
 use crate::facts::Moment;
@@ -43,13 +43,19 @@ pub fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// Epoch seconds or an ISO date; 0 and `""` are none.
+/// Epoch seconds or an ISO date; 0 and `""` are none, and so is what is on no
+/// calendar of people: days are added to what comes from here, and years that
+/// `chrono` can just hold (milliseconds taken for seconds, say) would overflow.
 pub fn moment(value: &Value) -> Option<Moment> {
-    if let Some(secs) = int(value) {
-        return if secs > 0 { DateTime::from_timestamp(secs, 0) } else { None };
-    }
-    let text = text(value)?;
-    if let Ok(moment) = DateTime::parse_from_rfc3339(&text) {
+    let at = match int(value) {
+        Some(secs) => DateTime::from_timestamp(secs, 0),
+        None => written(&text(value)?),
+    };
+    at.filter(|at| at.timestamp() > 0 && at.year() <= 9999)
+}
+
+fn written(text: &str) -> Option<Moment> {
+    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
         return Some(moment.into());
     }
     let plain = text.trim_end_matches("UTC").trim_end();
@@ -98,6 +104,13 @@ mod tests {
             assert_eq!(moment(&spelling), at, "{spelling}");
         }
         assert_eq!((moment(&json!(0)), moment(&json!("0")), moment(&json!(""))), (None, None, None));
+        // A zero of other languages, milliseconds, and the end of the calendar.
+        for nonsense in [json!("0001-01-01T00:00:00Z"), json!(1_719_800_000_000_i64), json!(8_210_266_876_799_i64)] {
+            assert_eq!(moment(&nonsense), None, "{nonsense}");
+        }
+        for huge in [json!("+262142-12-31T23:59:59"), json!(i64::MAX), json!(-5), json!(u64::MAX)] {
+            assert_eq!(moment(&huge), None, "{huge}");
+        }
         assert!(is_unset(&json!(null)) && is_unset(&json!("")) && !is_unset(&json!("2024-07-01T02:13:20Z")));
     }
 }

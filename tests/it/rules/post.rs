@@ -212,3 +212,27 @@ fn what_could_not_be_sent_for_a_week_is_told() {
     report(&mut paper.book, &key, DeliveryOutcome::Accepted, late);
     assert!(paper.book.undeliverable_for_long(late).is_empty());
 }
+
+#[test]
+fn a_service_that_asks_for_a_thousand_years_waits_a_day() {
+    let (mut paper, key) = owed();
+    let now = paper.now;
+    hand_out(&mut paper.book, now);
+    report(&mut paper.book, &key, later(Some(u64::MAX)), now);
+    assert_eq!(waits(&paper.book, &key, now), 24 * 60);
+}
+
+#[test]
+fn what_is_due_now_is_no_later_delivery_and_stays_open_until_it_is_done() {
+    let (mut paper, key) = owed();
+    let now = paper.now;
+    assert_eq!((paper.book.next_delivery(now), paper.book.notices_open()), (None, 1));
+    hand_out(&mut paper.book, now);
+    report(&mut paper.book, &key, later(None), now);
+    let Delivery::Due { not_before, .. } = state(&paper.book, &key) else { panic!() };
+    assert_eq!(paper.book.next_delivery(now), Some(not_before));
+    assert_eq!(paper.book.next_delivery(not_before), None);
+    hand_out(&mut paper.book, not_before);
+    report(&mut paper.book, &key, DeliveryOutcome::Accepted, not_before);
+    assert_eq!(paper.book.notices_open(), 0);
+}
