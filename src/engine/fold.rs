@@ -1,12 +1,14 @@
 //! Taking up readings, looks and outcomes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
 use super::Engine;
 use super::act::{Acted, Looked};
 use super::mailbox::Mail;
+use crate::backoff;
 use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment, Reading, Source, WatchLook};
 use crate::ledger::{
     Act, ActKey, Book, Channel, Delivered, DeliveryOutcome, Intent, IntentState, InviteRefused, InviteTo, Letter, Owed,
@@ -247,7 +249,7 @@ impl Engine {
         note_tautulli(book, &intent, acted.failure.as_ref());
         if let Some(failure) = &acted.failure {
             tracing::warn!(member = %intent.member, act = %intent.key.0, "failed, and is read back before another try: {failure}");
-            note_failure(now, book, &acted.key, failure.kind, &failure.why, failure.retry_after);
+            note_failure(now, book, &acted.key, failure);
         }
         if let Some(customer) = &acted.customer {
             self.fold_customer(now, book, customer);
@@ -298,7 +300,7 @@ impl Engine {
         let longest = DOWN_TRIED_EVERY_SECS.max(secs);
         let pause = secs.saturating_mul(1 << (*tries).min(10)).min(longest);
         *tries += 1;
-        self.paused.insert(channel, now + TimeDelta::seconds(i64::try_from(pause).unwrap_or(i64::from(i32::MAX))));
+        self.paused.insert(channel, now + backoff::asked_for(Duration::from_secs(pause)));
     }
 }
 
@@ -337,37 +339,32 @@ fn note_tautulli(book: &mut Book, intent: &Intent, failure: Option<&Failure>) {
 }
 
 /// A call that failed: later again, or never in this way.
-fn note_failure(
-    now: Moment,
-    book: &mut Book,
-    key: &ActKey,
-    kind: FailureKind,
-    why: &str,
-    retry_after: Option<std::time::Duration>,
-) {
+fn note_failure(now: Moment, book: &mut Book, key: &ActKey, failure: &Failure) {
     let Some(intent) = book.intents.get_mut(key) else { return };
-    intent.last_error = Some(why.to_owned());
-    if let Some(wait) = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()) {
-        intent.not_before = intent.not_before.max(now + wait);
+    intent.last_error = Some(failure.why.clone());
+    if let Some(wait) = failure.retry_after {
+        intent.not_before = intent.not_before.max(now + backoff::asked_for(wait));
     }
     // An endpoint that is gone or forbidden speaks of plex.tv or of our token,
     // not of this person: it is tried again.
-    let refused = kind == FailureKind::Refused;
+    let refused = failure.kind == FailureKind::Refused;
     let (Act::Invite { to, .. }, true) = (&intent.act, refused) else { return };
     let by_id = matches!(to, InviteTo::Account(_));
     // Refused for good: nothing can have happened, so it need not be read back.
     intent.state = IntentState::Decided;
     let member = intent.member.clone();
-    let why = why.to_owned();
     if let Some(member) = book.members.get_mut(&member) {
         let earlier = member.invite_refused.take();
+        let doubt = earlier.as_ref().and_then(|earlier| earlier.in_doubt_since);
+        let earlier = earlier.filter(|earlier| earlier.stands(now));
         member.invite_refused = Some(InviteRefused {
             at: now,
             by_id: by_id || earlier.as_ref().is_some_and(|earlier| earlier.by_id),
             by_email: !by_id || earlier.as_ref().is_some_and(|earlier| earlier.by_email),
-            why: why.clone(),
+            why: failure.why.clone(),
+            in_doubt_since: doubt.or((failure.status == Some(404)).then_some(now)),
         });
-        member.note(now, format!("Plex refused the invite: {why}"));
+        member.note(now, format!("Plex refused the invite: {}", failure.why));
     }
     // The plan makes another intent, by address, or none.
     book.intents.remove(key);

@@ -14,7 +14,7 @@ use super::{
     undo, who,
 };
 use crate::facts::{PriceId, SectionId, SectionSet, ShareId, Source};
-use crate::ledger::{Act, ActKey, Grant, GrantKind, InviteTo, Member, Payer, Proof};
+use crate::ledger::{Act, ActKey, Grant, GrantKind, InviteRefused, InviteTo, Member, Payer, Proof};
 
 /// A payment younger than this never waits on the count of invites.
 const FRESH_PAYMENT: TimeDelta = TimeDelta::hours(24);
@@ -94,7 +94,8 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     if member.gone.as_ref().is_some_and(|gone| !gone.by_us && standing_subs.is_subset(&gone.standing)) {
         return; // Went away without us while this same reason stood.
     }
-    let Some(to) = invite_to(member) else { return };
+    let refused = member.invite_refused.as_ref().filter(|refused| refused.stands(scene.now));
+    let Some(to) = unless_refused(member, refused) else { return };
     let Some(granted) = entitlement(scene, member, standing, plan) else { return };
     let Some(sections) = SectionSet::new(granted.sections) else { return };
     let subs: Vec<&str> = standing_subs.iter().map(|id| id.as_str()).collect();
@@ -158,7 +159,10 @@ pub fn is_of_the_house(scene: Scene<'_>, member: &Member) -> bool {
 /// By account id where it is known, once by address if that is refused, then
 /// nobody: unmatched (RULES R2).
 pub(super) fn invite_to(member: &Member) -> Option<InviteTo> {
-    let refused = member.invite_refused.as_ref();
+    unless_refused(member, member.invite_refused.as_ref())
+}
+
+fn unless_refused(member: &Member, refused: Option<&InviteRefused>) -> Option<InviteTo> {
     if let Some(account) = member.plex.filter(|_| refused.is_none_or(|refused| !refused.by_id)) {
         return Some(InviteTo::Account(account));
     }

@@ -116,9 +116,12 @@ fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book, wait
             mend: mend(member),
         })
         .collect();
-    let keys = |prefix: &str| found.iter().map(|charged| format!("{prefix}/{}", charged.id)).collect::<BTreeSet<_>>();
+    // Who is invited once more after a refusal was told of, and isn't anew.
+    let refused = |(member, _): &(&Member, String)| member.invite_refused.is_some();
+    let again = charged_without_access(scene).filter(refused).map(|(member, _)| member.id.clone());
+    let concerned: BTreeSet<MemberId> = found.iter().map(|charged| charged.id.clone()).chain(again).collect();
     for prefix in ["unmatched", "outside"] {
-        let standing = keys(prefix);
+        let standing: BTreeSet<String> = concerned.iter().map(|id| format!("{prefix}/{id}")).collect();
         book.told.retain(|key, _| !key.starts_with(&format!("{prefix}/")) || standing.contains(key));
     }
     for Charged { id, name, why, hopeless, mend } in found {

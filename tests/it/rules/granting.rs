@@ -166,7 +166,7 @@ fn who_went_away_without_usher_or_was_refused_by_plex_is_let_in_by_an_invite() {
     paper.make_friend(&ann, days(1));
     paper.left(&ann, days(5));
     paper.member().invite_refused =
-        Some(InviteRefused { at: now - days(9), by_id: true, by_email: true, why: "no".into() });
+        Some(InviteRefused { at: now - days(9), by_id: true, by_email: true, why: "no".into(), in_doubt_since: None });
     let said = paper.says(&invite("ann", "Basic", None)).unwrap();
     assert_eq!(paper.next(&said.about), ["next: invite ann to Movies"]);
     assert_eq!((paper.member().returned, paper.member().gone.take()), (Some(now), None), "a new spell");
@@ -286,4 +286,25 @@ fn the_same_invite_twice_is_one_and_who_is_gone_since_is_invited_anew() {
     let now = paper.now;
     assert_eq!((paper.member().gone.clone(), paper.member().returned), (None, Some(now)));
     assert_ne!(grants(&paper, &ann, GrantKind::Complimentary)[0].since, first.since);
+}
+
+#[test]
+fn what_is_given_twice_is_given_once() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.shares(&ann, &[MOVIES], days(400));
+    paper.says(&grandfather("ann")).unwrap();
+    let said = paper.says(&grandfather("ann")).unwrap();
+    assert_eq!(said.lines, ["ann is grandfathered already"]);
+    assert_eq!(grants(&paper, &ann, GrantKind::Grandfathered).len(), 1);
+    // Somebody new, whose invite isn't out yet.
+    paper.says(&invite("bob@example.com", "Basic", None)).unwrap();
+    let said = paper.says(&invite("bob@example.com", "Basic", None)).unwrap();
+    assert_eq!(said.lines, ["bob is your guest in Basic already"]);
+    // Who has gone meanwhile is asked in again.
+    let at = paper.now;
+    let bob = said.about[0].clone();
+    paper.of(&bob).gone = Some(Gone { at, by_us: false, why: "left".into(), standing: [].into() });
+    let said = paper.says(&invite("bob@example.com", "Basic", None)).unwrap();
+    assert_eq!(said.lines, ["bob is invited to Basic, as your guest"]);
 }

@@ -1,11 +1,12 @@
 //! R6: an invite's days, to the day, and who has a seat.
 
+use chrono::TimeDelta;
 use usher::facts::Status;
-use usher::ledger::{Act, ActKey, GrantKind, Intent, IntentState, Letter};
-use usher::policy::pending;
+use usher::ledger::{Act, ActKey, GrantKind, Intent, IntentState, InviteRefused, InviteTo, Letter};
 use usher::policy::plan::Doing;
+use usher::policy::{pending, two_reports};
 
-use crate::paper::{MOVIES, Paper, days};
+use crate::paper::{MOVIES, Paper, days, noon};
 
 /// Ann is a guest, and her invite has waited so many days.
 fn guest(waited: i64) -> Paper {
@@ -108,4 +109,66 @@ fn without_a_seat_only_invites_wait_and_one_that_was_tried_keeps_its_place() {
     paper.rules.seats = Some(1);
     assert_eq!(acts(&paper).len(), 2, "Plex may have it already");
     assert_eq!(paper.plan().problems, []);
+}
+
+#[test]
+fn a_refusal_that_may_not_have_meant_them_stands_for_a_day_and_then_for_ever_longer() {
+    let since = noon();
+    let refused = |ago_first: TimeDelta| InviteRefused {
+        at: since + ago_first,
+        by_id: true,
+        by_email: true,
+        why: "404".into(),
+        in_doubt_since: Some(since),
+    };
+    let second = TimeDelta::seconds(1);
+    for (lasted, stands) in [(days(0), days(1)), (TimeDelta::hours(3), days(1)), (days(2), days(2)), (days(9), days(9))]
+    {
+        let refused = refused(lasted);
+        assert!(refused.stands(refused.at + stands - second) && !refused.stands(refused.at + stands), "{lasted}");
+    }
+    let meant = InviteRefused { in_doubt_since: None, ..refused(days(0)) };
+    assert!(meant.stands(since + days(3000)));
+}
+
+#[test]
+fn who_is_invited_once_more_stays_on_the_list_of_who_pays_and_is_outside() {
+    let mut paper = Paper::new();
+    let (ann, now) = (paper.ann.clone(), paper.now);
+    paper.pays(&ann, Status::Active, days(3));
+    paper.member().invite_refused = Some(InviteRefused {
+        at: now - days(1),
+        by_id: true,
+        by_email: true,
+        why: "404".into(),
+        in_doubt_since: Some(now - days(1)),
+    });
+    let tell = |paper: &mut Paper| {
+        two_reports::tell(paper.now, &paper.rules, &paper.world, &mut paper.book, &[]);
+        std::mem::take(&mut paper.book.outbox).len()
+    };
+    assert_eq!(tell(&mut paper), 1);
+    let [proposal] = &paper.plan().proposals[..] else { panic!("she is invited once more") };
+    let Doing::Act(act @ Act::Invite { to: InviteTo::Account(_), .. }) = &proposal.doing else {
+        panic!("{proposal:?}")
+    };
+    let key = proposal.key.clone();
+    let intent = Intent {
+        key: key.clone(),
+        member: ann.clone(),
+        act: act.clone(),
+        because: String::new(),
+        rests_on: [].into(),
+        decided: now,
+        due: now,
+        state: IntentState::Decided,
+        tries: 0,
+        not_before: now,
+        last_error: None,
+    };
+    paper.book.intents.insert(key, intent);
+    assert_eq!(tell(&mut paper), 0, "it is under way");
+    paper.book.intents.clear();
+    paper.member().invite_refused.as_mut().unwrap().at = now;
+    assert_eq!(tell(&mut paper), 0, "refused again, and told of already");
 }

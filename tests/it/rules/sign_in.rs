@@ -174,7 +174,8 @@ fn an_account_that_plex_will_not_invite_is_invited_at_its_own_address_and_at_no_
         house.settle();
         let id = house.member(ANN).id.clone();
         house.book.intents.clear();
-        let refused = InviteRefused { at: house.now, by_id: true, by_email: false, why: "no".into() };
+        let refused =
+            InviteRefused { at: house.now, by_id: true, by_email: false, why: "no".into(), in_doubt_since: None };
         house.book.members.get_mut(&id).unwrap().invite_refused = Some(refused);
         house.settle();
         let to = name.map(|name| InviteTo::Email(email(name)));
@@ -238,4 +239,18 @@ fn what_is_sold_to_who_signed_in_depends_on_who_that_is() {
     house.subscribe("sub_2", "zoe", "price_basic");
     house.settle();
     assert_eq!(welcome(&house, 600), Welcome::Subscribed, "their invite waits, and their subscription runs");
+}
+
+#[test]
+fn who_signs_in_is_not_taken_for_somebody_who_is_invited_with_another_account() {
+    let mut house = open();
+    house.subscribe("sub_bob", "bob", "price_basic");
+    house.settle();
+    house.carry_out();
+    let bob = house.payer("bob").id.clone();
+    assert!(house.book.members[&bob].is_invited() && house.book.members[&bob].plex.is_none());
+    pays(&mut house, "sub_1", "work", ANN);
+    house.settle();
+    assert!(house.book.members[&bob].plex.is_none());
+    assert_ne!(house.payer("work").id, bob);
 }

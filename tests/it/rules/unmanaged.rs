@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use usher::facts::Status;
 use usher::ledger::{AskedSpell, GrantKind, HeldBecause, InviteRefused, Letter, NoticeKey};
-use usher::policy::decide;
 use usher::policy::plan::{Class, Proposal};
+use usher::policy::{decide, unmanaged};
 
 use super::house::{House, MOVIES, TV, days};
 use crate::paper::{Change, Paper};
@@ -243,7 +243,8 @@ fn while_somebody_pays_and_is_not_matched_nobody_is_asked_or_ended() {
         let (id, at) = (somebody(paper), paper.now);
         let member = paper.of(&id);
         member.plex = Some(usher::facts::PlexId(999));
-        member.invite_refused = Some(InviteRefused { at, by_id: true, by_email: true, why: "422".into() });
+        member.invite_refused =
+            Some(InviteRefused { at, by_id: true, by_email: true, why: "422".into(), in_doubt_since: None });
     };
     assert_eq!(removal(refused), Some(Some("warned")));
     let nobody_else: [(&str, Change); 4] = [
@@ -268,4 +269,29 @@ fn while_somebody_pays_and_is_not_matched_nobody_is_asked_or_ended() {
     for (why, spoil) in nobody_else {
         assert_eq!(removal(spoil), Some(None), "{why}");
     }
+}
+
+#[test]
+fn whom_no_letter_could_be_written_waits_as_many_days_before_the_operator_is_asked() {
+    let after = |ago: i64| {
+        let mut paper = ann_is_asked(|_| ());
+        let since = paper.now - days(ago);
+        let asked = paper.member().asked.as_mut().unwrap();
+        (asked.since, asked.told_at, asked.promised_end, asked.no_channel) = (since, None, None, true);
+        let ends = |proposal: &Proposal| matches!(proposal.class, Class::Removal { .. });
+        paper.admit().held.iter().any(|(proposal, _)| ends(proposal))
+    };
+    assert_eq!((after(13), after(14)), (false, true));
+}
+
+#[test]
+fn to_an_address_that_bounced_no_letter_is_owed() {
+    let mut paper = ann_is_asked(|paper| paper.member().asked = None);
+    let ann = paper.ann.clone();
+    let day = paper.rules.day_of(paper.now);
+    paper.member().bounces = [day, day - days(1), day - days(2)].into();
+    assert!(paper.member().has_bounced());
+    unmanaged::open(paper.now, &paper.rules, &mut paper.book, &ann);
+    let notice = paper.member().asked.as_ref().unwrap().notice.clone();
+    assert_eq!(paper.book.outbox[&notice].to, None);
 }

@@ -298,3 +298,48 @@ async fn promise_04_forty_days_without_any_webhook_cost_one_poll_period() {
     assert_eq!(rig.plex.invites_sent().len(), 1);
     all_is_well(&rig);
 }
+
+/// plex.tv says 404 also of a server or a library that it doesn't find for a
+/// while: that speaks of nobody's account.
+#[tokio::test(start_paused = true)]
+async fn promise_04_a_payer_whose_invite_met_a_404_is_told_of_once_and_invited_again_when_it_works() {
+    let mut rig = Rig::new("invite-404").await;
+    unhurried(&mut rig, 2);
+    rig.open().await;
+    rig.person(2_000_001, "ann");
+    let fault = rig.plex.faults().always(Matching::Writes, Fault::status(404));
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    rig.stripe.subscribe(&customer, &rig.basic);
+    let tries = || rig.plex.count(|call| call.request.method == "POST");
+    rig.minutes(30).await;
+    let at_first = tries();
+    assert_eq!(heard(&rig, "pays and can't be let in"), 1);
+    rig.hours(20).await;
+    assert_eq!(tries(), at_first, "not hammered");
+    rig.hours(48).await;
+    assert!((at_first + 1..=3 * at_first).contains(&tries()), "{at_first} at first, and {} now", tries());
+    assert_eq!(heard(&rig, "pays and can't be let in"), 1, "told once");
+    rig.plex.faults().remove(fault);
+    rig.hours(72).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1, "{}", why(&rig, "ann").await);
+    rig.plex.accept_invite("ann@example.com");
+    rig.hours(3).await;
+    assert_eq!(told(&rig, "ann", "Welcome"), 1);
+}
+
+/// RULES R2: by id, once by address, then nobody.
+#[tokio::test(start_paused = true)]
+async fn a_payer_whom_plex_refuses_for_good_is_not_tried_again_by_itself() {
+    let mut rig = Rig::new("invite-422").await;
+    unhurried(&mut rig, 2);
+    rig.open().await;
+    rig.person(2_000_001, "ann");
+    rig.plex.faults().always(Matching::Writes, Fault::status(422));
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(30).await;
+    let tries = || rig.plex.count(|call| call.request.method == "POST");
+    let at_first = tries();
+    rig.hours(24 * 5).await;
+    assert_eq!((tries(), heard(&rig, "pays and can't be let in")), (at_first, 1));
+}

@@ -197,7 +197,8 @@ pub(super) fn who_is_who(table: &mut Table) {
                 paper.member().plex = None;
             }
             let at = paper.now;
-            paper.member().invite_refused = Some(InviteRefused { at, by_id, by_email, why: "404".into() });
+            paper.member().invite_refused =
+                Some(InviteRefused { at, by_id, by_email, why: "404".into(), in_doubt_since: None });
         });
     }
 }
