@@ -148,7 +148,7 @@ fn unpaid(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> Stand
         return money(Some(until), format!("{} is {word} since {}", sub.id, since.date_naive()));
     }
     if let Some(attempt) = invoices.iter().filter_map(|invoice| invoice.next_attempt_at).max() {
-        if rules.payment_grace_strict && may_cut_off(now, rules, member, billed) {
+        if may_cut_off(now, rules, member, billed) {
             let why = format!("{} is {word}; the days of grace are over, so it is cancelled", sub.id);
             return Stands::Grace { until: None, why, kind: Grace::Ending };
         }

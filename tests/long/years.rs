@@ -246,12 +246,13 @@ impl Year {
         self.rig.discord.forget_messages();
     }
 
-    /// The journals of those who are named.
+    /// The journals of those who are named, and the last storms.
     fn about(&self, broken: &[String]) -> String {
         let Some(book) = trap::book(self.rig.state()) else { return "there is no book".into() };
         let named =
             |name: &str| broken.iter().any(|line| line.split(|c: char| !c.is_alphanumeric()).any(|word| word == name));
-        let mut text = String::new();
+        let log = &self.weather.log;
+        let mut text = format!("\nweather\n  {}\n", log[log.len().saturating_sub(40)..].join("\n  "));
         for member in book.members.values().filter(|member| named(&member.name())) {
             text.push_str(&format!("\n{} ({})\n", member.name(), member.id));
             for entry in &member.journal {

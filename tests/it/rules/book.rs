@@ -2,10 +2,10 @@
 
 use chrono::TimeDelta;
 use usher::facts::{Source, Status};
-use usher::ledger::{Explained, Population, Removal};
+use usher::ledger::{Delivery, Explained, Peak, Population, Removal};
 use usher::member::MemberId;
 
-use crate::paper::{Paper, days};
+use crate::paper::{Paper, days, warning};
 
 #[test]
 fn what_happened_to_a_member_stands_in_their_journal() {
@@ -93,4 +93,47 @@ fn a_book_that_only_looked_differs_in_nothing() {
         change(&mut book, &ann);
         assert!(book.differs_from(&before), "change {n}");
     }
+}
+
+#[test]
+fn a_letter_that_is_done_is_kept_for_its_days_and_longer_while_what_it_told_of_is_so() {
+    let kept = |ago: TimeDelta, delivery: fn(usher::facts::Moment) -> Delivery, is_told: bool| {
+        let mut paper = Paper::new();
+        let now = paper.now;
+        let key = paper.letter("k", warning(paper.rules.day_of(now)), ago, delivery(now - ago));
+        if is_told {
+            paper.book.told.insert("outage/plex".into(), now - ago);
+        }
+        paper.book.prune(now);
+        paper.book.outbox.contains_key(&key)
+    };
+    let accepted = |at| Delivery::Accepted { at };
+    let due = |at| Delivery::Due { not_before: at, tries: 0, last_error: None };
+    let second = TimeDelta::seconds(1);
+    assert!(kept(days(120), accepted, false) && !kept(days(120) + second, accepted, false));
+    assert!(kept(days(300), due, false), "it may still go out");
+    assert!(kept(days(300), accepted, true), "the digest repeats it");
+}
+
+#[test]
+fn counts_are_measured_against_the_week_before_the_last_one_that_was_believed() {
+    let mut paper = Paper::new();
+    let day = paper.rules.day_of(paper.now);
+    let peak = Peak { count: 10, at: paper.now };
+    let peaks = |days_ago: &[i64]| days_ago.iter().map(|ago| (day - days(*ago), peak)).collect();
+    let left = |paper: &mut Paper| {
+        let now = paper.now;
+        paper.book.prune(now);
+        paper.book.marks.populations[&Population::Friends]
+            .keys()
+            .map(|at| (day - *at).num_days())
+            .rev()
+            .collect::<Vec<_>>()
+    };
+    paper.book.marks.populations.insert(Population::Friends, peaks(&[0, 7, 8, 9]));
+    assert_eq!(left(&mut paper), [0, 7, 8]);
+    paper.book.marks.populations.insert(Population::Friends, peaks(&[400, 408, 409]));
+    assert_eq!(left(&mut paper), [400, 408], "however old it is");
+    paper.book.marks.populations.insert(Population::Friends, peaks(&[-365, 0, 8, 9]));
+    assert_eq!(left(&mut paper), [-365, 0, 8], "a clock that was ahead");
 }

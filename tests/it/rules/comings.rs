@@ -435,3 +435,58 @@ fn the_journal_says_who_was_here_before_usher() {
     assert!(written(&house, 200, "was here before Usher") && !written(&house, 200, "has access"));
     assert!(written(&house, 300, "was shared with by hand") && written(&house, 300, "has access"));
 }
+
+#[test]
+fn the_welcome_says_which_libraries_are_open() {
+    let mut house = House::new();
+    let (_, id) = house.ann_pays("price_basic");
+    let libraries = |house: &House, kind: &str| {
+        let key = house.letters(kind)[0].clone();
+        match &house.book.outbox[&key].letter {
+            Letter::Welcome { libraries, .. } | Letter::Joined { libraries, .. } => libraries.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(house.row(id).sections, [MOVIES].into());
+    assert_eq!(libraries(&house, "welcome"), ["Movies"]);
+    assert_eq!(libraries(&house, "joined"), ["Movies"]);
+}
+
+#[test]
+fn a_vip_name_that_fits_two_protects_the_first_and_the_operator_hears_of_the_second() {
+    let mut house = House::new();
+    house.rules.vip_names = vec!["ann@example.com".into()];
+    house.share(10, 200, "ann", &[MOVIES], days(400));
+    house.settle();
+    house.share(11, 201, "bob", &[MOVIES], days(1));
+    house.row(11).username = Some("Ann@Example.com".into());
+    house.settle();
+    assert_eq!(house.book.vips["ann@example.com"], PlexId(200));
+    let second = house.member(201).id.clone();
+    let told: Vec<_> = house.letters("attention").into_iter().filter(|key| key.0.contains("vip-ann@")).collect();
+    assert_eq!(told.len(), 1);
+    let Letter::Attention { detail, .. } = &house.book.outbox[told[0]].letter else { panic!() };
+    assert!(detail.contains(&format!("and not Ann@Example.com ({second})")), "{detail}");
+}
+
+#[test]
+fn libraries_that_are_listed_no_more_are_believed_gone_after_an_hour_and_an_empty_list_never() {
+    let mut house = House::new();
+    house.settle();
+    let known = |house: &House| house.book.libraries.known.len();
+    let all = std::mem::take(&mut house.friends.sections);
+    house.settle();
+    house.later(days(3));
+    house.settle();
+    assert_eq!((known(&house), house.book.libraries.shorter_since), (2, None), "a list of nothing says nothing");
+    house.friends.sections = all;
+    house.friends.sections.remove(&TV);
+    house.read();
+    house.later(TimeDelta::hours(1) - TimeDelta::seconds(1));
+    house.read();
+    assert_eq!(known(&house), 2);
+    house.later(TimeDelta::seconds(1));
+    house.read();
+    assert_eq!(known(&house), 1);
+    assert_eq!(house.letters("attention").iter().filter(|key| key.0.contains("gone-TV")).count(), 1);
+}

@@ -177,3 +177,17 @@ fn what_ended_last_is_why_access_ends() {
     let now = Paper::new().now;
     assert!(grant(Some(now + SECOND)).stands(now) && !grant(Some(now)).stands(now) && grant(None).stands(now));
 }
+
+#[test]
+fn a_price_in_no_tier_of_what_is_over_leaves_nothing_in_doubt() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.shares(&ann, &[MOVIES], days(300));
+    paper.ended(&ann, days(5));
+    paper.first().unclear = ["price_x".into()].into();
+    let standing = reasons::standing(paper.scene(), &paper.book.members[&ann]);
+    assert_eq!((standing.unknown.len(), standing.ended.len()), (0, 1));
+    paper.first().now.status = Status::Active;
+    let standing = reasons::standing(paper.scene(), &paper.book.members[&ann]);
+    assert_eq!(standing.unknown.len(), 1);
+}

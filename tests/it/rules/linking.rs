@@ -1,10 +1,12 @@
 //! `usher link` and `usher unlink`: the operator's word on who is who moves
 //! just what was named, and nobody loses access by it (R2).
 
+use chrono::TimeDelta;
 use usher::facts::{CustomerId, Status};
 use usher::ledger::{GrantKind, Proof};
 use usher::member::MemberId;
 use usher::policy::asks::{Ask, Said};
+use usher::policy::who;
 
 use crate::paper::{MOVIES, Paper, TV, days};
 
@@ -261,4 +263,50 @@ fn who_is_invited_at_plex_is_not_made_one_with_who_has_a_share() {
         let why = link(&mut paper, None, Some(stripe)).unwrap_err();
         assert!(why.contains("zed has an invite for zed@example.com at Plex and ann has a share"), "{why}");
     }
+}
+
+#[test]
+fn an_invite_that_waits_for_one_payer_is_not_anothers_with_the_same_address() {
+    let mut paper = Paper::new();
+    let (bob, twin) = (paper.payer("bob"), paper.payer("bob2"));
+    paper.invited(&bob, &[MOVIES]);
+    let address = paper.of(&bob).customers.values().next().unwrap().email.clone();
+    paper.of(&bob).share.as_mut().unwrap().row.email = address.clone();
+    paper.of(&twin).customers.values_mut().next().unwrap().email = address;
+    who::link_by_standing_share(paper.now, &mut paper.book);
+    assert_eq!(paper.book.merged, [].into());
+    // An invite that nobody here pays for is theirs.
+    paper.of(&bob).customers.clear();
+    who::link_by_standing_share(paper.now, &mut paper.book);
+    assert_eq!(paper.book.merged, [(twin, bob)].into());
+}
+
+#[test]
+fn who_was_here_when_usher_came_stood_before_any_subscription() {
+    let linked = |seen_after: TimeDelta| {
+        let mut paper = Paper::new();
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES], days(1));
+        let first_seen = paper.book.adopted[&usher::facts::Source::Plex] + seen_after;
+        paper.member().share.as_mut().unwrap().first_seen = first_seen;
+        let payer = paper.payer("payer");
+        let address = paper.member().email.clone();
+        paper.of(&payer).customers.values_mut().next().unwrap().email = address;
+        who::link_by_standing_share(paper.now, &mut paper.book);
+        paper.book.merged == [(payer, ann)].into()
+    };
+    assert!(linked(TimeDelta::zero()), "adopted at that very instant");
+    assert!(!linked(TimeDelta::seconds(1)), "they came after they had begun to pay");
+}
+
+#[test]
+fn a_payer_is_found_by_either_address_that_stripe_has_had() {
+    let mut paper = Paper::new();
+    let payer = paper.payer("payer");
+    let known = paper.of(&payer).customers.values_mut().next().unwrap();
+    known.mail_to = usher::facts::Email::parse("new@example.com");
+    for address in ["payer@example.com", "new@example.com"] {
+        assert_eq!(who::called(&paper.book, address).len(), 1, "{address}");
+    }
+    assert!(who::called(&paper.book, "nobody@example.com").is_empty());
 }

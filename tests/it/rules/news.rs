@@ -6,7 +6,7 @@ use usher::facts::{CancelWhen, Item, Moment, PriceId, Source, Status};
 use usher::ledger::{
     Act, ActKey, Channel, Delivery, FirstSending, Heard, HeardEnd, Intent, IntentState, Letter, Notice,
 };
-use usher::policy::life;
+use usher::policy::{Tiers, life};
 
 use crate::paper::{Change, MOVIES, Paper, TV, days};
 
@@ -237,4 +237,46 @@ fn a_cancellation_that_was_told_near_its_end_needs_no_second_letter() {
     assert!(!was_told(days(8), |paper| paper.book.outbox.clear()));
     let elsewhere: Change = |paper| paper.book.outbox.values_mut().for_each(|notice| notice.to = None);
     assert!(!was_told(days(8), elsewhere), "another address than that of their access");
+}
+
+#[test]
+fn a_price_that_no_tier_knows_in_between_is_no_end_of_the_story() {
+    let mut paper = payer(Status::Active);
+    let ann = paper.ann.clone();
+    let buys = |paper: &mut Paper, price: &str, tiers: &[&str]| {
+        let billed = paper.first();
+        billed.now.items[0].price = PriceId::from(price);
+        billed.tiers = tiers.iter().map(ToString::to_string).collect();
+    };
+    buys(&mut paper, "price_unknown", &[]);
+    assert!(hears(&mut paper).is_empty());
+    buys(&mut paper, "price_premium", &["Premium"]);
+    paper.member().matched_prices = ["price_premium".into()].into();
+    paper.shares(&ann, &[MOVIES, TV], days(20));
+    paper.member().share.as_mut().unwrap().row.downloads = Some(true);
+    assert_eq!(hears(&mut paper), ["tier_changed"], "from Basic, as they knew it");
+}
+
+#[test]
+fn a_yearly_price_of_the_same_tier_is_no_news_nor_is_the_tiers_new_name_later() {
+    let mut paper = payer(Status::Active);
+    paper.first().now.items[0].price = PriceId::from("price_basic_year");
+    assert!(hears(&mut paper).is_empty());
+    let Tiers::File(tiers) = &mut paper.rules.tiers else { panic!() };
+    tiers[0].name = "Cinema".into();
+    paper.first().tiers = ["Cinema".into()].into();
+    paper.member().matched_prices = ["price_basic_year".into()].into();
+    assert!(hears(&mut paper).is_empty());
+}
+
+#[test]
+fn a_trial_that_ends_within_three_days_of_the_beginning_is_no_news_then() {
+    for (left, is_known) in [(days(3), true), (days(3) + SECOND, false)] {
+        let mut paper = trial(left);
+        paper.first().heard = None;
+        assert!(hears(&mut paper).is_empty());
+        let end = paper.first().now.trial_end;
+        let heard = paper.first().heard.as_ref().unwrap();
+        assert_eq!(heard.trial_end, end.filter(|_| is_known), "{left}");
+    }
 }

@@ -1,7 +1,8 @@
 //! R7: new libraries and tiers of everything.
 
 use usher::facts::{Section, SectionId};
-use usher::policy::{Tiers, decide};
+use usher::ledger::Libraries;
+use usher::policy::{Tiers, decide, libraries};
 use usher::tier::Wanted;
 
 use super::house::{House, MOVIES, TV};
@@ -92,4 +93,35 @@ fn a_tier_that_leaves_out_more_than_before_is_shown_before_it_takes_anything() {
     house.settle();
     assert_eq!(house.decided(), Vec::<String>::new());
     assert_eq!(house.book.holds.len(), 1, "{:?}", house.waiting);
+}
+
+#[test]
+fn each_new_library_is_offered_by_itself_under_a_number_of_its_own() {
+    let mut house = house();
+    let before = house.book.next_hold;
+    house.friends.sections.insert(HOME, Section { id: HOME, key: 9, title: "Home videos".into() });
+    add(&mut house, SectionId(10), "Music");
+    let offered: Vec<SectionId> = house.book.libraries.offers.values().map(|offer| offer.section).collect();
+    assert_eq!(offered, [HOME, SectionId(10)]);
+    assert_eq!(house.book.next_hold, before + 2, "no number is used twice");
+    add(&mut house, SectionId(11), "Kids");
+    assert_eq!((house.book.libraries.offers.len(), house.letters("held").len()), (3, 3));
+}
+
+#[test]
+fn a_library_can_be_left_out_by_its_number() {
+    let mut house = house();
+    let Tiers::File(tiers) = &mut house.rules.tiers else { panic!() };
+    tiers[1].libraries = Wanted::Everything { except: vec!["#9".into()] };
+    add(&mut house, HOME, "Home videos");
+    add(&mut house, SectionId(10), "Music");
+    let offered: Vec<SectionId> = house.book.libraries.offers.values().map(|offer| offer.section).collect();
+    assert_eq!(offered, [SectionId(10)]);
+}
+
+#[test]
+fn nothing_is_shared_before_the_libraries_are_known() {
+    let house = house();
+    let why = libraries::resolve(&Libraries::default(), &house.rules.tiers.all()[0]).unwrap_err();
+    assert!(why.contains("have not been read yet"), "{why}");
 }

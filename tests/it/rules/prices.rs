@@ -89,3 +89,17 @@ fn once_anything_is_named_only_that_is_ours() {
         assert_eq!((buys(&rules, &one, "price_1", "prod_1"), undecided(&rules, &two)), (None, None));
     }
 }
+
+#[test]
+fn products_that_name_no_tier_change_nothing() {
+    let (tiers, problems) = unnamed().tiers.with_products(&catalogue(&[("prod_1", &["price_1"])])).unwrap();
+    assert_eq!((tiers, problems), (unnamed().tiers, Vec::new()));
+}
+
+#[test]
+fn a_day_that_a_place_left_out_ends_when_it_has_ended_everywhere() {
+    let mut rules = house::rules();
+    rules.tz = chrono_tz::Pacific::Apia; // There was no 30 December 2011 in Samoa.
+    let day = chrono::NaiveDate::from_ymd_opt(2011, 12, 29).unwrap();
+    assert_eq!(rules.end_of_day(day).to_rfc3339(), "2011-12-30T14:00:00+00:00");
+}

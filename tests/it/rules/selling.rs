@@ -362,3 +362,39 @@ fn the_billing_page_is_that_of_the_customer_who_pays_now() {
     };
     assert_eq!(page(deleted), "cus_young", "it is gone at Stripe");
 }
+
+#[test]
+fn who_is_meant_by_a_name_of_two_must_be_said_more_closely() {
+    let mut house = house();
+    house.share(10, 200, "ann", &[MOVIES], days(100));
+    house.share(11, 201, "bob", &[MOVIES], days(100));
+    house.row(11).title = Some("ann".into());
+    house.settle();
+    assert_eq!(buys(&house, Whom::Member("ann".into()), "Basic").unwrap_err(), "ambiguous");
+    assert_eq!(buys(&house, Whom::Member("carl".into()), "Basic").unwrap_err(), "not_found");
+}
+
+#[test]
+fn the_free_tier_is_what_they_have_who_are_in_and_pay_nothing() {
+    let tiers = |spoil: Change| {
+        let mut paper = Paper::new();
+        let Tiers::File(all) = &mut paper.rules.tiers else { panic!() };
+        all.push(Tier::of("Free", usher::tier::Wanted::Titles(vec!["Movies".into()])));
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES], paper::days(300));
+        spoil(&mut paper);
+        let has = sales::tiers_of(paper.scene(), &paper.book.members[&ann]);
+        has.into_iter().map(|tier| tier.name.clone()).collect::<Vec<_>>()
+    };
+    let pays: Change = |paper| _ = paper.pays(&paper.ann.clone(), Status::Active, paper::days(3));
+    let in_by_hand: Change = |paper| paper.grant(&paper.ann.clone(), GrantKind::ByHand);
+    assert_eq!(tiers(pays), ["Basic"]);
+    assert_eq!(tiers(in_by_hand), ["Free"]);
+    assert_eq!(tiers(|paper| paper.member().home = true), ["Free"], "protected");
+    assert_eq!(tiers(|_| ()), [""; 0], "nothing stands for it");
+    let revoked: Change = |paper| {
+        paper.pays(&paper.ann.clone(), Status::Active, paper::days(3));
+        paper.member().blocked = Some(paper.now);
+    };
+    assert_eq!(tiers(revoked), [""; 0]);
+}

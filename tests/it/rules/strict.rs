@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use usher::facts::{CancelWhen, Status, SubscriptionId};
 use usher::ledger::{Act, GrantKind, IntentState};
 use usher::policy::plan::{Class, Doing};
+use usher::policy::reasons;
 
 use super::house::{House, days, unpaid};
 use crate::paper::{Change, MOVIES, Paper};
@@ -121,4 +122,27 @@ fn promise_01_strict_cancels_after_the_letter_and_the_end_at_stripe_takes_the_ac
     assert_eq!(house.ends().len(), 1, "{:?}", house.member(200).journal);
     assert_eq!(house.letters("payment_failed").iter().filter(|key| key.0.ends_with("/member")).count(), 1);
     assert!(house.payer("ann").subscriptions[&sub].cut_off.is_some(), "Usher did it: it counts in the day's budget");
+}
+
+#[test]
+fn until_the_letter_has_stood_it_is_stripe_who_tries_again() {
+    let why = |paper: &Paper| {
+        let standing = reasons::standing(paper.scene(), &paper.book.members[&paper.ann]);
+        standing.reasons[0].what.clone()
+    };
+    assert!(why(&past_due(days(30), None)).contains("Stripe will try again"));
+    assert!(why(&past_due(days(30), Some(days(10)))).contains("so it is cancelled"));
+    let mut lenient = past_due(days(30), Some(days(10)));
+    lenient.rules.payment_grace_strict = false;
+    assert!(why(&lenient).contains("Stripe will try again"));
+}
+
+#[test]
+fn the_promised_instant_itself_is_over() {
+    for (left, cut_off) in [(TimeDelta::zero(), true), (TimeDelta::seconds(1), false)] {
+        let mut paper = past_due(days(30), Some(days(10)));
+        let promised = Some(paper.now + left);
+        paper.member().unpaid.values_mut().for_each(|spell| spell.promised_end = promised);
+        assert_eq!(classes(&paper).contains(&Class::CutOff), cut_off, "{left}");
+    }
 }

@@ -209,7 +209,9 @@ fn letters_twice(record: &Record) -> Vec<String> {
         for (kind, most) in [(Kind::Ended, removals), (Kind::Welcome, stays), (Kind::Invited, invites)] {
             if different(kind) > most {
                 let name = record.name(*who);
-                wrong.push(format!("promise 7: {name} got {} letters {kind:?} for {most} causes", different(kind)));
+                let when: Vec<String> = record.mails_to(*who, kind).map(|mail| mail.at.to_string()).collect();
+                let many = different(kind);
+                wrong.push(format!("promise 7: {name} got {many} letters {kind:?} for {most} causes: {when:?}"));
             }
         }
     }

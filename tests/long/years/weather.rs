@@ -64,6 +64,8 @@ pub struct Weather {
     pub calm_since: Moment,
     /// How often each kind came.
     pub came: BTreeMap<String, u32>,
+    /// When each broke out, and how long it was to last.
+    pub log: Vec<String>,
     refresh_at: Option<Moment>,
     cut_off: Option<Moment>,
     /// The daemon stays down until then.
@@ -80,6 +82,7 @@ impl Weather {
             now: None,
             calm_since: now,
             came: BTreeMap::new(),
+            log: Vec::new(),
             refresh_at: None,
             cut_off: None,
             down_until: None,
@@ -129,6 +132,7 @@ impl Weather {
         if let Some(storm) = self.deck.pop() {
             *self.came.entry(name(&storm)).or_default() += 1;
             let lasts = self.break_out(rig, trap, dice, &storm);
+            self.log.push(format!("{} {} for {} h", now.format("%m-%d %H:%M"), name(&storm), lasts.num_hours()));
             self.now = Some((storm, now + lasts));
         }
     }
