@@ -14,6 +14,7 @@
 mod any;
 mod brake;
 mod channels;
+mod engine;
 mod hardship;
 mod lessons;
 mod mrr;
