@@ -29,7 +29,7 @@ impl Engine {
             .values()
             .filter(|intent| intent.state == IntentState::Decided && intent.not_before <= now)
             .filter(|intent| !held(intent) && !is_unsettled(book, intent))
-            .filter(|intent| !paced || !is_removal(book, intent))
+            .filter(|intent| !paced || !brake::keeps_pace(book, intent))
             .min_by_key(|intent| {
                 (
                     matches!(
@@ -116,16 +116,6 @@ fn customers(member: &Member) -> Vec<CustomerId> {
     let of_subscriptions = member.subscriptions.values().map(|billed| &billed.now.customer);
     let all: BTreeSet<&CustomerId> = member.customers.keys().chain(of_subscriptions).collect();
     all.into_iter().cloned().collect()
-}
-
-fn is_removal(book: &Book, intent: &Intent) -> bool {
-    let accepted = || book.members.get(&intent.member).is_some_and(Member::has_access);
-    let paced = |cause: &EndCause| *cause != EndCause::Revoked && accepted();
-    match &intent.act {
-        Act::End { cause, .. } => paced(cause),
-        Act::Cancel { idle_days, .. } => idle_days.is_some(),
-        _ => false,
-    }
 }
 
 /// Something else that was tried for the same person is not read back yet: an

@@ -15,7 +15,7 @@ use super::{
     reasons,
 };
 use crate::facts::{Moment, Source};
-use crate::ledger::{Act, ActKey, Book, EndCause, HeldBecause, Intent, IntentState, Population, Verdict};
+use crate::ledger::{Act, ActKey, Book, EndCause, HeldBecause, Intent, IntentState, Member, Population, Verdict};
 
 /// Our clock and theirs may differ by so much (RULES R9.4).
 const SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -429,11 +429,27 @@ fn second_look(scene: Scene<'_>, proposal: &Proposal, looked: &SecondLook) -> Re
     Ok(())
 }
 
+/// Whether it takes somebody's access, other than by the operator's own word.
+#[must_use]
+pub fn keeps_pace(book: &Book, intent: &Intent) -> bool {
+    let accepted = || book.members.get(&intent.member).is_some_and(Member::has_access);
+    match &intent.act {
+        Act::End { cause, .. } => *cause != EndCause::Revoked && accepted(),
+        Act::Cancel { idle_days, .. } => idle_days.is_some(),
+        _ => false,
+    }
+}
+
 /// 10: one removal per `REMOVAL_PACE_MINS`. When the next may be done, if
-/// not now.
+/// not now. One that was tried counts, though nobody could read it back yet.
 #[must_use]
 pub fn pace(scene: Scene<'_>) -> Option<Moment> {
-    let last = scene.book.removals.iter().map(|removal| removal.at).max()?;
+    let tried = scene.book.intents.values().filter(|intent| keeps_pace(scene.book, intent));
+    let tried = tried.filter_map(|intent| match intent.state {
+        IntentState::Attempted { at } => Some(at),
+        _ => None,
+    });
+    let last = scene.book.removals.iter().map(|removal| removal.at).chain(tried).max()?;
     let until = last + scene.rules.removal_pace;
     (scene.now < until).then_some(until)
 }

@@ -1,9 +1,13 @@
 //! The brake on paper: each of its ten rules holds when it should, and lets
 //! through when it should (RULES R9, promise 3).
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
-use usher::facts::{Email, Source, Status};
-use usher::ledger::{Act, ActKey, EndCause, HeldBecause, Hold, Population, Removal, Verdict};
+use usher::facts::{Email, ShareId, Source, Status};
+use usher::ledger::{
+    Act, ActKey, EndCause, EndedBecause, HeldBecause, Hold, Intent, IntentState, Population, Removal, Verdict,
+};
 use usher::member::MemberId;
 use usher::policy::Drop;
 use usher::policy::brake::{self, NotNow, SecondLook};
@@ -483,6 +487,45 @@ fn brake_10_pace_holds() {
     paper.book.removals =
         vec![Removal { at: paper.now - TimeDelta::minutes(9), member: MemberId::number(99), stated: true }];
     assert_eq!(second(&paper, &everything_answered()), Err("pace"));
+}
+
+/// The listing after a call may fail: the call was made all the same.
+#[test]
+fn brake_10_pace_holds_after_a_try_that_nobody_could_read_back() {
+    let tried = |spoil: fn(&mut Intent)| {
+        let mut paper = ann_has_lapsed();
+        let bob = paper.friend("bob", days(1));
+        let at = paper.now - TimeDelta::minutes(9);
+        let key = ActKey::new("end", &bob, "1");
+        let because = EndedBecause::Canceled;
+        let mut intent = Intent {
+            key: key.clone(),
+            member: bob,
+            act: Act::End {
+                share: ShareId(1),
+                cause: EndCause::Lapsed { subscription: "sub_bob".into(), ended: at, because },
+            },
+            because: String::new(),
+            rests_on: BTreeSet::new(),
+            decided: at,
+            due: at,
+            state: IntentState::Attempted { at },
+            tries: 1,
+            not_before: at,
+            last_error: None,
+        };
+        spoil(&mut intent);
+        paper.book.intents.insert(key, intent);
+        second(&paper, &everything_answered())
+    };
+    assert_eq!(tried(|_| ()), Err("pace"));
+    assert_eq!(tried(|intent| intent.state = IntentState::Decided), Ok(()), "it waits itself");
+    let ten_minutes = |intent: &mut Intent| {
+        intent.state = IntentState::Attempted { at: intent.due - TimeDelta::minutes(1) };
+    };
+    assert_eq!(tried(ten_minutes), Ok(()));
+    let revoked = |intent: &mut Intent| intent.act = Act::End { share: ShareId(1), cause: EndCause::Revoked };
+    assert_eq!(tried(revoked), Ok(()), "the operator's own word");
 }
 
 #[test]
