@@ -7,7 +7,9 @@ mod asking;
 mod clocks;
 mod couriers;
 mod disk;
+mod orders;
 mod readings;
+mod views;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use usher::clock::Clock;
 use usher::engine::act::{Acted, Job, LookFor, Looked};
-use usher::engine::desk::{Answer, Ask, Wish};
+use usher::engine::desk::{Answer, Ask, Health, View, Wish};
 use usher::engine::mailbox::{self, Mail, Post};
 use usher::engine::snapshot::{Needs, Nothing};
 use usher::engine::{Engine, Parts};
@@ -62,6 +64,7 @@ struct Room {
     jobs: mpsc::Receiver<Job>,
     mails: mpsc::Receiver<Vec<Dispatch>>,
     needs: watch::Receiver<Arc<Needs>>,
+    view: watch::Receiver<Arc<dyn View>>,
     /// What goes wrong at each commit.
     fault: Arc<Mutex<Option<(Step, StepFault)>>>,
     commits: Arc<AtomicU32>,
@@ -78,11 +81,18 @@ impl Room {
 
     /// As changed before the engine begins.
     fn with(change: impl FnOnce(&mut Parts)) -> Self {
-        let mut house = House::new();
+        Self::of(House::new(), Folder::new(), change)
+    }
+
+    /// A process that begins when this has happened, all of it on paper.
+    fn after(house: House) -> Self {
+        Self::of(house, Folder::new(), |_| ())
+    }
+
+    fn of(mut house: House, folder: Folder, change: impl FnOnce(&mut Parts)) -> Self {
         house.rules.admin_email = usher::facts::Email::parse("operator@example.com");
         house.rules.ways = Ways { mail: true, operator_mail: true, discord: false, dry_run: false };
         house.book.committed = house.now;
-        let folder = Folder::new();
         let secs = Arc::new(AtomicI64::new(house.now.timestamp()));
         let (commits, fault) = (Arc::new(AtomicU32::new(0)), Arc::new(Mutex::new(None)));
         let hook: Hook = Some(Arc::new({
@@ -101,7 +111,8 @@ impl Room {
         let (mailbox, post, asks) = mailbox::mailbox();
         let (acts, jobs) = mpsc::channel(1);
         let (mail, mails) = mpsc::channel(1);
-        let (publish, _) = watch::channel(Arc::new(Nothing { started: house.now }) as Arc<_>);
+        let nothing: Arc<dyn View> = Arc::new(Nothing { started: house.now });
+        let (publish, view) = watch::channel(nothing);
         let (needs_tx, needs) = watch::channel(Arc::new(Needs::default()));
         let (stop, stopped) = oneshot::channel::<()>();
         let mut parts = Parts {
@@ -124,7 +135,7 @@ impl Room {
         change(&mut parts);
         house.rules = (*parts.rules).clone();
         let engine = tokio::spawn(Engine::new(parts).run(mailbox, async move { drop(stopped.await) }));
-        Self { house, secs, post, asks, jobs, mails, needs, fault, commits, stop: Some(stop), engine, folder }
+        Self { house, secs, post, asks, jobs, mails, needs, view, fault, commits, stop: Some(stop), engine, folder }
     }
 
     fn now(&self) -> Moment {
@@ -305,6 +316,10 @@ impl Room {
     /// When another reading of this source is wished for.
     fn wanted(&self, source: Source) -> Option<Moment> {
         self.needs.borrow().wanted.get(&source).copied()
+    }
+
+    fn health(&self) -> Health {
+        self.view.borrow().health(self.now())
     }
 
     fn deadline(&self) -> Option<Moment> {

@@ -206,7 +206,9 @@ fn letters_twice(record: &Record) -> Vec<String> {
         let removals = record.deletions.iter().filter(|gone| gone.accepted && gone.who == Some(*who)).count();
         let stays = record.stays.iter().filter(|stay| stay.who == *who).count();
         let invites = record.invites.iter().filter(|invite| invite.who == Some(*who)).count();
-        for (kind, most) in [(Kind::Ended, removals), (Kind::Welcome, stays), (Kind::Invited, invites)] {
+        for (kind, most) in
+            [(Kind::Ended, removals), (Kind::Welcome, stays), (Kind::Invited, invites), (Kind::Reminder, 2 * invites)]
+        {
             if different(kind) > most {
                 let name = record.name(*who);
                 let when: Vec<String> = record.mails_to(*who, kind).map(|mail| mail.at.to_string()).collect();

@@ -16,6 +16,8 @@ use super::harm::Libraries;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Invited,
+    /// Of an invitation.
+    Reminder,
     Welcome,
     Warning,
     PaymentFailed,
@@ -27,6 +29,7 @@ pub enum Kind {
 impl Kind {
     fn of(subject: &str) -> Self {
         let kinds = [
+            ("Your invitation to Attic Cinema is still waiting", Self::Reminder),
             ("Your invitation to", Self::Invited),
             ("Welcome to", Self::Welcome),
             ("Still with us?", Self::Warning),
