@@ -1,9 +1,10 @@
 //! Tiers and libraries (R7).
 
+use sandbox::plex::Told;
 use sandbox::rig::Rig;
 use serde_json::json;
 
-use super::{all_is_well, heard, holds, payer, say};
+use super::{all_is_well, heard, holds, payer, say, unhurried, why};
 
 fn write_tiers(rig: &Rig, basic: &[&str], premium: &[&str]) {
     let tiers = json!([
@@ -141,4 +142,21 @@ async fn a_share_narrowed_by_hand_below_the_tier_is_made_whole_and_one_widened_i
     rig.hours(2).await;
     let _ = say;
     all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invite_waits_where_plex_lists_fewer_libraries_just_before_it() {
+    let mut rig = Rig::new("fewer-just-before").await;
+    unhurried(&mut rig, 24);
+    rig.open().await;
+    rig.person(2_000_001, "ann");
+    rig.minutes(5).await;
+    rig.plex.switch(|switches| switches.sections_told = Told::Half);
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    rig.stripe.subscribe(&customer, &rig.premium);
+    rig.minutes(30).await;
+    assert_eq!(rig.plex.invites_sent().len(), 0, "{}", why(&rig, "ann").await);
+    rig.plex.switch(|switches| switches.sections_told = Told::All);
+    rig.hours(25).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1, "{}", why(&rig, "ann").await);
 }

@@ -1,6 +1,7 @@
 //! `usher restore` and `usher revoke` (promise 9, R1 blocked, R4).
 
 use sandbox::rig::Rig;
+use sandbox::stripe::Delivery;
 use serde_json::json;
 use usher::facts::PlexId;
 
@@ -244,4 +245,21 @@ async fn promise_05_what_is_said_in_a_rehearsal_is_written_in_both_books_and_don
     assert!(rig.plex.has_access(PlexId(2_000_002)));
     assert_eq!(told(&rig, "bob", "Welcome"), 0, "nobody else is new");
     all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_revoked_with_their_subscription_is_out_at_once_though_stripe_is_polled_once_a_day() {
+    let mut rig = Rig::new("revoke-and-cancel").await;
+    unhurried(&mut rig, 24);
+    rig.open().await;
+    rig.person(2_000_001, "ann");
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(1).await;
+    rig.plex.accept_invite("ann@example.com");
+    rig.hours(25).await;
+    rig.stripe.set_delivery(Delivery::Lost);
+    asked(&rig, json!({ "ask": "revoke", "who": "ann", "cancel": "now" })).await;
+    rig.minutes(5).await;
+    assert_eq!(rig.plex.deletions().len(), 1, "the cancellation is looked at: {}", why(&rig, "ann").await);
 }
