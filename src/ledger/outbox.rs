@@ -192,19 +192,6 @@ pub enum MemberTold {
 }
 
 impl Letter {
-    /// It promises a day. While it is certainly not out, the promise can be
-    /// made anew; a promise of a day gone by helps nobody.
-    #[must_use]
-    pub fn promises_a_day(&self) -> bool {
-        matches!(
-            self,
-            Self::InactivityWarning { .. }
-                | Self::PaymentFailed { .. }
-                | Self::PaymentActionRequired { .. }
-                | Self::Subscribe { .. }
-        )
-    }
-
     /// It is of its day: what comes late is of no use, to the operator neither.
     #[must_use]
     pub fn is_of_its_day(&self) -> bool {

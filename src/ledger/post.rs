@@ -250,7 +250,7 @@ impl Book {
         // promises is made anew, and its shelf life still runs. The operator
         // hears late rather than never, but for what the day makes stale.
         let letter = &notice.letter;
-        let not_fixed = letter.promises_a_day() || letter.is_of_its_day() || notice.audience == Audience::Member;
+        let not_fixed = letter.is_of_its_day() || notice.audience == Audience::Member;
         if certainly_not_out && !notice.maybe_out && not_fixed {
             notice.first_sending = None;
         }

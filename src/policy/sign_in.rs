@@ -77,10 +77,8 @@ pub(super) fn holder(now: Moment, book: &mut Book, sub: &Subscription) -> Option
     let known = known(book, signed_in).map(|member| member.id.clone());
     let id = known.unwrap_or_else(|| book.enter(now));
     let member = book.members.get_mut(&id)?;
-    if member.plex.is_none() {
-        member.plex = Some(signed_in.account);
-        member.email = member.email.take().or_else(|| signed_in.email.clone());
-    }
+    member.plex = Some(signed_in.account);
+    member.email = member.email.take().or_else(|| signed_in.email.clone());
     member.note(now, format!("signed in with Plex account {} for {}", signed_in.account, sub.id));
     Some(id)
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use usher::facts::{Email, ShareId, Source, Status};
+use usher::facts::{CancelWhen, Email, ShareId, Source, Status};
 use usher::ledger::{
     Act, ActKey, EndCause, EndedBecause, HeldBecause, Hold, Intent, IntentState, Population, Removal, Verdict,
 };
@@ -492,7 +492,7 @@ fn brake_10_pace_holds() {
 /// The listing after a call may fail: the call was made all the same.
 #[test]
 fn brake_10_pace_holds_after_a_try_that_nobody_could_read_back() {
-    let tried = |spoil: fn(&mut Intent)| {
+    let tried = |spoil: &dyn Fn(&mut Intent)| {
         let mut paper = ann_has_lapsed();
         let bob = paper.friend("bob", days(1));
         let at = paper.now - TimeDelta::minutes(9);
@@ -518,14 +518,17 @@ fn brake_10_pace_holds_after_a_try_that_nobody_could_read_back() {
         paper.book.intents.insert(key, intent);
         second(&paper, &everything_answered())
     };
-    assert_eq!(tried(|_| ()), Err("pace"));
-    assert_eq!(tried(|intent| intent.state = IntentState::Decided), Ok(()), "it waits itself");
+    assert_eq!(tried(&|_| ()), Err("pace"));
+    assert_eq!(tried(&|intent| intent.state = IntentState::Decided), Ok(()), "it waits itself");
     let ten_minutes = |intent: &mut Intent| {
         intent.state = IntentState::Attempted { at: intent.due - TimeDelta::minutes(1) };
     };
-    assert_eq!(tried(ten_minutes), Ok(()));
+    assert_eq!(tried(&ten_minutes), Ok(()));
+    let cancel = |idle_days| Act::Cancel { subscription: "sub_bob".into(), when: CancelWhen::PeriodEnd, idle_days };
+    assert_eq!(tried(&|intent| intent.act = cancel(Some(30))), Err("pace"), "it ends with what is paid");
+    assert_eq!(tried(&|intent| intent.act = cancel(None)), Ok(()), "it only stops the money");
     let revoked = |intent: &mut Intent| intent.act = Act::End { share: ShareId(1), cause: EndCause::Revoked };
-    assert_eq!(tried(revoked), Ok(()), "the operator's own word");
+    assert_eq!(tried(&revoked), Ok(()), "the operator's own word");
 }
 
 #[test]

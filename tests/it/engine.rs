@@ -216,11 +216,17 @@ impl Room {
 
     /// The look is taken, and all is as it was.
     async fn looked(&mut self, wanted: &LookFor) {
+        let looked = self.taken(wanted);
+        self.send(Mail::Looked(Box::new(looked))).await;
+    }
+
+    /// What the look comes to when all is as it was.
+    fn taken(&self, wanted: &LookFor) -> Looked {
         let shares = self.house.friends.shares.iter().filter(|share| wanted.whom.is(share)).cloned().collect();
         let mut answered = vec![Source::Plex];
         answered.extend(wanted.created_since.map(|_| Source::Stripe));
         answered.extend(wanted.watcher.map(|_| Source::Tautulli));
-        let looked = Looked {
+        Looked {
             key: wanted.key.clone(),
             share: Some(ShareLook {
                 begun: self.now(),
@@ -233,8 +239,7 @@ impl Room {
             created: Vec::new(),
             watch: wanted.watcher.map(|account| self.watch(account)),
             second: SecondLook { answered, ..SecondLook::default() },
-        };
-        self.send(Mail::Looked(Box::new(looked))).await;
+        }
     }
 
     fn watch(&self, account: PlexId) -> WatchLook {

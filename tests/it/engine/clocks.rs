@@ -2,9 +2,10 @@
 
 use usher::engine::mailbox::Mail;
 use usher::facts::{FailureKind, Reading, Source, Unread, Whole};
-use usher::ledger::Letter;
+use usher::ledger::{Delivery, DeliveryOutcome, Letter};
 
 use super::{Room, days, minutes, seconds};
+use crate::rules::house::MOVIES;
 
 impl Room {
     /// A reading whose service's clock is an hour from ours.
@@ -30,7 +31,7 @@ async fn while_the_clocks_disagree_nothing_is_taken_up_and_afterwards_the_lookin
     let told = room.letters();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(matches!(&told[0].letter, Letter::Attention { title, .. } if title.contains("clocks disagree")));
-    room.delivered(&told[0], usher::ledger::DeliveryOutcome::Accepted).await;
+    room.delivered(&told[0], DeliveryOutcome::Accepted).await;
     room.later(minutes(2));
     room.reads_plex_askew().await;
     assert_eq!(room.letters(), [], "told once");
@@ -39,6 +40,7 @@ async fn while_the_clocks_disagree_nothing_is_taken_up_and_afterwards_the_lookin
     room.reads_plex().await;
     assert_eq!(room.wanted(Source::Plex), Some(room.now() + seconds(1)), "the first look");
     assert!(room.look().is_none(), "what was read meanwhile counts for nothing");
+    assert!(room.book().by_customer(&"cus_ann".into()).is_none(), "nor does a look");
     room.reads_stripe().await;
     room.later(seconds(1));
     room.reads_plex().await;
@@ -80,4 +82,27 @@ async fn what_came_before_any_clock_was_compared_counts_when_it_is() {
     room.later(minutes(61)); // Watermarks are written hourly.
     room.reads_plex().await;
     assert!(room.book().marks.last_whole.contains_key(&Source::Tautulli), "it was kept for then");
+}
+
+/// What is certain all the same: a letter that was out already.
+#[tokio::test]
+async fn a_letter_that_arrives_while_the_clocks_disagree_is_not_sent_again() {
+    let mut room = Room::new();
+    room.opens().await;
+    room.house.share(11, 211, "ann", &[MOVIES], days(0));
+    room.reads_plex().await;
+    let batch = room.letters();
+    assert_eq!(batch.len(), 2);
+    room.reads_plex_askew().await;
+    for letter in &batch {
+        room.delivered(letter, DeliveryOutcome::Accepted).await;
+    }
+    for told in room.letters() {
+        room.delivered(&told, DeliveryOutcome::Accepted).await;
+    }
+    room.later(minutes(2));
+    room.reads_plex().await;
+    let book = room.book();
+    let is_out = |key| book.outbox[key].deliveries.values().all(|at| matches!(at, Delivery::Accepted { .. }));
+    assert!(batch.iter().all(|letter| is_out(&letter.key)), "written down as soon as anything is");
 }

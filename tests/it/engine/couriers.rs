@@ -54,6 +54,7 @@ async fn a_channel_that_is_down_is_tried_more_and_more_seldom_up_to_hourly() {
         room.tick().await;
         batch = room.letters();
         assert_eq!(batch.len(), 2, "{pause} minutes");
+        assert_ne!(room.deadline(), Some(until), "that has come");
     }
     // It works again: the pace begins anew.
     room.delivered(&batch[0], DeliveryOutcome::Accepted).await;

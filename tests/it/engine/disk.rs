@@ -1,9 +1,11 @@
 //! What is handed out was written down before; and what can't be written.
 
+use usher::engine::desk::Ask;
 use usher::ledger::{IntentState, Letter};
 use usher::store::{Step, StepFault};
 
 use super::{Room, minutes, seconds};
+use crate::rules::house::MOVIES;
 
 impl Room {
     fn disk_is_full(&self, full: bool) {
@@ -90,4 +92,51 @@ async fn a_quiet_hour_is_one_commit() {
     room.later(seconds(1));
     room.reads_plex().await;
     assert_eq!((room.commits(), room.now() - written), (before + 2, minutes(60)));
+}
+
+#[tokio::test]
+async fn a_call_under_way_is_the_only_one_though_the_book_can_not_be_written_meanwhile() {
+    let mut room = Room::new();
+    room.opens().await;
+    room.subscribes("ann").await;
+    let (key, _) = room.attempts().await;
+    room.disk_is_full(true);
+    room.subscribes("bob").await;
+    room.disk_is_full(false);
+    room.later(minutes(1));
+    room.tick().await;
+    assert!(room.jobs.try_recv().is_err(), "two at once");
+    room.ended(&key, None).await;
+    assert!(room.look().is_some_and(|look| look.customers.is_empty() && look.key != key));
+}
+
+#[tokio::test]
+async fn what_happens_to_somebody_known_stands_in_the_history_once() {
+    let mut room = Room::new();
+    room.house.share(11, 211, "ann", &[MOVIES], super::days(100));
+    room.opens().await;
+    room.asked(Ask::Grandfather { who: "ann".into() }, false).await.unwrap();
+    room.later(minutes(1));
+    room.asked(Ask::Pause { who: "ann".into(), until: room.now().date_naive(), note: "ill".into() }, false)
+        .await
+        .unwrap();
+    room.later(minutes(1));
+    room.reads().await;
+    let lines = |room: &Room| {
+        let text = std::fs::read_to_string(room.folder.0.join("history.jsonl")).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all = lines(&room);
+    let journal: Vec<String> = room
+        .book()
+        .by_account(usher::facts::PlexId(211))
+        .unwrap()
+        .journal
+        .iter()
+        .map(|entry| entry.what.clone())
+        .collect();
+    assert!(journal.len() >= 3, "{journal:?}");
+    for what in &journal {
+        assert_eq!(all.iter().filter(|line| line.contains(what.as_str())).count(), 1, "{what}: {all:#?}");
+    }
 }

@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 use usher::engine::act::Job;
 use usher::engine::desk::Ask;
-use usher::facts::{CancelWhen, FailureKind, PlexId, ShareId, SubscriptionId};
+use usher::engine::mailbox::Mail;
+use usher::facts::{CancelWhen, FailureKind, PlexId, ShareId, SubscriptionId, WatchLook};
 use usher::ledger::{Act, EndCause};
 use usher::policy::PruneMode;
 use usher::services::failure::Failure;
@@ -80,8 +81,8 @@ async fn who_pays_again_by_the_last_look_stays() {
     assert!(room.book().by_account(PlexId(200)).unwrap().has_access());
 }
 
-#[tokio::test]
-async fn before_who_is_idle_goes_it_is_looked_whether_they_watch() {
+/// Ann is idle, was warned, and her removal is decided.
+fn idle() -> House {
     let mut house = House::new();
     house.share(10, 200, "ann", &[MOVIES], days(400));
     for n in 0..9 {
@@ -95,12 +96,62 @@ async fn before_who_is_idle_goes_it_is_looked_whether_they_watch() {
         }
         house.days(1);
     }
-    let mut room = Room::after(house);
+    house
+}
+
+#[tokio::test]
+async fn before_who_is_idle_goes_it_is_looked_whether_they_watch() {
+    let mut room = Room::after(idle());
     room.opens().await;
     let look = room.look().unwrap();
     assert_eq!((look.watcher, look.created_since.is_some()), (Some(PlexId(200)), true));
     room.looked(&look).await;
     assert!(matches!(room.call(), Some((_, Act::End { cause: EndCause::Idle { .. }, .. }))));
+}
+
+#[tokio::test]
+async fn who_watches_by_the_last_look_or_of_whom_it_can_not_be_told_stays() {
+    let spoil: [fn(&mut WatchLook); 6] = [
+        |watch| watch.watching_now = Some(true),
+        |watch| watch.watching_now = None,
+        |watch| watch.connected = false,
+        |watch| watch.watcher = None,
+        |watch| watch.watcher.as_mut().unwrap().keep_history = false,
+        |watch| watch.watcher.as_mut().unwrap().last_play = Some(watch.begun - minutes(5)),
+    ];
+    for (n, spoil) in spoil.into_iter().enumerate() {
+        let mut room = Room::after(idle());
+        room.opens().await;
+        let look = room.look().unwrap();
+        let mut looked = room.taken(&look);
+        spoil(looked.watch.as_mut().unwrap());
+        room.send(Mail::Looked(Box::new(looked))).await;
+        assert!(room.call().is_none(), "{n}");
+        let ann = room.book().by_account(PlexId(200)).unwrap().clone();
+        let watches = n == 0 || n == 5;
+        assert_eq!(ann.idle.is_none(), watches, "{n}: {:?}", ann.journal.last());
+    }
+}
+
+/// Whoever could be the one who just paid is not removed.
+#[tokio::test]
+async fn what_was_bought_a_moment_ago_keeps_everybody_whose_it_could_be() {
+    for (buyer, goes) in [("stranger", false), ("ann", false), ("other0", true)] {
+        let mut house = idle();
+        house.subscribe("sub_other", "other0", "price_basic");
+        house.settle();
+        let mut room = Room::after(house);
+        room.opens().await;
+        let look = room.look().unwrap();
+        assert_eq!(look.watcher, Some(PlexId(200)), "{:?}", look.key);
+        let mut looked = room.taken(&look);
+        let sub = room.house.subscribe("sub_new", buyer, "price_basic");
+        let sub = room.house.billing.subscriptions[&sub].clone();
+        let customer = room.house.billing.customers[&sub.customer].clone();
+        looked.created = vec![(sub, customer)];
+        room.send(Mail::Looked(Box::new(looked))).await;
+        assert_eq!(room.call().is_some(), goes, "{buyer}");
+    }
 }
 
 /// The removal that is under way succeeds, and is seen to have.

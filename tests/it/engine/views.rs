@@ -1,13 +1,14 @@
 //! What is published after each pass.
 
-use usher::engine::desk::View;
-use usher::engine::desk::loop_name;
+use usher::engine::desk::{View, loop_name};
 use usher::engine::snapshot::Nothing;
-use usher::facts::Source;
+use usher::facts::{Section, SectionId, Source};
 use usher::ledger::{DeliveryOutcome, Ways};
+use usher::policy::Tiers;
+use usher::tier::Wanted;
 
 use super::{Room, minutes, seconds};
-use crate::rules::house::MOVIES;
+use crate::rules::house::{House, MOVIES};
 
 #[tokio::test]
 async fn ready_means_that_plex_and_stripe_were_looked_at_twice() {
@@ -78,4 +79,17 @@ async fn health_says_which_mode_it_is_and_what_waits_for_the_operator() {
     room.pass().await;
     assert_eq!(room.health().mode, "dry run");
     assert_eq!(Source::ALL.map(loop_name).len(), 3);
+}
+
+#[tokio::test]
+async fn a_new_library_that_waits_for_the_operator_is_counted_with_the_holds() {
+    let mut house = House::new();
+    let Tiers::File(tiers) = &mut house.rules.tiers else { panic!() };
+    tiers[1].libraries = Wanted::Everything { except: Vec::new() };
+    house.settle();
+    house.friends.sections.insert(SectionId(9), Section { id: SectionId(9), key: 9, title: "Music".into() });
+    house.settle();
+    let room = Room::after(house);
+    room.pass().await;
+    assert_eq!(room.health().holds, 1);
 }

@@ -238,3 +238,25 @@ fn what_the_operator_can_do_about_missing_people_depends_on_how_many_are_missing
         }
     }
 }
+
+#[test]
+fn each_hold_says_in_a_sentence_what_it_waits_for() {
+    let at = crate::paper::noon();
+    let why = || "because of this".to_owned();
+    let source = usher::facts::Source::Plex;
+    for (because, words) in [
+        (HeldBecause::Looked { source }, "looked at only once since the start"),
+        (HeldBecause::Fresh { source }, "has not been read for too long"),
+        (HeldBecause::SecondLook { why: why() }, "because of this"),
+        (HeldBecause::Clock { why: why() }, "because of this"),
+        (HeldBecause::Warned { why: why() }, "because of this"),
+        (HeldBecause::Budget { max: 2 }, "the budget of 2 (MAX_REMOVALS_PER_DAY)"),
+        (HeldBecause::HoldAll { many: 7, threshold: 4 }, "7 at once is more than 4"),
+        (HeldBecause::Pace { until: at }, "the next not before 12:00 UTC"),
+        (HeldBecause::Adoption, "they paid before Usher came"),
+        (HeldBecause::Rejected, "you rejected it"),
+    ] {
+        let sentence = because.sentence();
+        assert!(sentence.contains(words), "{}: {sentence}", because.rule());
+    }
+}

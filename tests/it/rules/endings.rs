@@ -199,3 +199,10 @@ fn who_is_removed_reads_which_day_was_promised() {
     });
     assert_eq!(said, Some((Some((now - days(4)).date_naive()), Some((now - days(1)).date_naive()))));
 }
+
+#[test]
+fn of_an_end_that_has_come_nothing_is_said_beforehand() {
+    assert!(told(&mut guest(TimeDelta::zero())).is_empty());
+    assert!(told(&mut payer(TimeDelta::zero())).is_empty());
+    assert_eq!(told(&mut payer(SECOND)).len(), 1);
+}

@@ -183,3 +183,13 @@ fn what_was_decided_and_must_wait_again_is_told_as_waiting_and_not_as_done() {
 fn the_larger_the_house_the_nearer_the_plan_ends() {
     assert_eq!([0, 1, 1666, 5000, 1_000_000].map(foresee::days_max), [60, 60, 60, 20, 1]);
 }
+
+#[test]
+fn a_share_that_is_to_be_widened_is_so_once_and_nobody_is_invited_for_it() {
+    let mut paper = ann_pays();
+    paper.first().tiers = ["Premium".into()].into();
+    paper.first().now.items[0].price = "price_premium".into();
+    assert_eq!(done(&paper, days(3), "give ann more libraries"), Some(TimeDelta::zero()));
+    assert_eq!(done(&paper, days(3), "invite"), None);
+    assert_eq!(done(&paper, days(3), "remove"), None);
+}

@@ -308,3 +308,36 @@ fn the_promised_day_moves_until_the_letter_may_be_out_and_never_after() {
     let sending = Delivery::Sending { since: paper.now, tries: 0 };
     assert_eq!(until(warned_by(false, sending, None).2), owed);
 }
+
+#[test]
+fn a_play_from_before_the_warning_that_comes_late_moves_the_spell_also_on_its_first_day() {
+    let mut paper = friend(days(80));
+    let ann = paper.ann.clone();
+    paper.warned(&ann, days(2));
+    let since = paper.now - days(paper.rules.warn_days);
+    paper.member().last_play = Some(since);
+    assert_eq!(idle_days(&paper), paper.rules.warn_days);
+    let spell = take_note(&mut paper).expect("the warning was right");
+    assert_eq!((spell.started, spell.warned_at.is_some()), (since, true));
+}
+
+#[test]
+fn that_somebody_was_warned_is_noted_once_and_in_a_rehearsal_as_what_would_have_been() {
+    for (dry_run, word) in [(false, "was warned"), (true, "would have been warned")] {
+        let mut paper = friend(days(33));
+        paper.rules.ways.dry_run = dry_run;
+        let (ann, now) = (paper.ann.clone(), paper.now);
+        let spell = paper.spell(&ann);
+        let delivery = if dry_run { Delivery::Imagined { at: now } } else { Delivery::Accepted { at: now } };
+        let notice = owe_warning(&mut paper, days(1), delivery);
+        paper.member().idle = Some(IdleSpell { notice, ..spell });
+        let first = take_note(&mut paper).unwrap();
+        // What the operator gives them afterwards isn't taken back.
+        let promised = first.promised_end.unwrap() + days(9);
+        paper.member().idle.as_mut().unwrap().promised_end = Some(promised);
+        let second = take_note(&mut paper).unwrap();
+        assert_eq!(second.promised_end, Some(promised));
+        let notes = paper.member().journal.iter().filter(|entry| entry.what.starts_with(word)).count();
+        assert_eq!(notes, 1, "{:?}", paper.member().journal);
+    }
+}

@@ -280,3 +280,22 @@ fn a_trial_that_ends_within_three_days_of_the_beginning_is_no_news_then() {
         assert_eq!(heard.trial_end, end.filter(|_| is_known), "{left}");
     }
 }
+
+#[test]
+fn who_was_outside_while_their_price_was_unknown_hears_of_the_tier_when_they_are_in() {
+    let mut paper = payer(Status::Active);
+    let share = paper.member().share.take();
+    let billed = paper.first();
+    billed.now.items[0].price = PriceId::from("price_unknown");
+    billed.tiers.clear();
+    assert!(hears(&mut paper).is_empty());
+    paper.member().share = share;
+    let billed = paper.first();
+    billed.now.items[0].price = PriceId::from("price_premium");
+    billed.tiers = ["Premium".into()].into();
+    paper.member().matched_prices = ["price_premium".into()].into();
+    let ann = paper.ann.clone();
+    paper.shares(&ann, &[MOVIES, TV], days(20));
+    paper.member().share.as_mut().unwrap().row.downloads = Some(true);
+    assert_eq!(hears(&mut paper), ["tier_changed"]);
+}

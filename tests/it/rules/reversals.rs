@@ -174,3 +174,17 @@ fn a_payment_to_be_confirmed_is_asked_for_unless_the_subscription_itself_fails()
     assert_eq!(asked(|paper| paper.first().now.status = Status::Canceled), 0);
     assert_eq!(asked(|paper| paper.member().blocked = Some(paper.now)), 0);
 }
+
+#[test]
+fn what_is_cancelled_says_which_wish_of_the_operators_it_was() {
+    for (what, words) in [
+        (refund(false, true, true), "was refunded (re_1; ON_REFUND=end)"),
+        (dispute("lost"), "was disputed (re_1; ON_DISPUTE=end)"),
+    ] {
+        let mut paper = payer();
+        let subscription = paper.first().now.id.clone();
+        hear(&mut paper, what, Some(subscription));
+        let proposals = moments::propose(paper.scene(), &paper.book.members[&paper.ann]);
+        assert!(proposals[0].because.contains(words), "{}", proposals[0].because);
+    }
+}

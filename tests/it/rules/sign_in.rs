@@ -254,3 +254,18 @@ fn who_signs_in_is_not_taken_for_somebody_who_is_invited_with_another_account() 
     assert!(house.book.members[&bob].plex.is_none());
     assert_ne!(house.payer("work").id, bob);
 }
+
+#[test]
+fn who_signs_in_has_an_address_from_then_on_if_there_was_none() {
+    for (known, after) in [(None, "ann"), (Some("old"), "old")] {
+        let mut house = open();
+        house.share(10, ANN, "ann", &[TV], days(400));
+        house.settle();
+        let id = house.member(ANN).id.clone();
+        house.row(10).email = known.map(email);
+        house.book.members.get_mut(&id).unwrap().email = known.map(email);
+        pays(&mut house, "sub_1", "work", ANN);
+        house.settle();
+        assert_eq!(house.member(ANN).email, Some(email(after)));
+    }
+}

@@ -1,8 +1,8 @@
 //! R4: *charged without access* and *access without a reason* alarm when they
 //! aren't empty, once a person.
 
-use usher::facts::Status;
-use usher::ledger::{ActKey, Gone, GrantKind, HeldBecause, InviteRefused};
+use usher::facts::{PlexId, Status};
+use usher::ledger::{Act, ActKey, Gone, GrantKind, HeldBecause, Intent, IntentState, InviteRefused, Letter};
 use usher::member::MemberId;
 use usher::policy::decide::Waiting;
 use usher::policy::{Scene, two_reports};
@@ -158,4 +158,75 @@ fn access_stands_without_a_reason_only_where_nothing_is_known_of_them() {
     for (why, spoil) in explained {
         assert!(!unexplained(spoil), "{why}");
     }
+}
+
+#[test]
+fn who_is_outside_while_stripe_still_tries_is_charged_without_access_and_who_is_given_up_is_not() {
+    let charged = |next: Option<chrono::TimeDelta>, ago: chrono::TimeDelta| {
+        let mut paper = Paper::new();
+        let ann = paper.ann.clone();
+        paper.owes(&ann, Status::PastDue, ago, next);
+        paper.told_unpaid(&ann, Some(days(5)));
+        two_reports::charged_without_access(paper.scene()).count() == 1
+    };
+    assert!(charged(Some(days(2)), days(2)), "in grace");
+    assert!(charged(Some(days(2)), days(20)), "they may pay tomorrow");
+    assert!(!charged(None, days(20)), "nothing is taken from them any more");
+}
+
+#[test]
+fn an_act_under_way_is_waited_for_where_it_is_theirs() {
+    let with_act = |theirs: bool| {
+        told_while(match theirs {
+            true => |paper| under_way(paper, |paper| paper.ann.clone()),
+            false => |paper| under_way(paper, |paper| paper.person("bob")),
+        })
+    };
+    assert_eq!((with_act(true), with_act(false)), (false, true));
+}
+
+fn under_way(paper: &mut Paper, whose: fn(&mut Paper) -> MemberId) -> Vec<Waiting> {
+    let (member, at) = (whose(paper), paper.now);
+    let key = ActKey::new("remember", &member, "1");
+    let intent = Intent {
+        key: key.clone(),
+        member,
+        act: Act::Remember { plex: PlexId(1) },
+        because: String::new(),
+        rests_on: [].into(),
+        decided: at,
+        due: at,
+        state: IntentState::Decided,
+        tries: 0,
+        not_before: at,
+        last_error: None,
+    };
+    paper.book.intents.insert(key, intent);
+    Vec::new()
+}
+
+#[test]
+fn a_day_outside_is_told_on_the_day_and_says_what_would_help() {
+    let mut paper = Paper::new();
+    paper.rules.seats = Some(0);
+    let (ann, at) = (paper.ann.clone(), paper.now);
+    paper.pays(&ann, Status::Active, days(3));
+    let tell = |paper: &mut Paper, after: chrono::TimeDelta| {
+        two_reports::tell(at + after, &paper.rules, &paper.world, &mut paper.book, &[]);
+        let told = paper.book.outbox.values().find_map(|notice| match &notice.letter {
+            Letter::Attention { what_to_do, .. } => Some(what_to_do.clone()),
+            _ => None,
+        });
+        told.unwrap_or_default()
+    };
+    assert_eq!(tell(&mut paper, days(0)), "");
+    assert_eq!(tell(&mut paper, days(1) - chrono::TimeDelta::seconds(1)), "");
+    let mend = tell(&mut paper, days(1));
+    assert!(mend.contains("`usher link m-1 --plex") && mend.contains("`usher why m-1`"), "{mend}");
+    let mut revoked = Paper::new();
+    revoked.pays(&ann, Status::Active, days(3));
+    revoked.member().blocked = Some(at);
+    let mend = tell(&mut revoked, days(0));
+    let mend = if mend.is_empty() { tell(&mut revoked, days(1)) } else { mend };
+    assert!(mend.contains("`usher revoke m-1 --cancel now`") && mend.contains("`usher restore m-1`"), "{mend}");
 }
