@@ -29,6 +29,7 @@ use usher::facts::{
     CustomerLook, Moment, PlexId, Reading, ShareLook, Source, Stated, SubscriptionId, WatchLook, Whole,
 };
 use usher::ledger::{Act, ActKey, Book, Channel, Delivered, DeliveryOutcome, Dispatch, Ways};
+use usher::policy::Rules;
 use usher::policy::brake::SecondLook;
 use usher::services::failure::Failure;
 use usher::store::{Hook, Step, StepFault, Store, StoreError, Which};
@@ -82,6 +83,11 @@ impl Room {
     /// As changed before the engine begins.
     fn with(change: impl FnOnce(&mut Parts)) -> Self {
         Self::of(House::new(), Folder::new(), change)
+    }
+
+    /// With other wishes of the operator's.
+    fn ruled(change: impl FnOnce(&mut Rules)) -> Self {
+        Self::with(|parts| change(Arc::make_mut(&mut parts.rules)))
     }
 
     /// A process that begins when this has happened, all of it on paper.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use usher::engine::LiveBook;
 use usher::engine::desk::{Accept, Ask};
 use usher::facts::Source;
-use usher::ledger::{Book, Ways};
-use usher::policy::Rules;
+use usher::ledger::Book;
 use usher::store::{Store, Which};
 
 use super::{Folder, Room};
@@ -84,8 +83,7 @@ fn rehearsal(live: impl FnOnce(&mut Book), dry: impl FnOnce(&mut Book)) -> Room 
         let mut kept = std::mem::replace(&mut parts.store, store);
         kept.commit(&of_old, of_old.committed, &[]).unwrap();
         parts.live = Some(LiveBook { store: kept, book: of_old });
-        let ways = Ways { dry_run: true, ..parts.rules.ways };
-        parts.rules = Arc::new(Rules { ways, ..(*parts.rules).clone() });
+        Arc::make_mut(&mut parts.rules).ways.dry_run = true;
     })
 }
 

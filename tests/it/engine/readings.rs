@@ -106,9 +106,8 @@ async fn after_a_restart_a_look_at_a_customer_waits_for_the_first_whole_reading(
 
 #[tokio::test]
 async fn products_that_say_what_they_open_are_tiers_and_nonsense_is_told_once() {
-    let mut room = Room::with(|parts| {
-        let none = Tiers::Default(Some(Tier::of("Film club", Wanted::Titles(vec!["TV".into()]))));
-        parts.rules = std::sync::Arc::new(usher::policy::Rules { tiers: none, ..(*parts.rules).clone() });
+    let mut room = Room::ruled(|rules| {
+        rules.tiers = Tiers::Default(Some(Tier::of("Film club", Wanted::Titles(vec!["TV".into()]))))
     });
     let catalogue = room.house.billing.catalogue.as_mut().unwrap();
     let product = catalogue.products.values_mut().next().unwrap();
@@ -117,16 +116,11 @@ async fn products_that_say_what_they_open_are_tiers_and_nonsense_is_told_once() 
     product.metadata = [("usher_libraries".to_owned(), "Movies".to_owned())].into();
     room.opens().await;
     room.subscribes("ann").await;
-    let look = room.look().expect("she is to be invited");
-    room.looked(&look).await;
-    let (_, act) = room.call().unwrap();
+    let (_, act) = room.attempts().await;
     let Act::Invite { sections, .. } = act else { panic!("{act:?}") };
     assert_eq!(*sections.ids(), [MOVIES].into(), "what the product says");
 
-    let mut room = Room::with(|parts| {
-        parts.rules =
-            std::sync::Arc::new(usher::policy::Rules { tiers: Tiers::Default(None), ..(*parts.rules).clone() });
-    });
+    let mut room = Room::ruled(|rules| rules.tiers = Tiers::Default(None));
     let catalogue = room.house.billing.catalogue.as_mut().unwrap();
     let product = catalogue.products.values_mut().next().unwrap();
     product.metadata = [("usher_libraries".to_owned(), "*, Movies".to_owned())].into();
@@ -140,9 +134,8 @@ async fn products_that_say_what_they_open_are_tiers_and_nonsense_is_told_once() 
 
 #[tokio::test]
 async fn products_of_another_account_change_no_tier() {
-    let mut room = Room::with(|parts| {
-        let none = Tiers::Default(Some(Tier::of("Film club", Wanted::Titles(vec!["Movies".into()]))));
-        parts.rules = std::sync::Arc::new(usher::policy::Rules { tiers: none, ..(*parts.rules).clone() });
+    let mut room = Room::ruled(|rules| {
+        rules.tiers = Tiers::Default(Some(Tier::of("Film club", Wanted::Titles(vec!["Movies".into()]))))
     });
     room.opens().await;
     let ours = room.house.billing.account.replace("acct_other".into());

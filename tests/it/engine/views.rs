@@ -3,7 +3,7 @@
 use usher::engine::desk::{View, loop_name};
 use usher::engine::snapshot::Nothing;
 use usher::facts::{Section, SectionId, Source};
-use usher::ledger::{DeliveryOutcome, Ways};
+use usher::ledger::DeliveryOutcome;
 use usher::policy::Tiers;
 use usher::tier::Wanted;
 
@@ -72,10 +72,7 @@ async fn health_says_which_mode_it_is_and_what_waits_for_the_operator() {
     room.opens().await;
     assert_eq!((room.health().mode, room.health().holds), ("live", 0));
     assert_eq!(room.health().loops.keys().copied().collect::<Vec<_>>(), ["activity", "billing", "friends"]);
-    let room = Room::with(|parts| {
-        let ways = Ways { dry_run: true, ..parts.rules.ways };
-        parts.rules = std::sync::Arc::new(usher::policy::Rules { ways, ..(*parts.rules).clone() });
-    });
+    let room = Room::ruled(|rules| rules.ways.dry_run = true);
     room.pass().await;
     assert_eq!(room.health().mode, "dry run");
     assert_eq!(Source::ALL.map(loop_name).len(), 3);
