@@ -1,8 +1,6 @@
 //! The brake on paper: each of its ten rules holds when it should, and lets
 //! through when it should (RULES R9, promise 3).
 
-use std::collections::BTreeSet;
-
 use chrono::TimeDelta;
 use usher::facts::{CancelWhen, Email, ShareId, Source, Status};
 use usher::ledger::{
@@ -496,26 +494,11 @@ fn brake_10_pace_holds_after_a_try_that_nobody_could_read_back() {
         let mut paper = ann_has_lapsed();
         let bob = paper.friend("bob", days(1));
         let at = paper.now - TimeDelta::minutes(9);
-        let key = ActKey::new("end", &bob, "1");
-        let because = EndedBecause::Canceled;
-        let mut intent = Intent {
-            key: key.clone(),
-            member: bob,
-            act: Act::End {
-                share: ShareId(1),
-                cause: EndCause::Lapsed { subscription: "sub_bob".into(), ended: at, because },
-            },
-            because: String::new(),
-            rests_on: BTreeSet::new(),
-            decided: at,
-            due: at,
-            state: IntentState::Attempted { at },
-            tries: 1,
-            not_before: at,
-            last_error: None,
-        };
-        spoil(&mut intent);
-        paper.book.intents.insert(key, intent);
+        let cause = EndCause::Lapsed { subscription: "sub_bob".into(), ended: at, because: EndedBecause::Canceled };
+        let act = Act::End { share: ShareId(1), cause };
+        let intent = paper.intends(ActKey::new("end", &bob, "1"), &bob, act, TimeDelta::minutes(9));
+        intent.state = IntentState::Attempted { at };
+        spoil(intent);
         second(&paper, &everything_answered())
     };
     assert_eq!(tried(&|_| ()), Err("pace"));

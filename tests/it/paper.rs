@@ -9,8 +9,8 @@ use usher::facts::{
     SectionId, ServerId, Share, ShareId, ShareState, Source, Status, Subscription, SubscriptionId, Watcher, Whole,
 };
 use usher::ledger::{
-    Audience, Billed, Book, Channel, Delivery, Gone, Grant, GrantKind, IdleSpell, Letter, Member, Notice, NoticeKey,
-    Payer, ShareRecord, Undo, UnpaidSpell, Ways,
+    Act, ActKey, Audience, Billed, Book, Channel, Delivery, Gone, Grant, GrantKind, IdleSpell, Intent, IntentState,
+    Letter, Member, Notice, NoticeKey, Payer, ShareRecord, Undo, UnpaidSpell, Ways,
 };
 use usher::member::MemberId;
 use usher::policy::asks::{self, Ask, Hearing, Said};
@@ -292,6 +292,25 @@ impl Paper {
         let key = notice.key.clone();
         self.book.outbox.insert(key.clone(), notice);
         key
+    }
+
+    /// Decided `ago`, and not tried yet.
+    pub fn intends(&mut self, key: ActKey, member: &MemberId, act: Act, ago: TimeDelta) -> &mut Intent {
+        let at = self.now - ago;
+        let intent = Intent {
+            key: key.clone(),
+            member: member.clone(),
+            act,
+            because: "it was due".into(),
+            rests_on: BTreeSet::new(),
+            decided: at,
+            due: at,
+            state: IntentState::Decided,
+            tries: 0,
+            not_before: at,
+            last_error: None,
+        };
+        self.book.intents.entry(key).or_insert(intent)
     }
 
     /// What the book knows of Ann's first subscription.

@@ -1,12 +1,10 @@
 //! R9: the brake where it meets a revoke, a rehearsal, and what follows long
 //! after a removal; and the very instants at which it lets go.
 
-use std::collections::BTreeSet;
-
 use chrono::TimeDelta;
 use usher::facts::{CancelWhen, ShareId, Source, Status};
 use usher::ledger::{
-    Act, ActKey, EndCause, EndedBecause, HeldBecause, Hold, Intent, IntentState, Population, Removal, Verdict,
+    Act, ActKey, EndCause, EndedBecause, HeldBecause, Hold, IntentState, Population, Removal, Verdict,
 };
 use usher::member::MemberId;
 use usher::policy::Drop;
@@ -66,20 +64,8 @@ fn a_revoke_waits_for_no_doubt_about_who_pays() {
 
 fn rehearse(paper: &mut Paper, key: ActKey, member: &MemberId, act: Act, ago: TimeDelta) {
     let at = paper.now - ago;
-    let intent = Intent {
-        key: key.clone(),
-        member: member.clone(),
-        act,
-        because: String::new(),
-        rests_on: BTreeSet::new(),
-        decided: at,
-        due: at,
-        state: IntentState::Rehearsed { at },
-        tries: 0,
-        not_before: at,
-        last_error: None,
-    };
-    paper.book.intents = [(key, intent)].into();
+    paper.book.intents.clear();
+    paper.intends(key, member, act, ago).state = IntentState::Rehearsed { at };
 }
 
 fn end(cause: EndCause) -> Act {

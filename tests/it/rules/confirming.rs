@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use usher::facts::{CancelWhen, Email, SectionSet, ShareId, Status, SubscriptionId};
-use usher::ledger::{Act, ActKey, EndCause, EndedBecause, Intent, IntentState, InviteTo, Letter, Undo};
+use usher::ledger::{Act, ActKey, EndCause, EndedBecause, IntentState, InviteTo, Letter, Undo};
 use usher::policy::confirm;
 
 use crate::paper::{MOVIES, Paper, TV, days, noon};
@@ -14,20 +14,10 @@ use crate::paper::{MOVIES, Paper, TV, days, noon};
 fn tried(paper: &mut Paper, act: Act) {
     let at = paper.now - TimeDelta::minutes(1);
     let key = ActKey::new("act", &paper.ann, "1");
-    let intent = Intent {
-        key: key.clone(),
-        member: paper.ann.clone(),
-        act,
-        because: "it was due".into(),
-        rests_on: BTreeSet::new(),
-        decided: at,
-        due: at,
-        state: IntentState::Attempted { at },
-        tries: 1,
-        not_before: at,
-        last_error: None,
-    };
-    paper.book.intents = [(key, intent)].into();
+    let ann = paper.ann.clone();
+    paper.book.intents.clear();
+    let intent = paper.intends(key, &ann, act, TimeDelta::minutes(1));
+    (intent.state, intent.tries) = (IntentState::Attempted { at }, 1);
 }
 
 /// Whether it counts as done now.

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use usher::facts::Status;
-use usher::ledger::{Act, ActKey, GrantKind, Intent, IntentState, InviteRefused, InviteTo, Letter};
+use usher::ledger::{Act, ActKey, GrantKind, IntentState, InviteRefused, InviteTo, Letter};
 use usher::policy::plan::Doing;
 use usher::policy::{pending, two_reports};
 
@@ -92,20 +92,8 @@ fn without_a_seat_only_invites_wait_and_one_that_was_tried_keeps_its_place() {
     let invite = plan.proposals.iter().find(|proposal| proposal.member == bob).unwrap();
     let key: ActKey = invite.key.clone();
     let Doing::Act(act) = invite.doing.clone() else { panic!() };
-    let intent = Intent {
-        key: key.clone(),
-        member: bob,
-        act,
-        because: invite.because.clone(),
-        rests_on: invite.rests_on.clone(),
-        decided: paper.now,
-        due: invite.due,
-        state: IntentState::Attempted { at: paper.now },
-        tries: 1,
-        not_before: paper.now,
-        last_error: None,
-    };
-    paper.book.intents.insert(key, intent);
+    let now = paper.now;
+    paper.intends(key, &bob, act, days(0)).state = IntentState::Attempted { at: now };
     paper.rules.seats = Some(1);
     assert_eq!(acts(&paper).len(), 2, "Plex may have it already");
     assert_eq!(paper.plan().problems, []);
@@ -153,20 +141,8 @@ fn who_is_invited_once_more_stays_on_the_list_of_who_pays_and_is_outside() {
         panic!("{proposal:?}")
     };
     let key = proposal.key.clone();
-    let intent = Intent {
-        key: key.clone(),
-        member: ann.clone(),
-        act: act.clone(),
-        because: String::new(),
-        rests_on: [].into(),
-        decided: now,
-        due: now,
-        state: IntentState::Decided,
-        tries: 0,
-        not_before: now,
-        last_error: None,
-    };
-    paper.book.intents.insert(key, intent);
+    let act = act.clone();
+    paper.intends(key, &ann, act, days(0));
     assert_eq!(tell(&mut paper), 0, "it is under way");
     paper.book.intents.clear();
     paper.member().invite_refused.as_mut().unwrap().at = now;

@@ -3,8 +3,8 @@
 
 use usher::facts::{Email, PlexId, Status};
 use usher::ledger::{
-    Act, ActKey, Channel, Delivery, EndedBecause, Gone, HeldBecause, Hold, Intent, IntentState, Letter, Owed, Proof,
-    Verdict, Ways,
+    Act, ActKey, Channel, Delivery, EndedBecause, Gone, HeldBecause, Hold, IntentState, Letter, Owed, Proof, Verdict,
+    Ways,
 };
 use usher::member::MemberId;
 use usher::policy::who;
@@ -50,20 +50,9 @@ fn open_business_goes_on_under_the_new_id_and_nobody_elses_is_touched() {
     let (payer, bob) = (paper.person("payer"), paper.person("bob"));
     for id in [&payer, &bob] {
         let key = ActKey::new("invite", id, "sub_1");
-        let intent = Intent {
-            key: key.clone(),
-            member: id.clone(),
-            act: Act::Unfriend { plex: PlexId(1) },
-            because: String::new(),
-            rests_on: [].into(),
-            decided: now,
-            due: now,
-            state: IntentState::Attempted { at: now },
-            tries: 1,
-            not_before: now,
-            last_error: None,
-        };
-        paper.book.intents.insert(key, intent);
+        let act = Act::Unfriend { plex: PlexId(1) };
+        let intent = paper.intends(key, id, act, days(0));
+        (intent.state, intent.tries) = (IntentState::Attempted { at: now }, 1);
         let key = ActKey::new("end", id, "7");
         let hold = Hold {
             id: format!("h-{id}"),

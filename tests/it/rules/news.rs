@@ -2,10 +2,8 @@
 //! tier: once, in time, and not what they hear otherwise.
 
 use chrono::TimeDelta;
-use usher::facts::{CancelWhen, Item, Moment, PriceId, Source, Status};
-use usher::ledger::{
-    Act, ActKey, Channel, Delivery, FirstSending, Heard, HeardEnd, Intent, IntentState, Letter, Notice,
-};
+use usher::facts::{CancelWhen, Item, Moment, PriceId, Status};
+use usher::ledger::{Act, ActKey, Channel, Delivery, FirstSending, Heard, HeardEnd, IntentState, Letter, Notice};
 use usher::policy::{Tiers, life};
 
 use crate::paper::{Change, MOVIES, Paper, TV, days};
@@ -87,20 +85,9 @@ fn a_cancellation_is_told_unless_it_is_our_own_call() {
         if let Some((subscription, tries)) = ours {
             let subscription = if subscription == "this" { known } else { subscription.into() };
             let key = ActKey("cancel/m-1/x".into());
-            let intent = Intent {
-                key: key.clone(),
-                member: paper.ann.clone(),
-                act: Act::Cancel { subscription, when: CancelWhen::PeriodEnd, idle_days: None },
-                because: "they don't watch".into(),
-                rests_on: [Source::Stripe].into(),
-                decided: now,
-                due: now,
-                state: IntentState::Attempted { at: now },
-                tries,
-                not_before: now,
-                last_error: None,
-            };
-            paper.book.intents.insert(key, intent);
+            let (ann, when) = (paper.ann.clone(), CancelWhen::PeriodEnd);
+            let intent = paper.intends(key, &ann, Act::Cancel { subscription, when, idle_days: None }, days(0));
+            (intent.state, intent.tries) = (IntentState::Attempted { at: now }, tries);
         }
         hears(&mut paper).len()
     };

@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use usher::facts::{FailureKind, Moment, PlexId, Reading, Source, Status, Unread};
-use usher::ledger::{Act, ActKey, Delivery, HeldBecause, Intent, IntentState, Letter, Owed, Population};
+use usher::ledger::{Act, ActKey, Delivery, HeldBecause, Letter, Owed, Population};
 use usher::policy::decide::Waiting;
 use usher::policy::standing_reports::{self, mend, words_for};
 use usher::policy::{Drop as Fewer, Seen};
@@ -213,21 +213,11 @@ fn removals_that_wait_for_another_day_are_told_while_any_does() {
 #[test]
 fn a_call_that_failed_three_times_is_told_until_it_is_done() {
     let mut paper = Paper::new();
-    let (now, key) = (paper.now, ActKey("remember/m-1/1".into()));
-    let intent = Intent {
-        key: key.clone(),
-        member: paper.ann.clone(),
-        act: Act::Remember { plex: PlexId(101) },
-        because: "they are here again".into(),
-        rests_on: [Source::Plex].into(),
-        decided: now,
-        due: now,
-        state: IntentState::Decided,
-        tries: 2,
-        not_before: now,
-        last_error: None,
-    };
-    paper.book.intents.insert(key.clone(), intent.clone());
+    let key = ActKey("remember/m-1/1".into());
+    let ann = paper.ann.clone();
+    let intent = paper.intends(key.clone(), &ann, Act::Remember { plex: PlexId(101) }, days(0));
+    (intent.because, intent.tries) = ("they are here again".into(), 2);
+    let _intent = intent.clone();
     let tell = |paper: &mut Paper| {
         standing_reports::tell_stuck(paper.now, &paper.rules, &mut paper.book);
         titles(paper)

@@ -2,7 +2,7 @@
 //! aren't empty, once a person.
 
 use usher::facts::{PlexId, Status};
-use usher::ledger::{Act, ActKey, Gone, GrantKind, HeldBecause, Intent, IntentState, InviteRefused, Letter};
+use usher::ledger::{Act, ActKey, Gone, GrantKind, HeldBecause, InviteRefused, Letter};
 use usher::member::MemberId;
 use usher::policy::decide::Waiting;
 use usher::policy::{Scene, two_reports};
@@ -186,22 +186,8 @@ fn an_act_under_way_is_waited_for_where_it_is_theirs() {
 }
 
 fn under_way(paper: &mut Paper, whose: fn(&mut Paper) -> MemberId) -> Vec<Waiting> {
-    let (member, at) = (whose(paper), paper.now);
-    let key = ActKey::new("remember", &member, "1");
-    let intent = Intent {
-        key: key.clone(),
-        member,
-        act: Act::Remember { plex: PlexId(1) },
-        because: String::new(),
-        rests_on: [].into(),
-        decided: at,
-        due: at,
-        state: IntentState::Decided,
-        tries: 0,
-        not_before: at,
-        last_error: None,
-    };
-    paper.book.intents.insert(key, intent);
+    let member = whose(paper);
+    paper.intends(ActKey::new("remember", &member, "1"), &member, Act::Remember { plex: PlexId(1) }, days(0));
     Vec::new()
 }
 
