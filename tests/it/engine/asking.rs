@@ -111,3 +111,24 @@ async fn what_says_nothing_new_to_the_live_book_is_not_written_to_it() {
     room.asked(invite, false).await.unwrap();
     assert_ne!(std::fs::read(room.folder.0.join("state.json")).unwrap(), before);
 }
+
+#[tokio::test]
+async fn accepting_the_state_in_a_rehearsal_makes_the_live_book_sound_and_nothing_else_does() {
+    let is_sound = |room: &Room| Store::<Book>::read_only(&room.folder.0, Which::Live).unwrap().trust.is_sound();
+    for (what, sound) in [(Accept::State, true), (Accept::Clock, false)] {
+        let folder = torn();
+        let live = Store::<Book>::read_only(&folder.0, Which::Live).unwrap().book.unwrap();
+        let room = Room::of(House::new(), folder, |parts| {
+            let (store, _) = parts.store.open_beside(Which::DryRun).unwrap();
+            let kept = std::mem::replace(&mut parts.store, store);
+            parts.book = live.clone();
+            parts.book.committed = parts.clock.now() + super::days(1);
+            let live = Book { committed: parts.book.committed, ..live };
+            parts.live = Some(LiveBook { store: kept, book: live });
+            parts.only_look = Some("the last commit can't be read".into());
+            Arc::make_mut(&mut parts.rules).ways.dry_run = true;
+        });
+        room.asked(Ask::Accept { what }, false).await.unwrap();
+        assert_eq!(is_sound(&room), sound, "{what:?}");
+    }
+}

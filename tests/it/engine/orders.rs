@@ -136,9 +136,13 @@ async fn who_watches_by_the_last_look_or_of_whom_it_can_not_be_told_stays() {
 /// Whoever could be the one who just paid is not removed.
 #[tokio::test]
 async fn what_was_bought_a_moment_ago_keeps_everybody_whose_it_could_be() {
-    for (buyer, goes) in [("stranger", false), ("ann", false), ("other0", true)] {
+    for (buyer, goes) in [("stranger", false), ("ann", false), ("past", false), ("other0", true)] {
         let mut house = idle();
         house.subscribe("sub_other", "other0", "price_basic");
+        let never_in = house.subscribe("sub_never_in", "past", "price_basic");
+        house.settle();
+        let now = house.now;
+        house.cancel(&never_in, now);
         house.settle();
         let mut room = Room::after(house);
         room.opens().await;
