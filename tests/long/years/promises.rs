@@ -52,14 +52,17 @@ fn deserved(record: &Record, gone: &Deletion) -> Result<(), String> {
     if let Some((sub, _)) = record.subs_of(who).find(|(_, sub)| sub.pays_at(gone.at)) {
         return Err(format!("{sub} pays"));
     }
-    let by_hand = !record.invites.iter().any(|invite| invite.share == gone.share);
+    let invite = record.invites.iter().find(|invite| invite.share == gone.share);
+    let by_hand = invite.is_none();
     let stay = record.stays.iter().find(|stay| stay.share == gone.share).ok_or("they had no share")?;
     let over = |stood: &Stood| matches!(stood.status, Status::Canceled | Status::IncompleteExpired);
     let for_a_sub = record.subs_of(who).any(|(_, sub)| sub.at(stay.from).is_some_and(|stood| !over(stood)));
     if by_hand && !for_a_sub {
         return idle_long_enough(record, who, stay.from, gone.at, known.unreachable);
     }
-    let lapsed = paid_time_over(record, who, stay.from, gone.at, known.unreachable);
+    // Who takes up an invite when what it was for is over already has to go.
+    let since = invite.map_or(stay.from, |invite| invite.at);
+    let lapsed = paid_time_over(record, who, since, gone.at, known.unreachable);
     if by_hand {
         lapsed.or_else(|_| idle_long_enough(record, who, stay.from, gone.at, known.unreachable))
     } else {
@@ -83,11 +86,11 @@ fn idle_long_enough(record: &Record, who: PlexId, joined: Moment, at: Moment, un
 }
 
 /// Stripe states the end of everything they had, or the grace is over. What
-/// had ended before they came in this time is no cause of this end.
-fn paid_time_over(record: &Record, who: PlexId, joined: Moment, at: Moment, unreachable: bool) -> Result<(), String> {
+/// had ended before that, they had come in without it.
+fn paid_time_over(record: &Record, who: PlexId, since: Moment, at: Moment, unreachable: bool) -> Result<(), String> {
     let mut any = false;
     for (id, sub) in record.subs_of(who) {
-        let Some(stood) = sub.at(at).filter(|stood| stood.ended_at.is_none_or(|ended| ended > joined)) else {
+        let Some(stood) = sub.at(at).filter(|stood| stood.ended_at.is_none_or(|ended| ended > since)) else {
             continue;
         };
         any = true;
