@@ -6,7 +6,9 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::{Billed, BlindSpans, CodeMark, Grant, GrantKind, NoticeKey, Person};
-use crate::facts::{CancelWhen, CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, Share, ShareId, SubscriptionId};
+use crate::facts::{
+    CancelWhen, CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, Share, ShareId, SharingSettings, SubscriptionId,
+};
 use crate::limits::JOURNAL_PER_MEMBER_MAX;
 use crate::member::MemberId;
 
@@ -147,6 +149,25 @@ pub struct ShareRecord {
     pub row: Share,
     /// When a listing first showed it.
     pub first_seen: Moment,
+    /// Its settings as they were read last: the older listing, on which plex.tv
+    /// is read when the newer one fails, hasn't got them.
+    #[serde(default)]
+    pub settings: Option<SharingSettings>,
+}
+
+impl ShareRecord {
+    /// The share with all that is known of it, for undo.
+    #[must_use]
+    pub fn whole(&self) -> Share {
+        let mut share = self.row.clone();
+        if share.settings.is_none() {
+            share.settings.clone_from(&self.settings);
+            if let (Some(settings), Some(downloads)) = (&mut share.settings, share.downloads) {
+                settings.insert("allowSync".to_owned(), downloads.into());
+            }
+        }
+        share
+    }
 }
 
 /// One stretch of idleness. A warning belongs to it and dies with it.

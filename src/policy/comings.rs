@@ -189,7 +189,9 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     let new_row = before.as_ref().is_none_or(|share| share.row.id != row.id);
     let had_access = before.as_ref().is_some_and(|share| share.row.is_accepted());
     let first_seen = before.as_ref().filter(|_| !new_row).map_or(now, |share| share.first_seen);
-    member.share = Some(ShareRecord { row: row.clone(), first_seen });
+    let known = before.as_ref().filter(|_| !new_row).and_then(|share| share.settings.clone());
+    let settings = row.settings.clone().or(known);
+    member.share = Some(ShareRecord { row: row.clone(), first_seen, settings });
     member.missing_since = None;
     if row.is_accepted() || member.plex.is_some() {
         member.username = row.username.clone();
@@ -407,7 +409,7 @@ fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment)
     let Some(share) = member.share.take() else { return false };
     let had_access = share.row.is_accepted();
     let standing = standing_subscriptions(member);
-    member.undo = Some(Undo { at: now, share: share.row.clone(), grants: member.grants.clone() });
+    member.undo = Some(Undo { at: now, share: share.whole(), grants: member.grants.clone() });
     member.grants.clear();
     member.gone = Some(Gone { at: now, by_us: true, why, standing });
     member.missing_since = None;
@@ -436,7 +438,7 @@ fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     } else {
         "the invite went away in Plex, without Usher"
     };
-    member.undo = Some(Undo { at: now, share: share.row.clone(), grants: member.grants.clone() });
+    member.undo = Some(Undo { at: now, share: share.whole(), grants: member.grants.clone() });
     member.grants.retain(|grant| grant.kind != GrantKind::ByHand);
     let pays = !standing.is_empty();
     member.gone = Some(Gone { at: now, by_us: false, why: why.into(), standing });

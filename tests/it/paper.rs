@@ -158,7 +158,8 @@ impl Paper {
             home: false,
             restricted: false,
         };
-        member.share = Some(ShareRecord { row, first_seen: now - ago });
+        let settings = row.settings.clone();
+        member.share = Some(ShareRecord { row, first_seen: now - ago, settings });
     }
 
     /// An invite that waits.

@@ -490,3 +490,31 @@ fn libraries_that_are_listed_no_more_are_believed_gone_after_an_hour_and_an_empt
     assert_eq!(known(&house), 1);
     assert_eq!(house.letters("attention").iter().filter(|key| key.0.contains("gone-TV")).count(), 1);
 }
+
+/// R4, promise 9: plex.tv's older listing has no settings.
+#[test]
+fn promise_09_what_is_undone_later_has_the_settings_that_were_read_last() {
+    let mut house = House::new();
+    for n in 0..20 {
+        house.share(20 + n, 300 + n, &format!("friend{n}"), &[MOVIES], days(400));
+    }
+    house.share(10, 200, "ann", &[MOVIES], days(400));
+    let filters = [("allowSync".to_owned(), false.into()), ("filterMovies".to_owned(), "contentRating=G".into())];
+    house.row(10).settings = Some(filters.into());
+    house.settle();
+    (house.row(10).settings, house.row(10).downloads) = (None, Some(true));
+    house.settle();
+    house.unshare(10);
+    house.days(1);
+    let undo = house.member(200).undo.clone().unwrap();
+    let settings = undo.share.settings.unwrap();
+    assert_eq!(settings["filterMovies"], "contentRating=G");
+    assert_eq!(settings["allowSync"], true, "as it was listed last");
+    // Another share's settings are nothing to this one.
+    house.share(11, 200, "ann", &[MOVIES], days(0));
+    house.row(11).settings = None;
+    house.settle();
+    house.unshare(11);
+    house.days(1);
+    assert_eq!(house.member(200).undo.clone().unwrap().share.settings, None);
+}
