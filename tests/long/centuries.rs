@@ -50,9 +50,9 @@ fn live(mut sizes: Vec<u64>, days: u64) -> Count {
 /// into a minute of CI, unoptimised.
 #[test]
 fn centuries_of_the_rules_alone_keep_the_promises() {
-    let count = live((1..=40).chain([60, 100, 150, 200, 300, 400, 500]).collect(), DAYS);
+    let count = live((1..=40).chain([60, 100, 150, 500]).collect(), DAYS);
     if std::env::var("USHER_SEED").is_err() {
-        assert!(count.member_days / DAYS >= 2500, "{count:?}");
+        assert!(count.member_days / DAYS >= 1600, "{count:?}");
         count.must_have_seen_enough();
     }
 }

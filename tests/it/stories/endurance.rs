@@ -180,7 +180,7 @@ async fn nothing_is_done_and_it_is_told_once(name: &str, subject: &str, trouble:
     rig.person(2_000_090, "zoe");
     let customer = rig.stripe.customer(&address("zoe"), "Zoe");
     rig.stripe.subscribe(&customer, &rig.basic);
-    rig.days(3).await;
+    rig.hours(30).await;
     super::nothing_was_done(&rig);
     assert_eq!(heard(&rig, subject), 1, "{:?}", rig.operator_subjects());
     assert_eq!(rig.operator_subjects().len(), 1, "and nothing else: {:?}", rig.operator_subjects());

@@ -6,7 +6,7 @@ use sandbox::stripe::Interval;
 use serde_json::json;
 use usher::facts::PlexId;
 
-use super::{all_is_well, heard, holds, say, why};
+use super::{all_is_well, heard, holds, say, unhurried, why};
 
 const ASKED: &str = "/v1/entitlements/active_entitlements";
 
@@ -74,6 +74,7 @@ async fn promise_02_entitlements_that_can_not_be_read_change_nobodys_libraries_a
         ("entitlements-html", Fault::Html),
     ] {
         let mut rig = Rig::new(name).await;
+        unhurried(&mut rig, 1);
         write_tiers(&rig);
         rig.open().await;
         let (account, _) = ann(&rig).await;
