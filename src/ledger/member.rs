@@ -149,8 +149,8 @@ pub struct ShareRecord {
     pub row: Share,
     /// When a listing first showed it.
     pub first_seen: Moment,
-    /// Its settings as they were read last: the older listing, on which plex.tv
-    /// is read when the newer one fails, hasn't got them.
+    /// Where the row has none: its settings as they were read last. The older
+    /// listing, on which plex.tv is read when the newer one fails, lacks them.
     #[serde(default)]
     pub settings: Option<SharingSettings>,
 }

@@ -189,8 +189,8 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     let new_row = before.as_ref().is_none_or(|share| share.row.id != row.id);
     let had_access = before.as_ref().is_some_and(|share| share.row.is_accepted());
     let first_seen = before.as_ref().filter(|_| !new_row).map_or(now, |share| share.first_seen);
-    let known = before.as_ref().filter(|_| !new_row).and_then(|share| share.settings.clone());
-    let settings = row.settings.clone().or(known);
+    let lacking = before.as_ref().filter(|_| !new_row && row.settings.is_none());
+    let settings = lacking.and_then(|share| share.row.settings.clone().or_else(|| share.settings.clone()));
     member.share = Some(ShareRecord { row: row.clone(), first_seen, settings });
     member.missing_since = None;
     if row.is_accepted() || member.plex.is_some() {

@@ -106,7 +106,13 @@ fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book, wait
             || waiting.iter().any(|waiting| waiting.member == member.id);
         !left && !member.is_invited() && !under_way
     };
-    let found: Vec<Charged> = charged_without_access(scene)
+    let charged: Vec<(&Member, String)> = charged_without_access(scene).collect();
+    // Who is invited once more after a refusal was told of, and isn't anew.
+    let stands = |member: &Member| untold(member) || member.invite_refused.is_some();
+    let concerned: BTreeSet<MemberId> =
+        charged.iter().filter(|(member, _)| stands(member)).map(|(member, _)| member.id.clone()).collect();
+    let found: Vec<Charged> = charged
+        .into_iter()
         .filter(|(member, _)| untold(member))
         .map(|(member, why)| Charged {
             id: member.id.clone(),
@@ -116,10 +122,6 @@ fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book, wait
             mend: mend(member),
         })
         .collect();
-    // Who is invited once more after a refusal was told of, and isn't anew.
-    let refused = |(member, _): &(&Member, String)| member.invite_refused.is_some();
-    let again = charged_without_access(scene).filter(refused).map(|(member, _)| member.id.clone());
-    let concerned: BTreeSet<MemberId> = found.iter().map(|charged| charged.id.clone()).chain(again).collect();
     for prefix in ["unmatched", "outside"] {
         let standing: BTreeSet<String> = concerned.iter().map(|id| format!("{prefix}/{id}")).collect();
         book.told.retain(|key, _| !key.starts_with(&format!("{prefix}/")) || standing.contains(key));

@@ -158,8 +158,7 @@ impl Paper {
             home: false,
             restricted: false,
         };
-        let settings = row.settings.clone();
-        member.share = Some(ShareRecord { row, first_seen: now - ago, settings });
+        member.share = Some(ShareRecord { row, first_seen: now - ago, settings: None });
     }
 
     /// An invite that waits.
