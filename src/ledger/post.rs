@@ -15,6 +15,9 @@ use crate::facts::{CustomerId, Email, Moment};
 use crate::limits::UNDELIVERED_TOLD_DAYS;
 use crate::member::MemberId;
 
+/// After so long a dead address is tried once more.
+const DAY_SECS: u64 = 24 * 3600;
+
 /// Which ways out exist, by configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ways {
@@ -231,6 +234,12 @@ impl Book {
             tries,
             last_error: Some(why.to_owned()),
         };
+        let member = notice.member.clone().filter(|_| notice.audience == Audience::Member);
+        let mut member = member.and_then(|member| self.members.get_mut(&member));
+        if let (Some(member), DeliveryOutcome::Never { bad_address: true, .. }) = (&mut member, outcome) {
+            member.bounces.insert(now.date_naive());
+        }
+        let to_be_seen_again = member.as_ref().is_some_and(|member| !member.has_bounced());
         *delivery = match outcome {
             DeliveryOutcome::Accepted => Delivery::Accepted { at: now },
             DeliveryOutcome::Later { why, after_secs } => again(after_secs.unwrap_or(0).max(schedule()), failures, why),
@@ -243,9 +252,14 @@ impl Book {
                 pause = Some(*for_secs);
                 again(*for_secs, tries, why)
             }
+            // An address is dead when two different days have said so (RULES R3).
+            DeliveryOutcome::Never { why, bad_address: true } if to_be_seen_again => again(DAY_SECS, failures, why),
             DeliveryOutcome::Never { why, .. } => Delivery::Refused { at: now, why: why.clone() },
         };
-        let certainly_not_out = matches!(outcome, DeliveryOutcome::Later { .. } | DeliveryOutcome::ChannelDown { .. });
+        if let (Some(member), DeliveryOutcome::Accepted) = (member, outcome) {
+            member.bounces.clear();
+        }
+        let certainly_not_out = !delivery.is_done() && !matches!(outcome, DeliveryOutcome::Unknown { .. });
         // A try that certainly reached nobody is no first sending: what it
         // promises is made anew, and its shelf life still runs. The operator
         // hears late rather than never, but for what the day makes stale.
@@ -253,15 +267,6 @@ impl Book {
         let not_fixed = letter.is_of_its_day() || notice.audience == Audience::Member;
         if certainly_not_out && !notice.maybe_out && not_fixed {
             notice.first_sending = None;
-        }
-        let (member, audience) = (notice.member.clone(), notice.audience);
-        let known = member.filter(|_| audience == Audience::Member).and_then(|member| self.members.get_mut(&member));
-        match (known, outcome) {
-            (Some(member), DeliveryOutcome::Never { bad_address: true, .. }) => {
-                member.bounces.insert(now.date_naive());
-            }
-            (Some(member), DeliveryOutcome::Accepted) => member.bounces.clear(),
-            _ => {}
         }
         pause
     }

@@ -90,7 +90,7 @@ async fn every_fault_of_a_mail_server_has_its_outcome() {
         (Fault::Greylist, "later"),
         (Fault::UnknownRecipient("op@example.com".into()), "dead"),
         (Fault::Quota, "down 21600"),
-        (Fault::PolicyRefused, "never"),
+        (Fault::PolicyRefused, "later"),
         (Fault::RecipientReply("452 4.2.2 Mailbox full".into()), "later"),
         (Fault::DotReply("451 4.3.0 Try again".into()), "later"),
         (Fault::DropBeforeData, "later"),

@@ -209,7 +209,10 @@ impl Year {
             *self.held.entry(waiting["rule"].as_str().unwrap_or("?").to_owned()).or_default() += 1;
         }
         let calm = self.rig.now() - self.well_since >= SETTLED_AFTER;
-        let Some(book) = trap::book(self.rig.state()).filter(|_| calm && !self.unread.is_empty()) else { return };
+        if !calm || self.unread.is_empty() {
+            return;
+        }
+        let Some(book) = trap::book(self.rig.state()) else { return };
         let traces = |gone: &Deletion| harm::promise_09_and_10_undo_and_explained(&self.record, gone, &book);
         self.must_hold(self.unread.iter().flat_map(traces).collect());
         self.unread.clear();
@@ -257,6 +260,9 @@ impl Year {
             text.push_str(&format!("\n{} ({})\n", member.name(), member.id));
             for entry in &member.journal {
                 text.push_str(&format!("  {} {}\n", entry.at.format("%m-%d %H:%M"), entry.what));
+            }
+            for letter in book.outbox.values().filter(|notice| notice.member.as_ref() == Some(&member.id)) {
+                text.push_str(&format!("  letter {}: {:?}\n", letter.key.0, letter.deliveries));
             }
         }
         text

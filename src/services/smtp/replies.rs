@@ -16,6 +16,9 @@ const CLOSING_SECS: u64 = 300;
 const UNREACHABLE_SECS: u64 = 120;
 /// A day's quota, counted over a rolling day: four tries a day.
 const QUOTA_SECS: u64 = 6 * 3600;
+/// What somebody has to mend first: the sender's domain (SPF, DKIM, DMARC, a
+/// block list), or a full mailbox.
+const MENDED_SECS: u64 = 6 * 3600;
 /// Greylisting servers want to see some patience.
 const GREYLIST_SECS: u64 = 300;
 /// Of a reply's text we keep this much.
@@ -155,6 +158,11 @@ fn judge(step: Step, code: u16, text: &str) -> DeliveryOutcome {
         (_, 400..=499) => Later { why, after_secs: None },
         // Our own sender is refused; but 552 speaks of the message's size.
         (Step::From, 500..=599) if code != 552 => ChannelDown { why, for_secs: LOGIN_SECS },
+        (_, 500..=599) if matches!(enhanced, Some((7, _))) => {
+            let why = format!("{why}; check SPF, DKIM and DMARC of SMTP_FROM's domain");
+            Later { why, after_secs: Some(MENDED_SECS) }
+        }
+        (_, 500..=599) if enhanced == Some((2, 2)) => Later { why, after_secs: Some(MENDED_SECS) },
         (_, 500..=599) => Never { why, bad_address: is_dead_address(step, enhanced) },
         (Step::Dot, _) => Unknown { why },
         _ => Later { why, after_secs: None },
@@ -207,15 +215,16 @@ mod tests {
             (Step::Rcpt, 451, "4.3.0 Local error", "later".into()),
             (Step::Rcpt, 452, "4.5.3 Too many recipients", "later".into()),
             (Step::Rcpt, 452, "4.2.2 Mailbox full", "later".into()),
-            (Step::Rcpt, 552, "5.2.2 Mailbox full", "never".into()),
+            (Step::Rcpt, 552, "5.2.2 Mailbox full", "later 21600".into()),
+            (Step::Dot, 552, "5.2.3 Too big", "never".into()),
             (Step::Rcpt, 550, "5.1.1 <ann@example.com> User unknown", "dead".into()),
             (Step::Rcpt, 550, "5.1.2 Bad destination system", "dead".into()),
             (Step::Rcpt, 553, "5.1.3 Bad syntax", "dead".into()),
             (Step::Dot, 550, "5.1.1 User unknown", "dead".into()),
             (Step::Rcpt, 550, "No such user here", "never".into()),
             (Step::Rcpt, 553, "5.1.7 Bad sender", "never".into()),
-            (Step::Dot, 550, "5.7.26 Unauthenticated email", "never".into()),
-            (Step::Dot, 554, "5.7.1 Looks like spam", "never".into()),
+            (Step::Dot, 550, "5.7.26 Unauthenticated email", "later 21600".into()),
+            (Step::Dot, 554, "5.7.1 Looks like spam", "later 21600".into()),
             (Step::Dot, 451, "4.7.1 Try later", "later".into()),
             (Step::Dot, 354, "What?", "unknown".into()),
         ];

@@ -317,7 +317,7 @@ fn a_letter_that_was_refused_is_said_in_the_next_digest_only() {
     let warning = house.letters("inactivity_warning")[0].clone();
     let now = house.now;
     house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "example.com", false, now);
-    let outcome = DeliveryOutcome::Never { why: "550 no such user".into(), bad_address: true };
+    let outcome = DeliveryOutcome::Never { why: "550 no such user".into(), bad_address: false };
     house.book.delivered(&Delivered { key: warning, channel: Channel::Mail, outcome }, now);
     let line = "- inactivity warning to bob: refused: 550 no such user\n";
     house.later(days(1));

@@ -168,6 +168,28 @@ fn only_what_is_not_on_its_way_can_be_cancelled() {
 }
 
 #[test]
+fn a_dead_address_is_tried_once_more_a_day_later() {
+    let (mut paper, key) = owed();
+    let dead = || DeliveryOutcome::Never { why: "550 no such user".into(), bad_address: true };
+    let now = paper.now;
+    hand_out(&mut paper.book, now);
+    report(&mut paper.book, &key, dead(), now);
+    assert_eq!(waits(&paper.book, &key, now), 24 * 60);
+    assert_eq!(paper.book.outbox[&key].first_sending, None, "nobody was reached");
+    let next = now + days(1);
+    assert_eq!(hand_out(&mut paper.book, next).len(), 1);
+    report(&mut paper.book, &key, dead(), next);
+    assert_eq!(state(&paper.book, &key), Delivery::Refused { at: next, why: "550 no such user".into() });
+    assert!(paper.member().has_bounced());
+    // What nobody is known for can't be held against an address.
+    let letter = Letter::AccessEnded { because: EndedBecause::Canceled };
+    let house = paper.book.owe(Owed::to_operator(None, "occasion", letter), MAIL, next);
+    paper.book.hand_out(Channel::Mail, &[Audience::Operator], 20, "attic.example", false, next);
+    report(&mut paper.book, &house, dead(), next);
+    assert!(matches!(state(&paper.book, &house), Delivery::Refused { .. }));
+}
+
+#[test]
 fn an_address_that_bounces_on_two_days_is_no_channel_until_mail_arrives_again() {
     let (mut paper, key) = owed();
     let never = |bad_address| DeliveryOutcome::Never { why: "550".into(), bad_address };

@@ -90,18 +90,18 @@ async fn a_subscription_that_stays_past_due_ends_with_the_grace() {
     retries_run_out("retries-past-due", AfterRetries::StaysPastDue, 7, 8).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn promise_01_unpaid_while_no_mail_goes_out_removes_nobody() {
-    let mut rig = Rig::new("unpaid-smtp-down").await;
+async fn unpaid_while_no_letter_arrives(name: &str, fault: Fault, days: u64) {
+    let mut rig = Rig::new(name).await;
     unhurried(&mut rig, 2);
     rig.open().await;
     let (ann, sub) = ann_pays_with_another_address(&rig).await;
     rig.hours(2).await;
-    rig.smtp.fault(Fault::Down, Stay::UntilCleared);
+    rig.smtp.fault(fault, Stay::UntilCleared);
     rig.stripe.card_fails(&sub);
     rig.stripe.retries_exhausted(&sub, AfterRetries::Unpaid);
-    rig.days(35).await;
+    rig.days(days).await;
     assert!(rig.plex.has_access(ann), "whatever was down, for however long");
+    assert_eq!(super::holds(&rig).await, [], "nobody is asked to approve what the letter is still owed for");
     rig.smtp.clear_faults();
     rig.days(2).await;
     assert!(rig.plex.has_access(ann), "the letter is out, the three days are not over");
@@ -109,6 +109,16 @@ async fn promise_01_unpaid_while_no_mail_goes_out_removes_nobody() {
     rig.days(3).await;
     assert!(!rig.plex.has_access(ann), "{}", super::why(&rig, "ann").await);
     all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_01_unpaid_while_no_mail_goes_out_removes_nobody() {
+    unpaid_while_no_letter_arrives("unpaid-smtp-down", Fault::Down, 35).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_01_unpaid_while_our_domain_is_refused_removes_nobody() {
+    unpaid_while_no_letter_arrives("unpaid-policy", Fault::PolicyRefused, 14).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,6 +52,8 @@ pub struct Lives {
     pub invited_by_hand: u32,
     pub removed_by_hand: u32,
     pub upgrades: u32,
+    /// Days on which half of the payers went at once.
+    pub exoduses: u32,
 }
 
 /// The people.
@@ -117,8 +119,13 @@ impl Town {
             let all = [AfterRetries::Canceled, AfterRetries::StaysPastDue, AfterRetries::Unpaid];
             rig.stripe.set_after_retries(all[usize::try_from(dice.below(3)).unwrap()]);
         }
+        let exodus = !quiet && dice.one_in(24 * 60);
+        self.lives.exoduses += u32::from(exodus);
         for person in &mut self.people {
             person.watch(rig, dice, record);
+            if exodus && dice.one_in(2) {
+                person.cancel_now(rig, &mut self.lives);
+            }
             if !quiet {
                 person.pay(rig, dice, record, &mut self.lives);
             }
@@ -204,6 +211,13 @@ impl Person {
                 }
             }
             Some(_) => {}
+        }
+    }
+
+    fn cancel_now(&self, rig: &Rig, lives: &mut Lives) {
+        if let (Some(sub), Some(Status::Active | Status::Trialing)) = (&self.sub, self.status(rig)) {
+            rig.stripe.cancel_now(sub, "cancellation_requested");
+            lives.canceled += 1;
         }
     }
 
