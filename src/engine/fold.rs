@@ -232,6 +232,12 @@ impl Engine {
         if let Some(share) = &looked.share {
             let rules = self.parts.rules.clone();
             comings::fold_look(now, &rules, &mut self.world, book, &intent.member, share);
+            // Gone without us, if the next whole readings agree: that is not
+            // ours to do, nor to tell as ours.
+            let known = book.members.get(&intent.member).is_some_and(|member| member.share.is_some());
+            if known && share.shares.is_empty() && matches!(intent.act, Act::End { .. } | Act::Update { .. }) {
+                looked.second.unanswered = Some("plex.tv no longer lists their share".into());
+            }
         }
         looked
     }

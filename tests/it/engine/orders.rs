@@ -81,6 +81,27 @@ async fn who_pays_again_by_the_last_look_stays() {
     assert!(room.book().by_account(PlexId(200)).unwrap().has_access());
 }
 
+/// Nothing is called that would change nothing, and Usher doesn't say that it
+/// was Usher.
+#[tokio::test]
+async fn who_is_gone_by_the_last_look_left_and_was_not_removed() {
+    let mut room = Room::after(ended(&["ann"]));
+    room.opens().await;
+    let look = room.look().unwrap();
+    let share = room.house.friends.shares.last().unwrap().id.0;
+    room.house.unshare(share);
+    room.looked(&look).await;
+    assert!(room.call().is_none());
+    assert!(room.book().by_account(PlexId(200)).unwrap().has_access(), "one look is not two whole readings");
+    for _ in 0..2 {
+        room.later(minutes(11));
+        room.reads().await;
+    }
+    let ann = room.book().by_account(PlexId(200)).unwrap().clone();
+    assert!(ann.gone.is_some_and(|gone| !gone.by_us), "{:?}", ann.journal);
+    assert!(room.book().intents.is_empty() && room.book().removals.is_empty());
+}
+
 /// Ann is idle, was warned, and her removal is decided.
 fn idle() -> House {
     let mut house = House::new();

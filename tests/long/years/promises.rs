@@ -216,7 +216,9 @@ fn letters_twice(record: &Record) -> Vec<String> {
                 let name = record.name(*who);
                 let when: Vec<String> = record.mails_to(*who, kind).map(|mail| mail.at.to_string()).collect();
                 let many = different(kind);
-                wrong.push(format!("promise 7: {name} got {many} letters {kind:?} for {most} causes: {when:?}"));
+                let seen = record.last_seen_of(*who);
+                wrong
+                    .push(format!("promise 7: {name} got {many} letters {kind:?} for {most} causes: {when:?}\n{seen}"));
             }
         }
     }

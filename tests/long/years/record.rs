@@ -273,6 +273,19 @@ impl Record {
         rig.smtp.forget_received();
     }
 
+    /// What befell somebody, for whoever asks why something is broken.
+    pub fn last_seen_of(&self, who: PlexId) -> String {
+        let lines = |what: &str, all: Vec<String>| format!("  {what}: {}\n", all.join(", "));
+        let gone = self.deletions.iter().filter(|gone| gone.who == Some(who));
+        let gone = gone.map(|gone| format!("{} share {} accepted {}", gone.at, gone.share, gone.accepted)).collect();
+        let left = self.left.iter().filter(|left| left.who == who).map(|left| left.at.to_string()).collect();
+        let stays = self.stays.iter().filter(|stay| stay.who == who);
+        let stays = stays.map(|stay| format!("{} share {}", stay.from, stay.share)).collect();
+        let invites = self.invites.iter().filter(|invite| invite.who == Some(who));
+        let invites = invites.map(|invite| format!("{} share {}", invite.at, invite.share)).collect();
+        [lines("deleted", gone), lines("left", left), lines("stays", stays), lines("invited", invites)].concat()
+    }
+
     /// All of it in one number: two records are the same life or they aren't.
     pub fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
