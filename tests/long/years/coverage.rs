@@ -57,13 +57,15 @@ impl Lived {
         let warned = warned.collect::<BTreeSet<_>>().len();
         println!(
             "seed {seed}: {joins} joined by paying, {} lapsed and were removed, {warned} warned, {} removed for \
-             idleness, {} invites, {} mails, {} plugs; {} kinds of weather",
+             idleness, {} invites, {} mails, {} plugs; {} kinds of weather, {} faults struck, {} bit the mail",
             removed(false),
             removed(true),
             record.invites.len(),
             record.mails.len(),
             record.plugs.len(),
             self.weather.len(),
+            self.struck.values().filter(|times| **times > 0).count(),
+            self.bitten.len(),
         );
         let share = |a_year: u64| usize::try_from(a_year * days / 365).unwrap_or(usize::MAX);
         assert!(joins >= share(20), "seed {seed}: only {joins} joined");
