@@ -30,6 +30,7 @@ impl Lived {
         for strikes in [&year.rig.stripe.faults(), &year.rig.tautulli.faults(), &year.rig.discord.faults()] {
             strikes.strikes().into_iter().for_each(|(label, times)| *struck.entry(label).or_default() += times);
         }
+        struck.retain(|_, times| *times > 0);
         println!(
             "seed {}: {} holds approved, {} accepted; {:?}; held: {:?}",
             year.seed, year.approved, year.accepted, year.town.lives, year.held
@@ -64,7 +65,7 @@ impl Lived {
             record.mails.len(),
             record.plugs.len(),
             self.weather.len(),
-            self.struck.values().filter(|times| **times > 0).count(),
+            self.struck.len(),
             self.bitten.len(),
         );
         let share = |a_year: u64| usize::try_from(a_year * days / 365).unwrap_or(usize::MAX);
@@ -83,7 +84,7 @@ pub fn together(lived: &[Lived]) {
     let all = |of: fn(&Lived) -> Vec<&String>| lived.iter().flat_map(of).cloned().collect::<BTreeSet<_>>();
     let came = all(|lived| lived.weather.keys().collect());
     assert_eq!(came.len(), weather::kinds(), "every kind of weather came: {came:?}");
-    let struck = all(|lived| lived.struck.iter().filter(|(_, times)| **times > 0).map(|(name, _)| name).collect());
+    let struck = all(|lived| lived.struck.keys().collect());
     assert!(struck.len() >= 18, "every fault struck: {struck:?}");
     let bitten = all(|lived| lived.bitten.keys().collect());
     assert!(bitten.len() >= 12, "mail faults bit: {bitten:?}");
