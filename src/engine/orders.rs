@@ -48,7 +48,7 @@ impl Engine {
         };
         let idle =
             matches!(&next.act, Act::End { cause: EndCause::Idle { .. }, .. } | Act::Cancel { idle_days: Some(_), .. });
-        let stripe = takes_away && !matches!(next.act, Act::Forget { .. });
+        let stripe = (takes_away && !matches!(next.act, Act::Forget { .. })) || brake::asks_stripe_before(book, next);
         let look = LookFor {
             key: next.key.clone(),
             server,

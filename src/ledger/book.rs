@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
-use super::{ActKey, BlindSpans, Entitled, Hold, Intent, Member, Notice, NoticeKey};
+use super::{ActKey, BlindSpans, Entitled, Hold, Intent, InviteTo, Member, Notice, NoticeKey};
 use crate::facts::{
     CustomerId, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId, SubscriptionId,
 };
@@ -254,6 +254,25 @@ impl Book {
     #[must_use]
     pub fn by_customer(&self, customer: &CustomerId) -> Option<&Member> {
         self.members.values().find(|member| member.customers.contains_key(customer))
+    }
+
+    /// Whether any listing of plex.tv ever showed this account or address on our
+    /// server, as a share or as an invite.
+    #[must_use]
+    pub fn was_ever_listed(&self, to: &InviteTo) -> bool {
+        // Only a listing tells a username or a title.
+        let listed = |member: &&Member| {
+            let labelled = member.username.is_some() || member.title.is_some();
+            labelled || member.share.is_some() || member.gone.is_some() || member.undo.is_some()
+        };
+        self.members.values().filter(listed).any(|member| match to {
+            InviteTo::Account(account) => member.plex == Some(*account),
+            InviteTo::Email(email) => {
+                let standing = member.share.as_ref().map(|share| &share.row);
+                let rows = standing.into_iter().chain(member.undo.as_ref().map(|undo| &undo.share));
+                member.email.as_ref() == Some(email) || rows.into_iter().any(|row| row.email.as_ref() == Some(email))
+            }
+        })
     }
 
     /// Subscriptions that are known as running.

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::facts::{Moment, Source};
 use crate::ledger::{Act, ActKey, Book, EndCause, HeldBecause, Intent, IntentState, Member, Population, Verdict};
+use crate::member::MemberId;
 
 /// Our clock and theirs may differ by so much (RULES R9.4).
 const SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -44,7 +45,7 @@ pub struct Order {
     /// Which intent.
     pub key: ActKey,
     /// About whom.
-    pub member: crate::member::MemberId,
+    pub member: MemberId,
     /// What.
     pub act: Act,
 }
@@ -229,13 +230,18 @@ pub fn skewed(source: Source, skew_secs: i64) -> Option<String> {
     })
 }
 
-/// 5: far fewer people than lately. For friends it holds invites too.
+/// 5: far fewer people than lately. For friends it also holds invites of those
+/// whom a listing has ever shown: they may be in already. Somebody whom no
+/// listing ever showed can't be missing from this one.
 fn continuity(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
-    let invites = matches!(proposal.class, Class::Invite { .. });
+    let may_be_in = || match &proposal.doing {
+        Doing::Act(Act::Invite { to, .. }) => scene.book.was_ever_listed(to),
+        _ => false,
+    };
     scene.world.drops.iter().find_map(|(population, drop)| {
         let source = population.source();
         let concerns = proposal.rests_on.contains(&source)
-            && (proposal.class.takes_away() || (invites && *population == Population::Friends));
+            && (proposal.class.takes_away() || (*population == Population::Friends && may_be_in()));
         concerns.then(|| HeldBecause::Continuity { source, why: drop_words(*population, drop) })
     })
 }
@@ -396,6 +402,10 @@ pub fn second(scene: Scene<'_>, key: &ActKey, looked: &SecondLook) -> Result<Adm
         second_look(scene, &proposal, looked).map_err(NotNow::Held)?;
     } else if let Some(why) = &looked.unanswered {
         return Err(NotNow::Held(HeldBecause::SecondLook { why: why.clone() }));
+    } else if scene.book.intents.get(key).is_some_and(|intent| asks_stripe_before(scene.book, intent))
+        && !looked.answered.contains(&Source::Stripe)
+    {
+        return Err(NotNow::Held(not_asked_again(Source::Stripe)));
     }
     if let (Class::Removal { .. } | Class::Unsubscribe, Some(until), false) =
         (proposal.class, pace(scene), is_revoked(scene, &proposal))
@@ -423,10 +433,31 @@ fn second_look(scene: Scene<'_>, proposal: &Proposal, looked: &SecondLook) -> Re
     for source in needed {
         let forgets_without_look = proposal.class == Class::Forget && source == Source::Tautulli;
         if !looked.answered.contains(&source) && !forgets_without_look {
-            return Err(HeldBecause::SecondLook { why: format!("{source} was not asked again") });
+            return Err(not_asked_again(source));
         }
     }
     Ok(())
+}
+
+fn not_asked_again(source: Source) -> HeldBecause {
+    HeldBecause::SecondLook { why: format!("{source} was not asked again") }
+}
+
+fn pays(book: &Book, member: &MemberId) -> bool {
+    book.members.get(member).is_some_and(Member::has_running_subscription)
+}
+
+fn invites_are_many(book: &Book) -> bool {
+    let invites = book.intents.values().filter(|intent| matches!(intent.act, Act::Invite { .. }));
+    invites.count() > super::Rules::hold_all_threshold(book.members_with_access())
+}
+
+/// 9: the invites of payers never wait on the count of invites. But where so
+/// many are due that others would wait, Stripe is asked about each of them once
+/// more just before the call.
+#[must_use]
+pub fn asks_stripe_before(book: &Book, intent: &Intent) -> bool {
+    matches!(intent.act, Act::Invite { .. }) && pays(book, &intent.member) && invites_are_many(book)
 }
 
 /// Whether it takes somebody's access, other than by the operator's own word.

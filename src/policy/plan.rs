@@ -57,8 +57,10 @@ pub enum Class {
     Removal { stated: bool },
     /// Takes libraries or downloads away.
     Narrowing,
-    /// An invite. `fresh`: for a payment younger than 24 h. `adoption`: for a
-    /// payer from before the book who was not found on Plex.
+    /// An invite. `fresh`: for a subscription that began after the book did, or
+    /// for a grant of today; it never waits on the count of invites (RULES
+    /// R9.9). `adoption`: for a payer from before the book who was not found on
+    /// Plex.
     Invite { fresh: bool, adoption: bool },
     /// Adds libraries or downloads.
     Widening,

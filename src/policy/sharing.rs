@@ -16,8 +16,8 @@ use super::{
 use crate::facts::{PriceId, SectionId, SectionSet, ShareId, Source};
 use crate::ledger::{Act, ActKey, Grant, GrantKind, InviteRefused, InviteTo, Member, Payer, Proof};
 
-/// A payment younger than this never waits on the count of invites.
-const FRESH_PAYMENT: TimeDelta = TimeDelta::hours(24);
+/// A grant younger than this never waits on the count of invites.
+const FRESH_GRANT: TimeDelta = TimeDelta::hours(24);
 
 /// What the reasons together grant.
 struct Entitlement {
@@ -100,11 +100,12 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     let Some(sections) = SectionSet::new(granted.sections) else { return };
     let subs: Vec<&str> = standing_subs.iter().map(|id| id.as_str()).collect();
     let billed = || member.subscriptions.values().filter(|billed| standing_subs.contains(&billed.now.id));
-    // Nor does the operator's own word of today, nor a code's, whose uses are counted.
+    // A subscription that began after the book never waits on the count of
+    // invites (RULES R9.9). Nor does a grant of today: the operator said it, or a
+    // code gave it, whose uses are counted.
     let said = |grant: &Grant| grant.kind == GrantKind::Complimentary || grant.code.is_some();
-    let today = |grant: &Grant| said(grant) && scene.now - grant.since < FRESH_PAYMENT;
-    let fresh =
-        billed().any(|billed| scene.now - billed.now.created < FRESH_PAYMENT) || member.grants.iter().any(today);
+    let today = |grant: &Grant| said(grant) && scene.now - grant.since < FRESH_GRANT;
+    let fresh = billed().any(|billed| !billed.adopted) || member.grants.iter().any(today);
     let adoption = !was_found_on_plex(member)
         && member.made.is_empty()
         && !standing_subs.is_empty()

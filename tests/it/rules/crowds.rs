@@ -1,9 +1,10 @@
 //! R9: what comes in crowds, and what the operator's yes is for.
 
 use chrono::TimeDelta;
+use usher::facts::{Source, Status};
 use usher::ledger::{EndedBecause, HeldBecause, Population, Removal, Reversed, Verdict};
-use usher::policy::brake;
 use usher::policy::plan::Class;
+use usher::policy::{Drop, brake, decide};
 
 use super::house::{House, MOVIES, days};
 use crate::paper::{self, Paper};
@@ -158,6 +159,53 @@ fn a_crowd_is_more_than_two_and_more_than_a_tenth_of_all() {
     assert!(!three_of_them_are_welcomed(20));
     assert!(three_of_them_are_welcomed(21));
     assert!(three_of_them_are_welcomed(30));
+}
+
+/// Nine friends who are in, and five who subscribed while Usher was away.
+fn five_payers_at_once() -> (Paper, Vec<usher::member::MemberId>) {
+    let mut paper = Paper::new();
+    paper.crowd(9);
+    let payers = ["pia", "quinn", "rosa", "sven", "tess"].map(|name| paper.payer(name));
+    (paper, payers.to_vec())
+}
+
+#[test]
+fn promise_04_payers_who_came_while_usher_was_away_for_days_are_all_invited_at_once() {
+    let (paper, payers) = five_payers_at_once();
+    let admission = paper.admit();
+    let invited: Vec<_> = admission.admitted.iter().map(|proposal| proposal.member.clone()).collect();
+    assert_eq!(invited, payers, "R9.9: an invite for a subscription that began after the book never waits");
+    assert_eq!(admission.held.len(), 0);
+}
+
+#[test]
+fn where_many_payers_are_invited_at_once_stripe_is_asked_about_each_before_the_call() {
+    let (mut paper, payers) = five_payers_at_once();
+    decide::decide(paper.now, &paper.rules.clone(), &paper.world, &mut paper.book);
+    let key = paper.book.intents.values().find(|intent| intent.member == payers[0]).unwrap().key.clone();
+    let looked = |sources: &[Source]| brake::SecondLook { answered: sources.to_vec(), ..Default::default() };
+    let held = brake::second(paper.scene(), &key, &looked(&[Source::Plex])).map(|_| ());
+    assert!(matches!(held, Err(brake::NotNow::Held(HeldBecause::SecondLook { .. }))), "{held:?}");
+    let both = looked(&[Source::Plex, Source::Stripe]);
+    assert!(brake::second(paper.scene(), &key, &both).is_ok());
+    // One alone is not confirmed first: a payer waits for nothing.
+    paper.book.intents.retain(|_, intent| intent.member == payers[0]);
+    assert!(brake::second(paper.scene(), &key, &looked(&[Source::Plex])).is_ok());
+}
+
+#[test]
+fn promise_04_a_new_payer_is_invited_while_far_too_few_friends_are_listed() {
+    let mut paper = Paper::new();
+    paper.crowd(9);
+    let (new, old) = (paper.payer("pia"), paper.person("quinn"));
+    paper.shares(&old, &[paper::MOVIES], days(90));
+    paper.left(&old, days(30));
+    paper.pays(&old, Status::Active, days(20));
+    paper.world.drops.insert(Population::Friends, Drop { since: paper.now, now: 3, expected: 9 });
+    let admission = paper.admit();
+    assert_eq!(admission.admitted.iter().map(|p| p.member.clone()).collect::<Vec<_>>(), [new]);
+    let waits: Vec<_> = admission.held.iter().map(|(p, because)| (p.member.clone(), because.rule())).collect();
+    assert_eq!(waits, [(old, "continuity")], "a listing showed them once: they may be among the missing");
 }
 
 #[test]

@@ -99,6 +99,25 @@ async fn a_crowd_that_pays_today_is_let_in_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn promise_04_a_crowd_that_paid_while_usher_was_away_for_three_days_is_let_in() {
+    let mut rig = Rig::new("rush-away").await;
+    rig.open().await;
+    rig.close().await;
+    for n in 0..12 {
+        let name = format!("new{n}");
+        rig.person(2_000_100 + n, &name);
+        let customer = rig.stripe.customer(&sandbox::rig::address(&name), &name);
+        rig.stripe.subscribe(&customer, &rig.basic);
+    }
+    rig.days(3).await;
+    rig.open().await;
+    rig.minutes(5).await;
+    assert_eq!(rig.plex.invites_sent().len(), 12, "{:?}", waits(&rig).await);
+    assert_eq!(holds(&rig).await.len(), 0);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_pays_again_in_the_last_second_is_seen_by_the_second_look() {
     let mut rig = Rig::new("last-second").await;
     unhurried(&mut rig, 6);

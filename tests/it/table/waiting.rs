@@ -228,6 +228,12 @@ pub(super) fn the_brake(table: &mut Table) {
                 paper.pays(&id, Status::Active, days(3));
             }
         });
+        table.row(&format!("{many} whose subscription is older than the book lost their share"), |paper| {
+            for n in 0..many {
+                let id = paper.person(&format!("payer{n}"));
+                paper.pays(&id, Status::Active, days(500)).adopted = true;
+            }
+        });
         table.row(&format!("{many} paid an hour ago"), |paper| {
             for n in 0..many {
                 let id = paper.person(&format!("payer{n}"));
@@ -242,6 +248,12 @@ pub(super) fn the_brake(table: &mut Table) {
             paper.shares(&id, &[MOVIES], days(200));
             paper.ended(&id, days(2));
         }
+    });
+    table.group("5 continuity: 3 of 10 friends, and a new payer whom no listing ever showed");
+    table.row("has just paid, by an address that no listing ever showed", |paper| {
+        let ann = paper.payer("anna");
+        paper.of(&ann).username = None;
+        fewer(Population::Friends, paper);
     });
     table.group("9 budget: one a day among 12, the longest due first");
     table.row("two idle and warned", |paper| {
