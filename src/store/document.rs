@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{Generation, StoreError, Trust};
+use super::{Generation, StoreError, Trust, older};
 use crate::hex::hex;
 
-/// The newest document that this version reads, and the one it writes.
-pub(super) const SCHEMA: u32 = 1;
+/// The newest document that this version reads, and the one it writes. Older
+/// ones are read as well ([`older`]).
+pub(super) const SCHEMA: u32 = 2;
+/// There was none before this.
+const SCHEMA_FIRST: u32 = 1;
 
 /// What a file turned out to be.
 #[derive(Debug)]
@@ -98,12 +101,12 @@ pub(super) fn decode<B: DeserializeOwned>(bytes: &[u8]) -> Found<B> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return damaged("it isn't text".into());
     };
-    match serde_json::from_str(text) {
+    let schema = match serde_json::from_str(text) {
         Ok(SchemaOnly { schema }) if schema > SCHEMA => return Found::Newer { schema },
-        Ok(SchemaOnly { schema }) if schema < SCHEMA => return damaged(format!("schema {schema} never existed")),
-        Ok(_) => {}
+        Ok(SchemaOnly { schema }) if schema < SCHEMA_FIRST => return damaged(format!("schema {schema} never existed")),
+        Ok(SchemaOnly { schema }) => schema,
         Err(why) => return damaged(format!("it is torn or no JSON: {why}")),
-    }
+    };
     let envelope: Envelope<'_> = match serde_json::from_str(text) {
         Ok(envelope) => envelope,
         Err(why) => return damaged(format!("a part of it is missing: {why}")),
@@ -111,10 +114,22 @@ pub(super) fn decode<B: DeserializeOwned>(bytes: &[u8]) -> Found<B> {
     if sum(envelope.book.get().as_bytes()) != envelope.sha256 {
         return damaged("its checksum is wrong: it was edited or damaged".into());
     }
-    match serde_json::from_str(envelope.book.get()) {
+    let book = if schema < SCHEMA {
+        serde_json::from_str(envelope.book.get())
+            .and_then(|book| serde_json::from_value(older::as_of_now(schema, book)))
+    } else {
+        serde_json::from_str(envelope.book.get())
+    };
+    match book {
         Ok(book) => Found::Whole { book, generation: envelope.generation, trust: envelope.trust },
         Err(why) => Found::NotUnderstood { why: why.to_string() },
     }
+}
+
+/// The schema of a document that an older version wrote; `None` for others.
+pub(super) fn older_schema(bytes: &[u8]) -> Option<u32> {
+    let SchemaOnly { schema } = serde_json::from_slice(bytes).ok()?;
+    (schema < SCHEMA).then_some(schema)
 }
 
 fn sum(bytes: &[u8]) -> String {
@@ -132,7 +147,7 @@ mod tests {
             let bytes = encode(&serde_json::json!({ "a": ["x\ny"] }), 7, &trust).unwrap();
             let book = "{\n    \"a\": [\n      \"x\\ny\"\n    ]\n  }";
             let sum = sum(book.as_bytes());
-            let head = format!("{{\n  \"schema\": 1,\n  \"generation\": 7,\n  \"sha256\": \"{sum}\",\n{said}");
+            let head = format!("{{\n  \"schema\": {SCHEMA},\n  \"generation\": 7,\n  \"sha256\": \"{sum}\",\n{said}");
             assert_eq!(String::from_utf8(bytes.clone()).unwrap(), format!("{head}  \"book\": {book}\n}}\n"));
             let Found::Whole { generation, .. } = decode::<serde_json::Value>(&bytes) else { panic!("not whole") };
             assert_eq!(generation, 7);

@@ -33,7 +33,7 @@ pub enum StoreError {
     /// The file was written by a newer usher.
     #[error(
         "{file} was written by a newer usher (schema {found}, this one knows {known}): \
-         run that newer version again, or restore a backup from before the upgrade",
+         run that newer version again, or go back as UPGRADE.md says (the book of before was kept beside it)",
         file = file.display()
     )]
     NewerSchema {

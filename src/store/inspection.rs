@@ -9,9 +9,9 @@ use crate::secret::Secret;
 /// Shorter ones stand in any text by chance.
 const SECRET_CHARS_MIN: usize = 8;
 /// What the files that hold people's addresses, or keys, begin with.
-const PRIVATE: [&str; 5] = ["API_TOKEN", "PORTAL_KEY", "state.json", "dry-run", "history"];
+const PRIVATE: [&str; 5] = ["API_TOKEN", "PORTAL_KEY", "state.", "dry-run", "history"];
 /// And those in which a configured secret has no business.
-const BOOKS: [&str; 3] = ["state.json", "dry-run", "history"];
+const BOOKS: [&str; 3] = ["state.", "dry-run", "history"];
 
 /// A state folder as it lies there.
 #[derive(Debug)]

@@ -191,6 +191,9 @@ fn evidence(files: &Files) -> Result<Option<String>, StoreError> {
             found.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
         }
     }
+    for schema in (1..SCHEMA).map(|schema| files.of_schema(schema)).filter(|kept| kept.exists()) {
+        found.push(schema.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    }
     let unlisted = |why| StoreError::Unreadable { file: files.dir.join("backups"), why };
     let backups = files.backups().oldest_first().map_err(unlisted)?;
     if !backups.is_empty() {

@@ -15,6 +15,9 @@
 //! process ends and starts again from what is really there. The history may
 //! lack the lines of the last commit.
 //!
+//! A book that an older version wrote is read; the first commit over it keeps it
+//! beside the new one, as `state.schema-1.json` for schema 1 (`UPGRADE.md`).
+//!
 //! The file system is asked in this order; [`Step`] names the points between:
 //! temp file written, synced, previous one linked to `.prev`, renamed over the
 //! present one, folder synced, history appended, now and then a backup.
@@ -28,6 +31,7 @@ mod inspection;
 mod load;
 mod lock;
 mod mount;
+mod older;
 mod small;
 #[cfg(test)]
 mod tests;
@@ -125,6 +129,8 @@ pub struct Store<B> {
     trust: Trust,
     /// The present file is damaged or missing: it is kept aside, not as `.prev`.
     present_is_damaged: bool,
+    /// The present file is of this older schema: it is kept before it is replaced.
+    present_is_older: Option<u32>,
     stopped: bool,
     history: History,
     backups: Backups,
@@ -166,11 +172,10 @@ impl<B: Serialize + DeserializeOwned> Store<B> {
         let loaded = load::load::<B>(&files)?;
         // A commit whose last sync was never confirmed may be what was read.
         disk::sync_folder(&files.dir).map_err(|why| StoreError::Fatal { doing: "syncing the folder", why })?;
+        let present = disk::read_if_there(&files.book())?;
+        let present_is_older = present.as_deref().and_then(document::older_schema);
         let present_is_damaged = matches!(loaded.trust, Trust::FromPrev { .. } | Trust::FromBackup { .. })
-            && !matches!(
-                disk::read_if_there(&files.book())?.map(|bytes| document::decode::<B>(&bytes)),
-                Some(document::Found::Whole { .. })
-            );
+            && !matches!(present.map(|bytes| document::decode::<B>(&bytes)), Some(document::Found::Whole { .. }));
         let history = files.history();
         let store = Self {
             history_generation: history.last_generation()?.unwrap_or(0),
@@ -182,6 +187,7 @@ impl<B: Serialize + DeserializeOwned> Store<B> {
             generation: loaded.generation,
             trust: loaded.trust.clone(),
             present_is_damaged,
+            present_is_older,
             stopped: false,
             trouble: None,
             book: PhantomData,
@@ -206,6 +212,7 @@ impl<B: Serialize + DeserializeOwned> Store<B> {
         put?;
         self.generation = generation;
         self.present_is_damaged = false;
+        self.present_is_older = None;
         self.trouble = None;
         let told = self.history.append(generation, audit);
         let told = told.and_then(|()| self.pass_harmlessly(Step::HistoryAppended));
@@ -273,6 +280,9 @@ impl<B: Serialize + DeserializeOwned> Store<B> {
         self.pass(Step::TempSynced, "syncing the book")?;
         let (present, prev) = (self.files.book(), self.files.prev());
         if present.exists() {
+            if let Some(schema) = self.present_is_older {
+                self.keep_older(schema).map_err(not_written("keeping the book of the older version"))?;
+            }
             let kept = if self.present_is_damaged {
                 // `.prev` is the good one then; the damaged one is evidence.
                 fs::rename(&present, self.files.damaged(self.generation))
@@ -282,6 +292,18 @@ impl<B: Serialize + DeserializeOwned> Store<B> {
             kept.map_err(not_written("keeping the previous book"))?;
         }
         self.pass(Step::PrevLinked, "keeping the previous book")
+    }
+
+    /// Keeps the book that an older version wrote under a name of its own. One
+    /// that is kept already stays when it is younger.
+    fn keep_older(&self, schema: u32) -> io::Result<()> {
+        let (present, kept) = (self.files.book(), self.files.of_schema(schema));
+        let generation = |file: &Path| match document::decode::<serde::de::IgnoredAny>(&fs::read(file).ok()?) {
+            document::Found::Whole { generation, .. } => Some(generation),
+            _ => None,
+        };
+        let younger_is_kept = generation(&kept).is_some_and(|kept| generation(&present).is_none_or(|new| new < kept));
+        if younger_is_kept { Ok(()) } else { disk::link_or_copy(&present, &kept) }
     }
 
     /// Lets a test's hook interfere.
@@ -374,6 +396,11 @@ impl Files {
 
     fn prev(&self) -> PathBuf {
         self.dir.join(format!("{}.prev", self.book_name()))
+    }
+
+    /// Where a book of an older schema is kept.
+    fn of_schema(&self, schema: u32) -> PathBuf {
+        self.dir.join(format!("{}.schema-{schema}.json", self.stem()))
     }
 
     /// Where a damaged book is put aside.

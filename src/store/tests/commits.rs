@@ -31,7 +31,7 @@ fn what_was_committed_is_read_back() {
 fn the_document_is_pretty_json_with_its_sum() {
     let folder = Folder::lived("pretty", 1);
     let text = fs::read_to_string(folder.path("state.json")).unwrap();
-    assert!(text.starts_with("{\n  \"schema\": 1,\n  \"generation\": 1,\n  \"sha256\": \""), "{text}");
+    assert!(text.starts_with("{\n  \"schema\": 2,\n  \"generation\": 1,\n  \"sha256\": \""), "{text}");
     assert!(text.contains("\n  \"book\": {\n    \"members\": [\n      \"m-1\"\n    ],"), "{text}");
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(document["book"], serde_json::to_value(book(1)).unwrap());

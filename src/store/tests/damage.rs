@@ -144,10 +144,10 @@ fn a_live_book_is_no_trace_of_a_dry_run_and_the_other_way_round() {
 fn a_newer_book_is_refused_and_not_replaced_by_an_older_copy() {
     let folder = Folder::lived("newer", 3);
     let text = fs::read_to_string(folder.path("state.json")).unwrap();
-    let newer = text.replace("\"schema\": 1", "\"schema\": 2").replace("\"book\"", "\"books\"");
+    let newer = text.replace("\"schema\": 2", "\"schema\": 3").replace("\"book\"", "\"books\"");
     fs::write(folder.path("state.json"), &newer).unwrap();
     let refusal = folder.refused();
-    assert!(matches!(refusal, StoreError::NewerSchema { found: 2, known: 1, .. }), "{refusal}");
+    assert!(matches!(refusal, StoreError::NewerSchema { found: 3, known: 2, .. }), "{refusal}");
     assert_eq!(fs::read_to_string(folder.path("state.json")).unwrap(), newer);
 }
 

@@ -19,6 +19,7 @@ use super::*;
 mod beside;
 mod commits;
 mod damage;
+mod older;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Book {
