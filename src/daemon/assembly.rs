@@ -16,7 +16,7 @@ use crate::facts::{Moment, Source};
 use crate::ledger::{Book, Ways};
 use crate::letters::{Brand, Renderer};
 use crate::loops::courier::{DiscordRoute, MailRoute};
-use crate::policy::{Rules, Tiers};
+use crate::policy::{Rules, Tiers, handover};
 use crate::portal::PortalKey;
 use crate::secret::Secret;
 use crate::services::{
@@ -85,7 +85,8 @@ pub(super) struct Opened {
     pub(super) forgotten: Vec<String>,
 }
 
-/// Opens the live book, or, in a dry run, the rehearsal beside it.
+/// Opens the live book, or, in a dry run, the rehearsal beside it. What a
+/// rehearsal may hand over to the live book it does when that is opened.
 pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Result<Opened, Trouble> {
     let (live, loaded) = Store::<Book>::open(&config.state_dir, Which::Live, hook, now)?;
     let doubt = |trust: &store::Trust| (!trust.is_sound()).then(|| trust.to_string());
@@ -95,14 +96,17 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
         if book.adopted.is_empty() {
             book.begun = now; // Only a rehearsal has written in it so far.
         }
+        // One that can't be read has nothing to hand over.
+        let rehearsal = Store::<Book>::read_only(&config.state_dir, Which::DryRun).ok();
+        if let Some(there) = rehearsal.filter(|there| there.trust.is_sound()).and_then(|there| there.book) {
+            let livemode = config.stripe.as_ref().map(|stripe| stripe.livemode);
+            handover::go_live(now, &mut book, &there, loaded.generation, livemode);
+        }
         return Ok(Opened { store: live, book, live: None, only_look, forgotten });
     }
     let (store, rehearsal) = live.open_beside(Which::DryRun)?;
     let only_look = doubt(&loaded.trust).or_else(|| doubt(&rehearsal.trust));
-    let book = rehearsal
-        .book
-        .filter(|book| book.rehearses == Some(loaded.generation))
-        .unwrap_or_else(|| Book::rehearsal(loaded.book.as_ref(), loaded.generation, now));
+    let book = handover::rehearse(now, loaded.book.as_ref(), loaded.generation, rehearsal.book);
     let live = LiveBook { store: live, book: loaded.book.unwrap_or_else(|| Book::new(now)) };
     let forgotten = loaded.forgotten.iter().chain(&rehearsal.forgotten).map(in_words).collect();
     Ok(Opened { store, book, live: Some(live), only_look, forgotten })

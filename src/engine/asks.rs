@@ -10,7 +10,7 @@ use crate::facts::Moment;
 use crate::ledger::Book;
 use crate::member::MemberId;
 use crate::policy::asks::{self, Hearing};
-use crate::policy::{brake, decide};
+use crate::policy::{Rules, World, brake, decide, handover};
 use crate::reports::Page;
 use crate::store::{Store, StoreError};
 
@@ -29,8 +29,7 @@ impl Engine {
     /// When a book can't be written any more and the process must end.
     pub(super) fn ask(&mut self, now: Moment, book: &mut Book, wish: &Wish) -> Result<Answer, StoreError> {
         match &wish.ask {
-            Ask::Approve { ids } => Ok(give_verdict(now, book, ids, true, wish.dry_run)),
-            Ask::Reject { ids } => Ok(give_verdict(now, book, ids, false, wish.dry_run)),
+            Ask::Approve { .. } | Ask::Reject { .. } => self.give_verdict(now, book, wish),
             Ask::Accept { what } => self.accept(now, book, *what, wish.dry_run),
             ask => self.carry_out(now, book, ask, wish.dry_run),
         }
@@ -74,7 +73,29 @@ impl Engine {
         if let Err(why) = asks::carry_over(hearing, &mut book, rehearsal, ask, about) {
             return Ok(Err(format!("the live book refuses it: {why}")));
         }
-        live.write(now, book, changed)
+        live.write(now, book, changed, Some(ask))
+    }
+
+    /// In a dry run the verdict counts in the live book as well (RULES R11).
+    fn give_verdict(&mut self, now: Moment, book: &mut Book, wish: &Wish) -> Result<Answer, StoreError> {
+        let mut changed = book.clone();
+        let done = match verdict(now, &mut changed, &wish.ask) {
+            Ok(done) => done,
+            Err(why) => return Ok(Err(why)),
+        };
+        let answer = told(done, "nothing waits for approval", wish.dry_run);
+        if wish.dry_run {
+            return Ok(Ok(answer));
+        }
+        if let Some(live) = self.parts.live.as_mut() {
+            let mut here = live.book.clone();
+            handover::pass_verdicts_on(now, &mut here, book, &changed);
+            if let Err(why) = live.write(now, here, &mut changed, Some(&wish.ask))? {
+                return Ok(Err(why));
+            }
+        }
+        *book = changed;
+        Ok(Ok(answer))
     }
 
     fn accept(&mut self, now: Moment, book: &mut Book, what: Accept, dry_run: bool) -> Result<Answer, StoreError> {
@@ -89,7 +110,7 @@ impl Engine {
             if what == Accept::State {
                 live.store.accept();
             }
-            if let Err(why) = live.write(now, book, &mut changed)? {
+            if let Err(why) = live.write(now, book, &mut changed, None)? {
                 return Ok(Err(why));
             }
         }
@@ -105,16 +126,26 @@ impl Engine {
 }
 
 impl LiveBook {
-    /// Writes it, and has the rehearsal go on from there.
-    fn write(&mut self, now: Moment, mut book: Book, rehearsal: &mut Book) -> Result<Result<(), String>, StoreError> {
+    /// Writes it. The rehearsal goes on from there: the live book counts what
+    /// it only heard, and remembers what that was, in case the rehearsal is not
+    /// written any more.
+    fn write(
+        &mut self,
+        now: Moment,
+        mut book: Book,
+        rehearsal: &mut Book,
+        ask: Option<&Ask>,
+    ) -> Result<Result<(), String>, StoreError> {
         if !book.differs_from(&self.book) && book.committed == self.book.committed {
             return Ok(Ok(()));
         }
         let audit = audit_lines(&self.book, &book);
         book.committed = now;
+        book.words += 1;
+        book.last_word = ask.and_then(|ask| serde_json::to_value(ask).ok());
         match self.store.commit(&book, now, &audit) {
-            Ok(generation) => {
-                rehearsal.rehearses = Some(generation);
+            Ok(_) => {
+                rehearsal.words = book.words;
                 self.book = book;
                 Ok(Ok(()))
             }
@@ -124,13 +155,34 @@ impl LiveBook {
     }
 }
 
-fn give_verdict(now: Moment, book: &mut Book, ids: &[String], approve: bool, dry_run: bool) -> Answer {
-    let mut changed = book.clone();
-    let done = decide::give_verdict(now, &mut changed, ids, approve)?;
-    if !dry_run {
-        *book = changed;
+/// What the live book heard just before the process ended, and the rehearsal
+/// did not: it is said there as well.
+pub(super) fn catch_up(rules: &Rules, world: &World, live: &Book, book: &mut Book) {
+    if book.words == live.words {
+        return;
     }
-    Ok(told(done, "nothing waits for approval", dry_run))
+    let now = live.committed;
+    let mut changed = book.clone();
+    let word = live.last_word.clone().and_then(|word| serde_json::from_value::<Ask>(word).ok());
+    let said = match &word {
+        None => Ok(()),
+        Some(ask @ (Ask::Approve { .. } | Ask::Reject { .. })) => verdict(now, &mut changed, ask).map(drop),
+        Some(ask) => asks::carry_out(Hearing { now, rules, world }, &mut changed, ask).map(drop),
+    };
+    match said {
+        Ok(()) => *book = changed,
+        Err(why) => tracing::warn!("what was said last is in the live book only: {why}"),
+    }
+    book.words = live.words;
+}
+
+/// `usher approve` and `usher reject`.
+fn verdict(now: Moment, book: &mut Book, ask: &Ask) -> Result<Vec<String>, String> {
+    match ask {
+        Ask::Approve { ids } => decide::give_verdict(now, book, ids, true),
+        Ask::Reject { ids } => decide::give_verdict(now, book, ids, false),
+        _ => Ok(Vec::new()),
+    }
 }
 
 fn told(lines: Vec<String>, nothing: &str, dry_run: bool) -> Page {

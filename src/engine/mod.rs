@@ -139,6 +139,9 @@ impl Engine {
         let world = World { only_look, forgotten, ..World::default() };
         // A process that lives for minutes only writes them all the same.
         let written = book.committed;
+        if let Some(live) = &parts.live {
+            asks::catch_up(&parts.rules, &world, &live.book, &mut book);
+        }
         let book = Arc::new(book);
         Self {
             book,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
-use super::{ActKey, BlindSpans, Entitled, Hold, Intent, InviteTo, Member, Notice, NoticeKey};
+use super::{ActKey, BlindSpans, Entitled, Hold, Intent, InviteTo, Member, Notice, NoticeKey, Numbers};
 use crate::facts::{
     CustomerId, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId, SubscriptionId,
 };
@@ -58,10 +58,24 @@ pub struct Book {
     pub next_letter: u64,
     /// Letters that may have gone out twice (an answer was lost).
     pub repeats: u64,
-    /// In a dry run: the generation of the live book that it was begun from. A
-    /// live season in between restarts the rehearsal (promise 5).
+    /// In a rehearsal: how many commits the live book had made by itself when
+    /// the rehearsal was begun ([`Book::goes_with`]).
     #[serde(default)]
     pub rehearses: Option<u64>,
+    /// In the live book: how many of its commits only wrote down what the
+    /// operator said in a rehearsal. In the rehearsal: how many it has heard.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub words: u64,
+    /// The last of them, as it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_word: Option<serde_json::Value>,
+    /// What is known of numbers that the other book has given.
+    #[serde(default, skip_serializing_if = "Numbers::is_empty")]
+    pub numbers: Numbers,
+    /// In the live book: it was taken up after a rehearsal then, and the
+    /// operator has not let go yet what followed from that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub going_live: Option<Moment>,
     /// Watermarks; written at most hourly by themselves.
     pub marks: Marks,
 }
@@ -189,6 +203,11 @@ pub struct Offer {
     pub rejected: Option<Moment>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_none_yet(words: &u64) -> bool {
+    *words == 0
+}
+
 /// Explained goings matter for the 7 days of continuity.
 const EXPLAINED_KEPT_DAYS: i64 = 8;
 /// Blind spans matter while they can lie inside an idle spell.
@@ -221,19 +240,12 @@ impl Book {
             next_letter: 1,
             repeats: 0,
             rehearses: None,
+            words: 0,
+            last_word: None,
+            numbers: Numbers::default(),
+            going_live: None,
             marks: Marks::default(),
         }
-    }
-
-    /// A copy of the live book to rehearse on: what is under way in the live
-    /// one is neither done nor sent by a dry run.
-    #[must_use]
-    pub fn rehearsal(live: Option<&Self>, generation: u64, now: Moment) -> Self {
-        let mut book = live.cloned().unwrap_or_else(|| Self::new(now));
-        book.intents.clear();
-        book.outbox.retain(|_, notice| notice.deliveries.values().all(super::Delivery::is_done));
-        book.rehearses = Some(generation);
-        book
     }
 
     /// A new member, entered.
@@ -366,6 +378,9 @@ impl Book {
             || self.vips != other.vips
             || self.told != other.told
             || self.cursor != other.cursor
+            || self.words != other.words
+            || self.numbers != other.numbers
+            || self.going_live != other.going_live
             || (self.next_member, self.next_hold, self.next_letter, self.repeats)
                 != (other.next_member, other.next_hold, other.next_letter, other.repeats)
     }

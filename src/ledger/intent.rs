@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EndedBecause, GrantKind};
+use super::{EndedBecause, GrantKind, NoticeKey};
 use crate::facts::{CancelWhen, Email, Moment, PlexId, SectionSet, ShareId, SharingSettings, Source, SubscriptionId};
 use crate::member::MemberId;
 
@@ -236,6 +236,12 @@ pub struct Hold {
     pub since: Moment,
     /// What the operator said.
     pub verdict: Option<Verdict>,
+    /// The message that told the operator of it.
+    #[serde(default)]
+    pub notice: Option<NoticeKey>,
+    /// The verdict was said in a rehearsal, and counts here as well.
+    #[serde(default)]
+    pub rehearsed: bool,
 }
 
 /// The operator's word on a hold.

@@ -12,8 +12,10 @@ mod grant;
 mod index;
 mod intent;
 mod member;
+mod numbers;
 mod outbox;
 mod post;
+mod rehearsal;
 
 pub use billed::*;
 pub use blind::*;
@@ -23,5 +25,6 @@ pub use grant::*;
 pub use index::*;
 pub use intent::*;
 pub use member::*;
+pub use numbers::*;
 pub use outbox::*;
 pub use post::*;

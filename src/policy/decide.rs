@@ -9,11 +9,14 @@ use chrono::TimeDelta;
 use super::{
     Rules, Scene, World, brake, by_hand, codes, confirm, entitlements, letters, libraries, life, offers, pending,
     plan::{self, Doing, Problem, Proposal},
-    pruning, reasons, selling, sharing, standing_reports, trials, two_reports, unmanaged, webhooks, who,
+    pruning, reasons, rehearsing, selling, sharing, standing_reports, trials, two_reports, unmanaged, webhooks, who,
 };
 use crate::facts::{Moment, PriceId};
-use crate::ledger::{ActKey, Book, HeldBecause, Hold, Intent, IntentState, Letter, Offer, Owed, Verdict};
+use crate::ledger::{ActKey, Book, Delivery, HeldBecause, Hold, Intent, IntentState, Letter, NoticeKey, Owed, Verdict};
 use crate::member::MemberId;
+
+/// A rejection that was said in a rehearsal is kept for its occasion so long.
+const REJECTION_KEPT: TimeDelta = TimeDelta::days(365);
 
 /// Something of the plan that waits, for `holds` and the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,9 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     let unresolved = libraries::take_up(book, rules.tiers.all());
     offers::offer(now, rules, book);
     letters::take_note(now, rules, world, book);
+    if rules.ways.dry_run && book.imagine(now) {
+        letters::take_note(now, rules, world, book);
+    }
     life::tell(now, rules, world, book);
     letters::owe_money_letters(now, rules, world, book);
     pending::remind(now, rules, world, book);
@@ -52,7 +58,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     let untold = std::mem::take(&mut plan.untold);
     standing_reports::tell_problems(now, rules, book, &plan.problems);
     let admission = brake::admit(Scene { now, rules, book, world }, plan);
-    drop_what_is_no_longer_due(now, world, book, &due, &untold);
+    drop_what_is_no_longer_due(now, rules, world, book, &due, &untold);
     for proposal in admission.admitted {
         write_down(now, rules, book, proposal);
     }
@@ -63,6 +69,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     standing_reports::tell_sources(now, rules, world, book);
     webhooks::tell(now, rules, world, book);
     entitlements::tell(now, rules, book);
+    rehearsing::tell(now, rules, world, book);
     standing_reports::tell_doubled(now, rules, book);
     standing_reports::tell_stuck(now, rules, book);
     two_reports::tell(now, rules, world, book, &waiting);
@@ -131,6 +138,7 @@ fn write_down(now: Moment, rules: &Rules, book: &mut Book, proposal: Proposal) {
 /// reason to forget what the operator said, or what was rehearsed.
 fn drop_what_is_no_longer_due(
     now: Moment,
+    rules: &Rules,
     world: &World,
     book: &mut Book,
     due: &BTreeSet<ActKey>,
@@ -152,7 +160,20 @@ fn drop_what_is_no_longer_due(
             book.note(&intent.member, now, format!("no longer due: {}", intent.because));
         }
     }
-    book.holds.retain(|key, hold| due.contains(key) || untold.contains(&hold.member));
+    let read = rules.configured.iter().all(|source| world.state(*source).wholes >= 2);
+    book.holds.retain(|key, hold| due.contains(key) || untold.contains(&hold.member) || stands_yet(now, hold, read));
+}
+
+/// What was said in a rehearsal stands until everything has been read here: an
+/// approval as long as what it is about is due then, a rejection until the
+/// occasion comes (the rehearsal was ahead: it only imagined the warnings).
+fn stands_yet(now: Moment, hold: &Hold, read: bool) -> bool {
+    hold.rehearsed
+        && match hold.verdict {
+            Some(Verdict::Rejected { at }) => now - at < REJECTION_KEPT,
+            Some(Verdict::Approved { .. }) => !read,
+            None => false,
+        }
 }
 
 /// Enters new holds and tells the operator of them, once, in one message a rule.
@@ -162,7 +183,7 @@ fn hold(now: Moment, rules: &Rules, book: &mut Book, held: Vec<(Proposal, HeldBe
     for (proposal, because) in held {
         if because.wants_approval() && !book.holds.contains_key(&proposal.key) {
             let hold = Hold {
-                id: format!("h-{}", book.next_hold),
+                id: book.hold_number(&proposal.key),
                 key: proposal.key.clone(),
                 member: proposal.member.clone(),
                 what: proposal.what.clone(),
@@ -170,8 +191,9 @@ fn hold(now: Moment, rules: &Rules, book: &mut Book, held: Vec<(Proposal, HeldBe
                 because: because.clone(),
                 since: now,
                 verdict: None,
+                notice: None,
+                rehearsed: false,
             };
-            book.next_hold += 1;
             book.note(&proposal.member, now, format!("waits for you ({}): {}", hold.id, hold.what));
             new.entry(because.rule()).or_default().push(hold.clone());
             book.holds.insert(proposal.key.clone(), hold);
@@ -204,7 +226,12 @@ fn tell_held(now: Moment, rules: &Rules, book: &mut Book, holds: &[Hold]) {
     let reason = first.because.sentence();
     let letter = Letter::Held { title, reason, people, how_to_approve };
     let member = (holds.len() == 1).then_some(&first.member);
-    book.owe(Owed::to_operator(member, first.id.clone(), letter), rules.ways, now);
+    let notice = book.owe(Owed::to_operator(member, first.id.clone(), letter), rules.ways, now);
+    for told in holds {
+        if let Some(hold) = book.holds.get_mut(&told.key) {
+            hold.notice = Some(notice.clone());
+        }
+    }
 }
 
 fn remember_matching_prices(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
@@ -225,41 +252,70 @@ fn remember_matching_prices(now: Moment, rules: &Rules, world: &World, book: &mu
     }
 }
 
-/// The operator's word on holds. `all` means every one without a word yet.
+/// The operator's word on holds. `all` means every one without a word yet of
+/// which the operator has been told; the others are named in the answer.
 ///
 /// # Errors
-/// Names the ids that don't exist; then nothing is changed.
+/// Names the ids that don't exist, and whom or what they meant before, if they
+/// were given by an older rehearsal; then nothing is changed.
 pub fn give_verdict(now: Moment, book: &mut Book, ids: &[String], approve: bool) -> Result<Vec<String>, String> {
     let all = ids.iter().any(|id| id == "all");
-    let unknown: Vec<&str> = ids
-        .iter()
-        .filter(|id| *id != "all" && !book.libraries.offers.contains_key(*id))
-        .filter(|id| *id != "all" && !book.holds.values().any(|hold| hold.id == **id))
+    let named = || ids.iter().filter(|id| *id != "all");
+    let refused: Vec<String> = named().filter_map(|id| book.refused_number(id)).collect();
+    if !refused.is_empty() {
+        return Err(refused.join(". "));
+    }
+    let unknown: Vec<&str> = named()
+        .filter(|id| !book.libraries.offers.contains_key(*id))
+        .filter(|id| !book.holds.values().any(|hold| hold.id == **id))
         .map(String::as_str)
         .collect();
     if !unknown.is_empty() {
         return Err(format!("no such hold: {}; `usher holds` lists them", unknown.join(", ")));
     }
-    let mut done = Vec::new();
-    let mut notes = Vec::new();
-    for hold in book.holds.values_mut() {
-        let meant = if all { hold.verdict.is_none() } else { ids.contains(&hold.id) };
-        if !meant {
-            continue;
+    let mut left_out = Vec::new();
+    let mut holds = Vec::new();
+    for hold in book.holds.values() {
+        match ids.contains(&hold.id) || (all && hold.verdict.is_none() && is_told(book, hold.notice.as_ref())) {
+            true => holds.push(hold.key.clone()),
+            false if all && hold.verdict.is_none() => left_out.push(format!("{} ({})", hold.id, hold.what)),
+            false => {}
         }
-        hold.verdict = Some(if approve { Verdict::Approved { at: now } } else { Verdict::Rejected { at: now } });
-        let word = if approve { "approved" } else { "rejected" };
-        done.push(format!("{word} {}: {}", hold.id, hold.what));
-        notes.push((hold.member.clone(), format!("you {word} {}: {}", hold.id, hold.what)));
     }
-    for (member, note) in notes {
-        book.note(&member, now, note);
+    let mut offered = Vec::new();
+    for (id, offer) in &book.libraries.offers {
+        let told = || is_told(book, Some(&offers::notice(id)));
+        match ids.contains(id) || (all && offer.rejected.is_none() && told()) {
+            true => offered.push(id.clone()),
+            false if all && offer.rejected.is_none() => {
+                left_out.push(format!("{id} ({})", offers::words(book, offer)));
+            }
+            false => {}
+        }
     }
-    let meant = |id: &&String, offer: &Offer| if all { offer.rejected.is_none() } else { ids.contains(*id) };
-    let offered: Vec<String> =
-        book.libraries.offers.iter().filter(|(id, offer)| meant(id, offer)).map(|(id, _)| id.clone()).collect();
+    let mut done: Vec<String> = holds.iter().filter_map(|key| answer(now, book, key, approve)).collect();
     done.extend(offered.iter().filter_map(|id| offers::answer(now, book, id, approve)));
+    if !left_out.is_empty() {
+        done.push(format!("left out, because you have not been told of it yet: {}", left_out.join("; ")));
+    }
     Ok(done)
+}
+
+/// A message about it has reached the operator. Of old holds it isn't known
+/// which message that was, and one that is over has been done with.
+fn is_told(book: &Book, notice: Option<&NoticeKey>) -> bool {
+    let Some(notice) = notice.and_then(|notice| book.outbox.get(notice)) else { return true };
+    let mut ways = notice.deliveries.values().peekable();
+    ways.peek().is_none() || ways.any(|delivery| matches!(delivery, Delivery::Accepted { .. }))
+}
+
+fn answer(now: Moment, book: &mut Book, key: &ActKey, approve: bool) -> Option<String> {
+    let hold = book.holds.get_mut(key)?;
+    hold.verdict = Some(if approve { Verdict::Approved { at: now } } else { Verdict::Rejected { at: now } });
+    let word = if approve { "approved" } else { "rejected" };
+    let (member, words) = (hold.member.clone(), format!("{word} {}: {}", hold.id, hold.what));
+    book.note(&member, now, format!("you {words}"));
+    Some(words)
 }
 
 /// The earliest instant at which time alone changes something: a lapse, a
@@ -287,6 +343,7 @@ pub fn next_deadline(scene: Scene<'_>) -> Option<Moment> {
     deadlines.extend(scene.book.intents.values().map(|intent| intent.not_before));
     deadlines.extend(brake::pace(scene));
     deadlines.extend(scene.book.removals.iter().map(|removal| removal.at + TimeDelta::hours(24)));
+    deadlines.extend(rehearsing::next(scene));
     deadlines.extend(scene.book.next_delivery(scene.now));
     deadlines.into_iter().filter(|deadline| *deadline > scene.now).min()
 }

@@ -4,7 +4,7 @@
 
 use super::{Rules, libraries};
 use crate::facts::{Moment, SectionId};
-use crate::ledger::{Book, Letter, Offer, Owed};
+use crate::ledger::{ActKey, Book, Letter, NoticeKey, Offer, Owed};
 use crate::tier::{Tier, Wanted};
 
 /// Offers what is new, and forgets offers that make no sense any more.
@@ -16,11 +16,16 @@ pub fn offer(now: Moment, rules: &Rules, book: &mut Book) {
         if book.libraries.offers.values().any(|offer| offer.tier == tier && offer.section == section) {
             continue;
         }
-        let id = format!("h-{}", book.next_hold);
-        book.next_hold += 1;
+        let id = book.hold_number(&key(&tier, section));
         tell(now, rules, book, &id, &tier, section);
         book.libraries.offers.insert(id, Offer { tier, section, since: now, rejected: None });
     }
+}
+
+/// What an offer is about, for its number.
+#[must_use]
+pub fn key(tier: &str, section: SectionId) -> ActKey {
+    ActKey(format!("open/{section}/{tier}"))
 }
 
 /// Libraries that a tier of everything was not taken up with.
@@ -43,6 +48,12 @@ fn tell(now: Moment, rules: &Rules, book: &mut Book, id: &str, tier: &str, secti
         how_to_approve: vec![format!("usher approve {id}"), format!("usher reject {id}")],
     };
     book.owe(Owed::to_operator(None, id, letter), rules.ways, now);
+}
+
+/// The message that tells the operator of an offer.
+#[must_use]
+pub fn notice(id: &str) -> NoticeKey {
+    NoticeKey(format!("house/held/{id}/operator"))
 }
 
 /// An offer in words.

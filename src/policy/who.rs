@@ -234,6 +234,9 @@ pub fn is_relay(email: &Email) -> bool {
 /// A sentence.
 pub fn find<'a>(book: &'a Book, who: &str) -> Result<&'a Member, String> {
     let who = who.trim();
+    if let Some(why) = book.refused_number(who) {
+        return Err(why);
+    }
     let id = MemberId(who.to_owned());
     let id = book.merged.get(&id).unwrap_or(&id);
     if let Some(member) = book.members.get(id) {

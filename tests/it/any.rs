@@ -223,6 +223,8 @@ fn approve(paper: &mut Paper, any: &Any, ids: &[MemberId]) {
                 because: HeldBecause::Approval { why: "a test".into() },
                 since: paper.now,
                 verdict: Some(Verdict::Approved { at: paper.now }),
+                notice: None,
+                rehearsed: false,
             };
             paper.book.holds.insert(proposal.key, hold);
         }

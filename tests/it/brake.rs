@@ -82,6 +82,8 @@ fn hold(paper: &mut Paper, n: usize, key: &ActKey, member: &MemberId, because: H
         because,
         since: paper.now,
         verdict,
+        notice: None,
+        rehearsed: false,
     };
     paper.book.holds.insert(key.clone(), hold);
 }

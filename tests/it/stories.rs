@@ -27,6 +27,7 @@ mod outages;
 mod pages;
 mod plan;
 mod rehearsal;
+mod rehearsed;
 mod restart;
 mod sign_in;
 mod stats;

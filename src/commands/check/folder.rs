@@ -28,7 +28,7 @@ impl Told {
         let live = self.live.as_ref().ok()?;
         let rehearsal = self.rehearsal.as_ref().and_then(|rehearsal| rehearsal.as_ref().ok()?.book.as_ref());
         // One begun from another live book is begun anew.
-        rehearsal.filter(|book| book.rehearses == Some(live.generation)).or(live.book.as_ref())
+        rehearsal.filter(|book| book.goes_with(live.book.as_ref(), live.generation)).or(live.book.as_ref())
     }
 }
 

@@ -1,15 +1,14 @@
 //! Promise 5: what the operator says in a rehearsal is written into the live
 //! book as well. What Usher thought in the rehearsal is not.
 
-use std::collections::BTreeMap;
-
 use super::{Ask, Hearing, Said, carry_out, links};
-use crate::facts::Moment;
-use crate::ledger::{Book, Member};
+use crate::ledger::Book;
 use crate::member::MemberId;
+use crate::policy::handover;
 
 /// Carries out in the live book what was said in the rehearsal. People whom
-/// the live book hasn't met yet are entered with what is known of them.
+/// the live book hasn't met yet are entered with what was read of them, and
+/// those whom it has met are brought up to date ([`handover`]).
 ///
 /// # Errors
 /// As [`carry_out`].
@@ -20,11 +19,13 @@ pub fn carry_over(
     ask: &Ask,
     about: &[MemberId],
 ) -> Result<Said, String> {
-    if live.libraries.known.is_empty() {
-        live.libraries = rehearsal.libraries.clone();
-    }
+    handover::learn_of_the_house(live, rehearsal);
     let ask = &ask.clone().by_account(rehearsal);
-    let theirs: Vec<MemberId> = about.iter().filter_map(|id| enter(hearing.now, live, rehearsal, id)).collect();
+    let enter = |id| handover::enter(hearing.now, live, rehearsal, id);
+    let theirs: Vec<MemberId> = about.iter().filter_map(enter).collect();
+    // Whom the operator meant was found in the rehearsal: here the numbers are
+    // our own, and none of them is refused.
+    let refused = std::mem::take(&mut live.numbers.refused);
     let mut said = Said::default();
     // What was said of everyone was said of those whom the rehearsal knows.
     let many = if *ask == Ask::GrandfatherEveryone { theirs.len() } else { 1 };
@@ -35,6 +36,7 @@ pub fn carry_over(
     if theirs.is_empty() && *ask != Ask::GrandfatherEveryone {
         said = carry_out(hearing, live, ask)?;
     }
+    live.numbers.refused = refused;
     Ok(said)
 }
 
@@ -70,35 +72,4 @@ impl Ask {
         }
         self
     }
-}
-
-/// The live book's own id of somebody in the rehearsal.
-fn enter(now: Moment, live: &mut Book, rehearsal: &Book, id: &MemberId) -> Option<MemberId> {
-    let known = rehearsal.members.get(id)?;
-    let found = live.members.values().find(|member| is_same(member, known)).map(|member| member.id.clone());
-    Some(found.unwrap_or_else(|| {
-        let id = live.enter(now);
-        let copy = Member {
-            id: id.clone(),
-            idle: None,
-            unpaid: BTreeMap::new(),
-            missing_since: None,
-            journal: Vec::new(),
-            ..known.clone()
-        };
-        live.members.insert(id.clone(), copy);
-        id
-    }))
-}
-
-/// By account; by customer, where an account isn't known on either side; by
-/// the row that both were seen with.
-fn is_same(member: &Member, known: &Member) -> bool {
-    if let (Some(theirs), Some(account)) = (member.plex, known.plex) {
-        return theirs == account;
-    }
-    let row = |of: &Member| of.share.as_ref().map(|share| share.row.id);
-    known.customers.keys().any(|customer| member.customers.contains_key(customer))
-        || (row(known).is_some() && row(member) == row(known))
-        || (member.id == known.id && member.since == known.since)
 }

@@ -129,6 +129,8 @@ fn who_is_approved_or_was_rehearsed_is_not_counted_again_in_the_crowd() {
         because: HeldBecause::HoldAll { many: 3, threshold: 2 },
         since: paper.now,
         verdict: Some(Verdict::Approved { at: paper.now }),
+        notice: None,
+        rehearsed: false,
     };
     paper.book.holds.insert(first.key.clone(), hold);
     assert_eq!(paper.admit().held, [], "the two others are no crowd");

@@ -83,6 +83,8 @@ fn approve(paper: &mut Paper, id: &usher::member::MemberId) {
         because: HeldBecause::HoldAll { many: 9, threshold: 2 },
         since: paper.now,
         verdict: Some(Verdict::Approved { at: paper.now }),
+        notice: None,
+        rehearsed: false,
     };
     paper.book.holds.insert(proposal.key, hold);
 }

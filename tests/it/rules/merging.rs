@@ -63,6 +63,8 @@ fn open_business_goes_on_under_the_new_id_and_nobody_elses_is_touched() {
             because: HeldBecause::Adoption,
             since: now,
             verdict: Some(Verdict::Rejected { at: now }),
+            notice: None,
+            rehearsed: false,
         };
         paper.book.holds.insert(key, hold);
         let letter = Letter::AccessEnded { because: EndedBecause::Canceled };

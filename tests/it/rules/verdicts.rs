@@ -26,6 +26,8 @@ fn holds() -> Paper {
             because: HeldBecause::Approval { why: String::new() },
             since: paper.now,
             verdict: None,
+            notice: None,
+            rehearsed: false,
         };
         paper.book.holds.insert(key, hold);
     }

@@ -302,6 +302,8 @@ fn said(paper: &mut Paper, verdict: fn(usher::facts::Moment) -> Verdict) {
             because: HeldBecause::HoldAll { many: 9, threshold: 2 },
             since: paper.now,
             verdict: Some(verdict(paper.now)),
+            notice: None,
+            rehearsed: false,
         };
         paper.book.holds.insert(proposal.key, hold);
     }

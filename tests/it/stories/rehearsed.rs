@@ -1,0 +1,196 @@
+//! What a rehearsal hands over when the house goes live (promise 5, RULES R11):
+//! the operator's words and facts that were read. A number means one person in
+//! both books.
+
+use std::collections::BTreeMap;
+
+use sandbox::rig::Rig;
+use sandbox::smtp::{Fault, Stay};
+use serde_json::{Value, json};
+
+use super::{all_is_well, asked, days, heard, holds, hours, say, told, unhurried};
+
+/// A house that rehearses from the first day. The polls are hourly.
+fn rehearsing(rig: &mut Rig) {
+    unhurried(rig, 1);
+    rig.set("DRY_RUN", "true");
+}
+
+async fn goes_live(rig: &mut Rig) {
+    rig.close().await;
+    rig.set("DRY_RUN", "false");
+    rig.open().await;
+}
+
+/// Each member's number, by name.
+async fn numbers(rig: &Rig) -> BTreeMap<String, String> {
+    let page = rig.get("/api/members").await;
+    let text = |member: &Value, key: &str| member[key].as_str().unwrap_or_default().to_owned();
+    let list = page["json"]["members"].as_array().cloned().unwrap_or_else(|| panic!("no members: {page}"));
+    list.iter().map(|member| (text(member, "name"), text(member, "id"))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_only_a_rehearsal_imagined_removes_nobody_of_whom_something_was_said() {
+    let mut rig = Rig::new("imagined-letter").await;
+    rehearsing(&mut rig);
+    rig.set("UNMANAGED", "require-subscription");
+    let ann = rig.old_friend(2_000_001, "ann", 400);
+    rig.watched(ann, hours(1));
+    rig.open().await;
+    rig.hours(3).await;
+    let until = (rig.now() + days(1)).date_naive().to_string();
+    asked(&rig, json!({ "ask": "pause", "who": "ann", "until": until, "note": "moving house" })).await;
+    rig.days(20).await;
+    rig.watched(ann, hours(1));
+    goes_live(&mut rig).await;
+    rig.hours(12).await;
+    assert!(rig.plex.has_access(ann), "she was never written to: {:?}", rig.subjects_to("ann"));
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_that_only_a_rehearsal_saw_cancels_nothing_when_the_house_goes_live() {
+    let mut rig = Rig::new("imagined-reversal").await;
+    rehearsing(&mut rig);
+    rig.set("ON_REFUND", "end");
+    let (ann, sub) = super::old_payer(&rig, 2_000_001, "ann", &rig.basic.clone());
+    rig.open().await;
+    rig.hours(3).await;
+    rig.stripe.refund(&sub, None);
+    rig.hours(3).await;
+    assert_eq!(heard(&rig, "cancel"), 1, "{:?}", rig.operator_subjects());
+    asked(&rig, json!({ "ask": "grandfather", "who": "ann" })).await;
+    rig.hours(1).await;
+    goes_live(&mut rig).await;
+    rig.hours(6).await;
+    assert_eq!(rig.stripe.changes().len(), 0, "{:?}", rig.stripe.changes());
+    assert!(rig.plex.has_access(ann));
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_has_the_number_of_the_rehearsal_when_the_house_goes_live_and_back_and_live_again() {
+    let mut rig = Rig::new("numbers").await;
+    rehearsing(&mut rig);
+    for (id, name) in [(2_000_001, "ann"), (2_000_002, "bob")] {
+        let who = rig.old_friend(id, name, 400);
+        rig.watched(who, hours(1));
+    }
+    rig.open().await;
+    rig.hours(2).await;
+    // Cleo pays first, and then dora is let in: live, plex.tv is read first.
+    rig.person(2_000_003, "cleo");
+    let customer = rig.stripe.customer("cleo@example.com", "cleo");
+    rig.stripe.subscribe(&customer, &rig.basic);
+    rig.hours(2).await;
+    let dora = rig.person(2_000_004, "dora");
+    rig.plex.share_with(dora, &[rig.movies], rig.now());
+    rig.hours(2).await;
+    let invited = json!({ "ask": "invite", "who": "erik@example.com", "tier": "Basic" });
+    asked(&rig, invited).await;
+    rig.hours(1).await;
+    let before = numbers(&rig).await;
+    assert_eq!(before.len(), 5, "{before:?}");
+    goes_live(&mut rig).await;
+    rig.hours(2).await;
+    assert_eq!(numbers(&rig).await, before);
+    rig.close().await;
+    rig.set("DRY_RUN", "true");
+    rig.open().await;
+    rig.hours(2).await;
+    assert_eq!(numbers(&rig).await, before);
+    let fred = rig.person(2_000_006, "fred");
+    rig.plex.share_with(fred, &[rig.movies], rig.now());
+    rig.hours(2).await;
+    let with_fred = numbers(&rig).await;
+    goes_live(&mut rig).await;
+    rig.hours(2).await;
+    assert_eq!(numbers(&rig).await, with_fred);
+    assert!(before.iter().all(|(name, id)| with_fred.get(name) == Some(id)), "{before:?} {with_fred:?}");
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warning_that_was_rejected_in_a_rehearsal_does_not_go_out_when_the_house_goes_live() {
+    let mut rig = Rig::new("rejected").await;
+    rehearsing(&mut rig);
+    rig.set("PRUNE_MODE", "auto");
+    let mut people = Vec::new();
+    for (id, name) in [(2_000_001, "ann"), (2_000_002, "bob"), (2_000_003, "cleo")] {
+        let who = rig.old_friend(id, name, 400);
+        rig.watched(who, days(40));
+        people.push(who);
+    }
+    rig.open().await;
+    rig.hours(3).await;
+    let waiting = holds(&rig).await;
+    assert_eq!(waiting.len(), 3, "{waiting:?}");
+    let (cleos, ..) = waiting.iter().find(|(.., what)| what == "warn cleo").expect("cleo's").clone();
+    say(&rig, "reject", &[&cleos]).await;
+    rig.watched(people[0], hours(0));
+    rig.watched(people[1], hours(0));
+    rig.hours(3).await;
+    goes_live(&mut rig).await;
+    rig.hours(6).await;
+    assert_eq!(told(&rig, "cleo", "Still with us"), 0, "{:?}", rig.subjects_to("cleo"));
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_rehearsal_takes_a_warning_that_was_owed_and_not_sent_for_sent() {
+    let mut rig = Rig::new("owed-not-sent").await;
+    unhurried(&mut rig, 1);
+    super::idle::ann_watched(&mut rig, days(40)).await;
+    rig.smtp.fault(Fault::Down, Stay::UntilCleared);
+    rig.open().await;
+    rig.hours(3).await;
+    rig.close().await;
+    rig.smtp.clear_faults();
+    assert_eq!(told(&rig, "ann", "Still with us"), 0);
+    rig.set("DRY_RUN", "true");
+    rig.open().await;
+    rig.days(6).await;
+    assert_eq!(heard(&rig, "remove ann"), 1, "{:?}", rig.operator_subjects());
+    assert_eq!(told(&rig, "ann", "Still with us"), 0, "a rehearsal sends nothing to members");
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_only_the_live_book_did_not_know_yet_does_not_begin_the_rehearsal_anew() {
+    let mut rig = Rig::new("goes-on").await;
+    rehearsing(&mut rig);
+    super::idle::ann_watched(&mut rig, days(40)).await;
+    rig.open().await;
+    rig.hours(3).await;
+    assert_eq!(heard(&rig, "ann is idle"), 1);
+    // She is that account: nothing new to the rehearsal.
+    asked(&rig, json!({ "ask": "link", "who": "ann", "plex": "2000001" })).await;
+    rig.close().await;
+    rig.open().await;
+    rig.days(6).await;
+    assert_eq!(heard(&rig, "ann is idle"), 1, "{:?}", rig.operator_subjects());
+    assert_eq!(heard(&rig, "remove ann"), 1);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_rehearsing_the_operator_hears_daily_how_many_have_paid_and_wait() {
+    let mut rig = Rig::new("paid-and-wait").await;
+    rehearsing(&mut rig);
+    rig.open().await;
+    rig.days(2).await;
+    assert_eq!(heard(&rig, "paid and wait"), 0);
+    for (id, name) in [(2_000_001, "ann"), (2_000_002, "bob")] {
+        rig.person(id, name);
+        let customer = rig.stripe.customer(&sandbox::rig::address(name), name);
+        rig.stripe.subscribe(&customer, &rig.basic);
+    }
+    rig.days(3).await;
+    assert_eq!(heard(&rig, "2 have paid and wait"), 3, "{:?}", rig.operator_subjects());
+    goes_live(&mut rig).await;
+    rig.days(2).await;
+    assert_eq!(heard(&rig, "2 have paid and wait"), 3, "live, nobody waits for that");
+    assert_eq!(rig.plex.invites_sent().len(), 2, "and who paid in the rehearsal is let in");
+    all_is_well(&rig);
+}
