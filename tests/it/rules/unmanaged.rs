@@ -130,7 +130,13 @@ fn more_than_a_few_at_once_wait_for_the_operator() {
     house.settle();
     assert_eq!(asked(&house), 0);
     assert_eq!(house.book.holds.len(), 12, "a switch that was set in error asks nobody");
-    decide::give_verdict(house.now, &mut house.book, &["all".to_owned()], true).unwrap();
+    let all = ["all".to_owned()];
+    let said = decide::give_verdict(house.now, &mut house.book, &all, true).unwrap();
+    assert!(said.len() == 1 && said[0].contains("h-12"), "nobody has been told yet: {said:?}");
+    house.settle();
+    assert_eq!(asked(&house), 0);
+    house.deliver();
+    decide::give_verdict(house.now, &mut house.book, &all, true).unwrap();
     house.settle();
     assert_eq!(asked(&house), 12);
 }
