@@ -16,7 +16,7 @@ use crate::facts::{Moment, Source};
 use crate::ledger::{Book, Ways};
 use crate::letters::{Brand, Renderer};
 use crate::loops::courier::{DiscordRoute, MailRoute};
-use crate::policy::{Rules, Tiers, handover};
+use crate::policy::{Rules, Tiers, handover, numbers};
 use crate::portal::PortalKey;
 use crate::secret::Secret;
 use crate::services::{
@@ -98,15 +98,18 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
         }
         // One that can't be read has nothing to hand over.
         let rehearsal = Store::<Book>::read_only(&config.state_dir, Which::DryRun).ok();
-        if let Some(there) = rehearsal.filter(|there| there.trust.is_sound()).and_then(|there| there.book) {
+        if let Some(store::Loaded { book: Some(there), trust, .. }) = rehearsal {
             let livemode = config.stripe.as_ref().map(|stripe| stripe.livemode);
-            handover::go_live(now, &mut book, &there, loaded.generation, livemode);
+            match trust.is_sound() {
+                true => handover::go_live(now, &mut book, &there, loaded.generation, livemode),
+                false => numbers::agree(&mut book, &there),
+            }
         }
         return Ok(Opened { store: live, book, live: None, only_look, forgotten });
     }
     let (store, rehearsal) = live.open_beside(Which::DryRun)?;
     let only_look = doubt(&loaded.trust).or_else(|| doubt(&rehearsal.trust));
-    let book = handover::rehearse(now, loaded.book.as_ref(), loaded.generation, rehearsal.book);
+    let book = numbers::rehearse(now, loaded.book.as_ref(), loaded.generation, rehearsal.book);
     let live = LiveBook { store: live, book: loaded.book.unwrap_or_else(|| Book::new(now)) };
     let forgotten = loaded.forgotten.iter().chain(&rehearsal.forgotten).map(in_words).collect();
     Ok(Opened { store, book, live: Some(live), only_look, forgotten })

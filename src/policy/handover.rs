@@ -6,19 +6,18 @@
 //! refusal, a reversal, a delivery, and whatever it wrote or would have done.
 //! [`passed_on`] names every field of a member, so that a new field is a
 //! decision here before anything compiles.
-//!
-//! It also keeps the numbers in step: one person or thing has one number in
-//! both books. Books of older versions numbered each for itself. Where theirs
-//! have diverged the live book stays as it is, the rehearsal begins anew, and
-//! the numbers that it gave are refused.
 
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::{offers, who};
+use super::{
+    numbers::{agree, count_on},
+    offers, who,
+};
 use crate::facts::{Moment, Source, SubscriptionId};
-use crate::ledger::{ActKey, Billed, Book, Hold, Meant, Member, Payer};
+use crate::ledger::{Billed, Book, Hold, Member, NoticeKey, Payer};
+use crate::limits::NOTICE_KEPT_DAYS;
 use crate::member::MemberId;
 
 /// A rehearsal that last read Stripe longer ago than this no longer says who
@@ -194,7 +193,7 @@ fn new_member(now: Moment, live: &mut Book, id: &MemberId) -> MemberId {
 
 /// By account; by customer or address, where an account isn't known on either
 /// side; by the row that both were seen with.
-fn is_same(member: &Member, known: &Member) -> bool {
+pub(super) fn is_same(member: &Member, known: &Member) -> bool {
     if let (Some(theirs), Some(account)) = (member.plex, known.plex) {
         return theirs == account;
     }
@@ -225,12 +224,6 @@ pub fn learn_of_the_house(live: &mut Book, there: &Book) {
         live.entitled.entry(customer.clone()).or_insert_with(|| entitled.clone());
     }
     count_on(live, there);
-}
-
-/// New numbers are drawn above the highest of both.
-fn count_on(book: &mut Book, other: &Book) {
-    book.next_member = book.next_member.max(other.next_member);
-    book.next_hold = book.next_hold.max(other.next_hold);
 }
 
 /// What the operator said to holds of the rehearsal is said in the live book.
@@ -284,7 +277,8 @@ pub fn go_live(now: Moment, live: &mut Book, there: &Book, generation: u64, live
         return;
     }
     let mut there = there.clone();
-    let never_ran = live.adopted.is_empty();
+    let never_ran = has_never_run(live);
+    keep_only_what_may_pass(now, live);
     if livemode.is_some() && there.identities.stripe_livemode.is_some_and(|mode| Some(mode) != livemode) {
         forget_stripe(&mut there);
         if never_ran {
@@ -297,7 +291,8 @@ pub fn go_live(now: Moment, live: &mut Book, there: &Book, generation: u64, live
     }
     learn_of_the_house(live, &there);
     for id in there.members.keys() {
-        if never_ran || !live.members.contains_key(id) {
+        let is_nobody = there.members.get(id).is_none_or(is_nobody);
+        if !is_nobody && (never_ran || !live.members.contains_key(id)) {
             enter(now, live, &there, id);
         }
     }
@@ -314,6 +309,41 @@ pub fn go_live(now: Moment, live: &mut Book, there: &Book, generation: u64, live
     }
     agree(live, &there);
     live.going_live.get_or_insert(now);
+}
+
+/// Only a rehearsal has written in this live book so far.
+fn has_never_run(live: &Book) -> bool {
+    live.adopted.is_empty() && live.outbox.is_empty() && live.removals.is_empty()
+}
+
+/// An older version copied into the live book what a rehearsal had only
+/// thought. Where the live book never ran, whatever isn't on the list is that;
+/// where it did, a spell is whose letter it never owed.
+fn keep_only_what_may_pass(now: Moment, live: &mut Book) {
+    let never_ran = has_never_run(live);
+    let outbox = &live.outbox;
+    let lately = |at: Option<Moment>| at.is_some_and(|at| now - at < TimeDelta::days(NOTICE_KEPT_DAYS));
+    let imagined = |notice: &NoticeKey, at: Option<Moment>| lately(at) && !outbox.contains_key(notice);
+    for member in live.members.values_mut() {
+        if never_ran {
+            let mut here = Member::new(member.id.clone(), member.since);
+            here.journal = std::mem::take(&mut member.journal);
+            *member = passed_on(member.clone(), here);
+            continue;
+        }
+        member.idle = member.idle.take().filter(|spell| !imagined(&spell.notice, spell.warned_at));
+        member.asked = member.asked.take().filter(|spell| !imagined(&spell.notice, spell.told_at));
+        member.unpaid.retain(|_, spell| !imagined(&spell.notice, spell.told_at));
+    }
+}
+
+/// Nothing is known of them by which anybody could be recognised.
+fn is_nobody(member: &Member) -> bool {
+    member.plex.is_none()
+        && member.share.is_none()
+        && member.given_email.is_none()
+        && member.customers.is_empty()
+        && member.subscriptions.is_empty()
 }
 
 /// Who paid before Usher came is what the rehearsal says of each; whoever paid
@@ -348,109 +378,5 @@ fn forget_stripe(book: &mut Book) {
     for member in book.members.values_mut() {
         member.customers.clear();
         member.subscriptions.clear();
-    }
-}
-
-/// The book to rehearse on: the rehearsal that lies there, if it was begun from
-/// this live book; else a new one.
-#[must_use]
-pub fn rehearse(now: Moment, live: Option<&Book>, generation: u64, there: Option<Book>) -> Book {
-    let goes_on = |there: &Book| there.goes_with(live, generation) && live.is_none_or(|live| agrees(live, there));
-    match there {
-        Some(mut there) if goes_on(&there) => {
-            there.numbers.agreed = true;
-            there
-        }
-        there => {
-            let mut book = Book::rehearsal(live, generation, now);
-            if let Some(there) = there {
-                agree(&mut book, &there);
-            }
-            book.numbers.agreed = true;
-            book
-        }
-    }
-}
-
-/// Whether the same number means the same person or thing in both books.
-fn agrees(live: &Book, there: &Book) -> bool {
-    let there_too = |member: &Member| match by_number(there, &member.id) {
-        Some(known) => is_same(member, known),
-        None => !there.members.values().any(|known| is_same(member, known)),
-    };
-    there.numbers.agreed
-        || (live.members.values().all(there_too) && holds(live).all(|(id, key, _)| is_same_hold(there, id, &key)))
-}
-
-fn by_number<'a>(book: &'a Book, id: &MemberId) -> Option<&'a Member> {
-    book.members.get(book.merged.get(id).unwrap_or(id))
-}
-
-/// Number, key and words of everything that waits in a book.
-fn holds(book: &Book) -> impl Iterator<Item = (&String, ActKey, String)> {
-    let offers = book
-        .libraries
-        .offers
-        .iter()
-        .map(|(id, offer)| (id, offers::key(&offer.tier, offer.section), offers::words(book, offer)));
-    book.holds.values().map(|hold| (&hold.id, hold.key.clone(), hold.what.clone())).chain(offers)
-}
-
-fn is_same_hold(book: &Book, id: &str, key: &ActKey) -> bool {
-    let mut same = holds(book).filter(|(other, ..)| *other == id).map(|(_, other, _)| other == *key);
-    same.next().unwrap_or(true)
-}
-
-/// From now on the numbers mean one thing: what an older rehearsal gave to
-/// others is refused, and what it never gave is counted on from.
-fn agree(book: &mut Book, there: &Book) {
-    count_on(book, there);
-    for (number, meant) in &there.numbers.refused {
-        book.numbers.refused.entry(number.clone()).or_insert_with(|| meant.clone());
-    }
-    if !there.numbers.agreed && !book.numbers.agreed {
-        refuse_what_differs(book, there);
-    }
-    renumber_refused_holds(book);
-    book.numbers.agreed = true;
-}
-
-fn refuse_what_differs(book: &mut Book, there: &Book) {
-    for number in there.members.keys().chain(there.merged.keys()) {
-        let Some(known) = by_number(there, number) else { continue };
-        if by_number(book, number).is_none_or(|member| !is_same(member, known)) {
-            book.numbers.refused.entry(number.to_string()).or_insert_with(|| Meant::member(known));
-        }
-    }
-    for (id, key, what) in holds(there) {
-        let same = book.numbers.holds.get(&key) == Some(id)
-            || holds(book).any(|(other, known, _)| other == id && known == key);
-        if !same {
-            let meant = Meant { what: format!("{what:?}"), ..Meant::default() };
-            book.numbers.refused.entry(id.clone()).or_insert(meant);
-        }
-    }
-}
-
-/// What waits here under a number that is refused could be answered by no
-/// number: it gets a new one.
-fn renumber_refused_holds(book: &mut Book) {
-    let refused: Vec<(String, ActKey)> = holds(book)
-        .filter(|(id, ..)| book.numbers.refused.contains_key(*id))
-        .map(|(id, key, _)| (id.clone(), key))
-        .collect();
-    for (old, key) in refused {
-        let known = book.numbers.holds.get(&key).filter(|id| !book.numbers.refused.contains_key(*id)).cloned();
-        let new = known.unwrap_or_else(|| {
-            let id = format!("h-{}", book.next_hold);
-            book.next_hold += 1;
-            id
-        });
-        if let Some(hold) = book.holds.get_mut(&key) {
-            hold.id.clone_from(&new);
-        } else if let Some(offer) = book.libraries.offers.remove(&old) {
-            book.libraries.offers.insert(new.clone(), offer);
-        }
-        book.numbers.holds.insert(key, new);
     }
 }

@@ -26,6 +26,7 @@ pub mod libraries;
 pub mod life;
 pub mod moments;
 mod news;
+pub mod numbers;
 pub mod offers;
 pub mod paying;
 pub mod pending;

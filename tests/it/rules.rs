@@ -18,6 +18,7 @@ mod entitlements;
 mod foresight;
 mod front;
 mod granting;
+mod handing_over;
 mod hearing;
 pub(crate) mod house;
 mod idle_spells;

@@ -3,10 +3,13 @@
 //! both books.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use sandbox::rig::Rig;
 use sandbox::smtp::{Fault, Stay};
 use serde_json::{Value, json};
+use usher::store::{Step, StepFault};
 
 use super::{all_is_well, asked, days, heard, holds, hours, say, told, unhurried};
 
@@ -192,5 +195,34 @@ async fn while_rehearsing_the_operator_hears_daily_how_many_have_paid_and_wait()
     rig.days(2).await;
     assert_eq!(heard(&rig, "2 have paid and wait"), 3, "live, nobody waits for that");
     assert_eq!(rig.plex.invites_sent().len(), 2, "and who paid in the rehearsal is let in");
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_only_the_live_book_heard_before_the_power_failed_is_heard_by_the_rehearsal_too() {
+    let mut rig = Rig::new("word-and-crash").await;
+    rehearsing(&mut rig);
+    super::idle::ann_watched(&mut rig, days(40)).await;
+    let commits_left = Arc::new(AtomicI64::new(i64::MAX));
+    let left = commits_left.clone();
+    rig.options.hook = Some(Arc::new(move |step| match step {
+        Step::BeforeTemp if left.fetch_sub(1, Ordering::Relaxed) <= 0 => Err(StepFault::Die),
+        _ => Ok(()),
+    }));
+    rig.open().await;
+    rig.hours(3).await;
+    commits_left.store(1, Ordering::Relaxed);
+    let invite = json!({ "ask": "invite", "who": "erik@example.com", "tier": "Basic", "days": 30 });
+    assert!(rig.try_ask(invite.clone()).await.is_none(), "the live book was written, and then the power failed");
+    rig.minutes(1).await;
+    rig.pull_the_plug().await;
+    commits_left.store(i64::MAX, Ordering::Relaxed);
+    let erik = super::book(&rig)["members"].as_object().expect("members").keys().next().expect("erik").clone();
+    rig.open().await;
+    rig.hours(2).await;
+    assert_eq!(numbers(&rig).await.get("erik"), Some(&erik));
+    assert_eq!(heard(&rig, "ann is idle"), 1, "it goes on: {:?}", rig.operator_subjects());
+    let again = asked(&rig, invite).await;
+    assert!(again.contains("already"), "{again}");
     all_is_well(&rig);
 }
