@@ -34,6 +34,7 @@ mod post;
 mod prices;
 mod pruning;
 mod readings;
+mod refusing;
 mod rehearsing;
 mod restoring;
 mod reversals;
