@@ -16,6 +16,15 @@ pub const LOOP_BASE_MAX: Duration = minutes(1);
 /// A failing loop never waits longer than this (DESIGN §7).
 pub const LOOP_CAP: Duration = minutes(15);
 
+/// The same while somebody who paid, or a hint of money, waits for it.
+pub const HURRIED_CAP: Duration = minutes(2);
+/// What was held, refused or throttled waits first so long (RULES R9)…
+pub const AGAIN_BASE: Duration = minutes(1);
+/// …and then longer each time, up to this.
+pub const AGAIN_CAP: Duration = minutes(60);
+/// A hint that failed is followed again after this at the earliest.
+pub const HINT_BASE: Duration = Duration::from_secs(5);
+
 /// After the first, second, … failed delivery of a letter; the last one is
 /// repeated for as long as the letter is worth sending. RFC 5321
 /// asks for 30 min; most hiccups and greylists are over in five, hence the
@@ -46,8 +55,22 @@ pub fn delay(base: Duration, cap: Duration, failures: u32, key: &str) -> Duratio
 
 /// How long a loop with this interval waits after `failures` failures.
 #[must_use]
-pub fn loop_delay(interval: Duration, failures: u32, key: &str) -> Duration {
-    delay(interval.min(LOOP_BASE_MAX), LOOP_CAP, failures, key)
+pub fn loop_delay(interval: Duration, cap: Duration, failures: u32, key: &str) -> Duration {
+    delay(interval.min(LOOP_BASE_MAX), cap, failures, key)
+}
+
+/// How long something waits that was held, refused or throttled so many times.
+#[must_use]
+pub fn again(cap: Duration, times: u32, key: &str) -> TimeDelta {
+    TimeDelta::from_std(delay(AGAIN_BASE, cap, times, key)).unwrap_or(TimeDelta::hours(1))
+}
+
+/// How long a hint waits that could not be followed for `failing`: half as long
+/// again. So an outage of a minute costs at most half a minute more, and any
+/// outage at most two, in some ten calls and then one each two minutes.
+#[must_use]
+pub fn hint_delay(failing: Duration) -> Duration {
+    (failing / 2).clamp(HINT_BASE, HURRIED_CAP)
 }
 
 /// The `n`th wait of a loop that is well: its interval, ±5 % by hash.
@@ -142,8 +165,15 @@ mod tests {
 
     #[test]
     fn a_quick_loop_is_not_slowed_to_a_minute_by_its_first_failure() {
-        assert!(loop_delay(Duration::from_secs(2), 1, "friends") <= Duration::from_secs(2));
-        assert!(loop_delay(Duration::from_secs(1800), 1, "activity") <= LOOP_BASE_MAX);
+        assert!(loop_delay(Duration::from_secs(2), LOOP_CAP, 1, "friends") <= Duration::from_secs(2));
+        assert!(loop_delay(Duration::from_secs(1800), LOOP_CAP, 1, "activity") <= LOOP_BASE_MAX);
+    }
+
+    #[test]
+    fn a_hint_waits_half_a_minute_after_a_minute_and_never_longer_than_two() {
+        for (failing, waits) in [(0, 5), (8, 5), (20, 10), (60, 30), (240, 120), (90_000, 120)] {
+            assert_eq!(hint_delay(Duration::from_secs(failing)).as_secs(), waits, "{failing}");
+        }
     }
 
     #[test]

@@ -121,6 +121,7 @@ async fn start(
     let rules = Arc::new(assembly::rules(&config)?);
     let opened = assembly::open_book(&config, options.hook.clone(), now)?;
     let services = Services::assemble(&config, &clock, store::client_id(&config.state_dir)?)?;
+    services.keep_to(&opened.book.rests, now);
     announce(&config, now);
     let (mailbox, post, asks) = mailbox::mailbox();
     let (hints, hinted) = mpsc::channel(limits::HINTS_MAX);

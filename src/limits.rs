@@ -64,6 +64,11 @@ pub const TAUTULLI_DELETE_TIMEOUT: Duration = Duration::from_secs(2 * MINUTE);
 pub const READING_TIMEOUT: Duration = Duration::from_secs(5 * MINUTE);
 /// Between two writes at plex.tv, which locks accounts that hurry.
 pub const PLEX_WRITE_SPACING: Duration = Duration::from_secs(1);
+/// plex.tv's first rest after a 429 that doesn't say how long (facts/plex.md:
+/// "wait ≥60 s, double").
+pub const PLEX_REST: Duration = Duration::from_secs(MINUTE);
+/// Stripe's. Its own libraries try again within seconds.
+pub const STRIPE_REST: Duration = Duration::from_secs(10);
 /// Pages of one listing: 100 entries each at Stripe, so 50,000 subscriptions.
 /// More means that the cursor runs in a circle, and the reading is `Unread`.
 pub const PAGES_MAX: usize = 500;

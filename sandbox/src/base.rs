@@ -306,7 +306,7 @@ fn outcome<W: World>(inner: &Inner<W>, request: &Request, fault: Option<Fault>, 
         Some(Fault::Hang) => Outcome::Hang,
         Some(Fault::EffectThenStatus(code)) => Outcome::Answer(error(code), None),
         Some(Fault::Status { code, retry_after_s, body }) => {
-            let mut answer = body.map_or_else(|| error(code), |body| Answer::of(code, "text/plain", body));
+            let mut answer = body.map_or_else(|| error(code), |body| Answer::of(code, type_of(&body), body));
             if let Some(seconds) = retry_after_s {
                 answer = answer.header("retry-after", &seconds.to_string());
             }
@@ -325,6 +325,16 @@ fn outcome<W: World>(inner: &Inner<W>, request: &Request, fault: Option<Fault>, 
         Some(Fault::Truncated) => Outcome::Answer(answer, Some(Spoil::Truncate)),
         Some(Fault::SlowDrip(over)) => Outcome::Answer(answer, Some(Spoil::Drip(over))),
         None | Some(Fault::HalfPages | Fault::RepeatPage | Fault::Delay(_)) => Outcome::Answer(answer, None),
+    }
+}
+
+/// What a body that a test wrote down is, by how it begins.
+fn type_of(body: &str) -> &'static str {
+    match body.trim_start() {
+        text if text.starts_with(['{', '[']) => "application/json",
+        text if text.starts_with("<!") || text.starts_with("<html") => "text/html; charset=utf-8",
+        text if text.starts_with('<') => "application/xml",
+        _ => "text/plain",
     }
 }
 

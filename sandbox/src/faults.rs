@@ -67,6 +67,20 @@ impl Fault {
         Self::Status { code: 429, retry_after_s: Some(retry_after_s), body: None }
     }
 
+    /// A page for people with this status, as something in between sends it;
+    /// nothing is done.
+    #[must_use]
+    pub fn page(code: u16) -> Self {
+        let body = format!("<!DOCTYPE html><html><body><h1>{code}</h1></body></html>");
+        Self::Status { code, retry_after_s: None, body: Some(body) }
+    }
+
+    /// The service's own answer of this status, with these words.
+    #[must_use]
+    pub fn says(code: u16, body: &str) -> Self {
+        Self::Status { code, retry_after_s: None, body: Some(body.to_owned()) }
+    }
+
     /// The name under which strikes are counted.
     #[must_use]
     pub fn label(&self) -> String {

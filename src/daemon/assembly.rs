@@ -69,6 +69,17 @@ impl Services {
         })
     }
 
+    /// What they asked for before this process began still counts.
+    pub(crate) fn keep_to(&self, rests: &BTreeMap<Source, Moment>, now: Moment) {
+        let left = |source| rests.get(&source).and_then(|until| (*until - now).to_std().ok());
+        if let Some(wait) = left(Source::Plex) {
+            self.plex.rest_for(wait);
+        }
+        if let (Some(stripe), Some(wait)) = (&self.stripe, left(Source::Stripe)) {
+            stripe.rest_for(wait);
+        }
+    }
+
     /// The operator's Discord channel, where there is one.
     pub(crate) fn discord(&self, config: &Config) -> Result<Option<Discord>, Trouble> {
         let Some(settings) = &config.discord else { return Ok(None) };
@@ -225,8 +236,8 @@ fn portal_key(config: &Config) -> Result<PortalKey, StoreError> {
 pub(super) fn lobby(config: &Config, clock: &Clock, services: &Services, desk: &Desk) -> Result<Lobby, Trouble> {
     let proxies = config.door.trusted_proxies.clone();
     let trusted = move |address| proxies.iter().any(|network| network.contains(address));
-    let till = services.stripe.clone().map(|stripe| Till {
-        stripe,
+    let till = services.stripe.as_ref().map(|stripe| Till {
+        stripe: stripe.at_the_door(),
         public_url: config.brand.public_url.clone(),
         live: config.live(),
         mails: config.smtp.is_some(),

@@ -19,7 +19,7 @@ use crate::facts::{
 };
 use crate::ledger::{Act, ActKey, InviteTo};
 use crate::policy::brake::{Admitted, Order, SecondLook};
-use crate::services::failure::Failure;
+use crate::services::failure::{Certainty, Failure};
 use crate::services::plex::{self, Lane, Plex};
 use crate::services::stripe::Stripe;
 use crate::services::tautulli::Tautulli;
@@ -89,6 +89,8 @@ pub struct Looked {
     pub watch: Option<WatchLook>,
     /// Who answered.
     pub second: SecondLook,
+    /// The service that failed, and how.
+    pub failure: Option<(Source, Failure)>,
 }
 
 /// What became of a call.
@@ -132,29 +134,34 @@ impl Reach {
             created: Vec::new(),
             watch: None,
             second: SecondLook::default(),
+            failure: None,
         };
-        if let Err(failure) = self.take_looks(&wanted, &mut looked).await {
-            looked.second.unanswered = Some(failure.why);
+        if let Err((source, failure)) = self.take_looks(&wanted, &mut looked).await {
+            looked.second.unanswered = Some(failure.why.clone());
+            looked.second.by = Some(source);
+            looked.failure = Some((source, failure));
         }
         looked
     }
 
-    async fn take_looks(&self, wanted: &LookFor, looked: &mut Looked) -> Result<(), Failure> {
+    async fn take_looks(&self, wanted: &LookFor, looked: &mut Looked) -> Result<(), (Source, Failure)> {
+        let of = |source| move |failure| (source, failure);
         if let (Some(stripe), Some(since)) = (&self.stripe, wanted.created_since) {
             for customer in &wanted.customers {
-                looked.customers.push(stripe.customer(customer).await?);
+                looked.customers.push(stripe.customer(customer).await.map_err(of(Source::Stripe))?);
             }
-            looked.created = stripe.created_since(since).await?;
+            looked.created = stripe.created_since(since).await.map_err(of(Source::Stripe))?;
             looked.second.answered.push(Source::Stripe);
         }
         if let (Some(tautulli), Some(watcher)) = (&self.tautulli, wanted.watcher) {
-            looked.watch = Some(tautulli.look(watcher).await?);
+            looked.watch = Some(tautulli.look(watcher).await.map_err(of(Source::Tautulli))?);
             looked.second.answered.push(Source::Tautulli);
         }
         // plex.tv last: it is what the call changes.
-        let mut share = self.listing(&wanted.server, &wanted.whom).await?;
+        let mut share = self.listing(&wanted.server, &wanted.whom).await.map_err(of(Source::Plex))?;
         if wanted.sections {
-            share.sections = Some(self.plex.sections(&wanted.server, Lane::Act).await?);
+            let sections = self.plex.sections(&wanted.server, Lane::Act).await.map_err(of(Source::Plex))?;
+            share.sections = Some(sections);
         }
         looked.share = Some(share);
         looked.second.answered.push(Source::Plex);
@@ -186,7 +193,13 @@ impl Reach {
             Err(failure) => (None, Some(failure)),
         };
         whom.share = share.or(whom.share);
+        // Refused our token, or asked for rest: nothing was done, and nothing more is asked.
+        let is_over = |failure: &Failure| {
+            matches!(failure.kind, FailureKind::Unauthorized | FailureKind::RateLimited)
+                && failure.certainty == Certainty::NotDone
+        };
         let after = match order.act {
+            _ if failure.as_ref().is_some_and(is_over) => None,
             Act::Forget { .. } | Act::Remember { .. } | Act::Cancel { .. } | Act::Unfriend { .. } => None,
             _ => self.listing(server, &whom).await.ok(),
         };

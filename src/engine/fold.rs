@@ -10,9 +10,7 @@ use super::act::{Acted, Looked};
 use super::mailbox::Mail;
 use crate::backoff;
 use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment, Reading, Source, WatchLook};
-use crate::ledger::{
-    Act, ActKey, Book, Channel, Delivered, DeliveryOutcome, Intent, IntentState, InviteRefused, InviteTo, Letter, Owed,
-};
+use crate::ledger::{Act, Book, Channel, Delivered, DeliveryOutcome, Intent, Letter, Owed};
 use crate::policy::confirm::SETTLED_AFTER;
 use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, inactivity, readings};
 use crate::services::failure::Failure;
@@ -22,6 +20,9 @@ const SECOND_LOOK_AFTER: TimeDelta = TimeDelta::seconds(1);
 
 /// A channel that stays down is tried at least this often.
 const DOWN_TRIED_EVERY_SECS: u64 = 3600;
+
+/// The condition that no mail can be sent.
+const NO_MAIL: &str = "no-mail";
 
 /// Which sources sent a whole reading that may be folded in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,30 +53,46 @@ impl Engine {
             let unsettled = |begun: Moment| self.world.call_ended.is_some_and(|ended| begun < ended + SETTLED_AFTER);
             match reading {
                 Reading::Read(whole) if unsettled(whole.begun) => {
+                    self.unsettled = Some(whole.clone());
                     if let Some(ended) = self.world.call_ended {
                         self.wanted.insert(Source::Plex, ended + SETTLED_AFTER);
                     }
                 }
                 reading => {
                     sound.plex = log_change(Source::Plex, self.world.plex.failures, reading);
+                    self.note_recovery(sound.plex, Source::Plex);
                     self.world.plex.see(reading.clone());
                 }
             }
         }
         if let Some(reading) = stripe {
             sound.stripe = log_change(Source::Stripe, self.world.stripe.failures, reading);
+            self.note_recovery(sound.stripe, Source::Stripe);
             self.world.stripe.see(reading.clone());
         }
         if let Some(reading) = tautulli {
             sound.tautulli = log_change(Source::Tautulli, self.world.tautulli.failures, reading);
+            self.note_recovery(sound.tautulli, Source::Tautulli);
             self.world.tautulli.see(reading.clone());
         }
         sound
     }
 
+    fn note_recovery(&mut self, whole: bool, source: Source) {
+        if whole {
+            self.recovered.insert(source, self.world.state(source).failures);
+        }
+    }
+
     /// Folds whole readings into the book.
     pub(super) fn fold_readings(&mut self, now: Moment, book: &mut Book, sound: Sound) {
         let rules = self.parts.rules.clone();
+        if let Some(whole) = self.unsettled.take() {
+            self.look_through(now, book, &whole);
+        }
+        for (source, failures) in std::mem::take(&mut self.recovered) {
+            self.note_whole(now, book, source, failures);
+        }
         if sound.plex {
             readings::fold_plex(now, &rules, &mut self.world, book);
         }
@@ -129,8 +146,13 @@ impl Engine {
                 self.note_delivered(now, book, &reports);
                 None
             }
+            Mail::Rests(source, wait) => {
+                super::outcomes::rest(now, book, source, wait);
+                None
+            }
             Mail::Customer(look) => {
                 if clock_stands {
+                    self.note_answer(now, book, Source::Stripe);
                     self.fold_customer(now, book, &look);
                 }
                 None
@@ -209,6 +231,12 @@ impl Engine {
     }
 
     fn fold_looks(&mut self, now: Moment, book: &mut Book, mut looked: Looked) -> Looked {
+        for source in looked.second.answered.clone() {
+            self.note_answer(now, book, source);
+        }
+        if let Some((source, failure)) = &looked.failure {
+            self.note_trouble(now, book, *source, failure);
+        }
         for customer in std::mem::take(&mut looked.customers) {
             self.fold_customer(now, book, &customer);
         }
@@ -217,6 +245,7 @@ impl Engine {
             && let Some(why) = fold_watch(book, &intent.member, watch)
         {
             looked.second.unanswered = Some(why);
+            looked.second.by = Some(Source::Tautulli);
         }
         let elsewhere = book
             .members
@@ -228,6 +257,7 @@ impl Engine {
         looked.second.could_be_theirs = super::act::could_be_theirs(&created, &elsewhere);
         if let (Act::Unfriend { .. }, Some(true)) = (&intent.act, looked.share.as_ref().map(|share| share.elsewhere)) {
             looked.second.unanswered = Some("they have a share on another server of yours".into());
+            looked.second.by = Some(Source::Plex);
         }
         if let Some(share) = &looked.share {
             let rules = self.parts.rules.clone();
@@ -237,6 +267,7 @@ impl Engine {
             let known = book.members.get(&intent.member).is_some_and(|member| member.share.is_some());
             if known && share.shares.is_empty() && matches!(intent.act, Act::End { .. } | Act::Update { .. }) {
                 looked.second.unanswered = Some("plex.tv no longer lists their share".into());
+                looked.second.by = Some(Source::Plex);
             }
         }
         looked
@@ -253,10 +284,7 @@ impl Engine {
             member.made.insert(share);
         }
         note_tautulli(book, &intent, acted.failure.as_ref());
-        if let Some(failure) = &acted.failure {
-            tracing::warn!(member = %intent.member, act = %intent.key.0, "failed, and is read back before another try: {failure}");
-            note_failure(now, book, &acted.key, failure);
-        }
+        self.note_outcome(now, book, &acted);
         if let Some(customer) = &acted.customer {
             self.fold_customer(now, book, customer);
         }
@@ -281,6 +309,9 @@ impl Engine {
                     if !self.paused.contains_key(&report.channel) {
                         tracing::error!(channel = ?report.channel, pause_secs = for_secs, "nothing can be sent: {why}");
                     }
+                    if report.channel == Channel::Mail && *for_secs >= DOWN_TRIED_EVERY_SECS {
+                        self.tell_no_mail(now, book, why);
+                    }
                 }
                 DeliveryOutcome::Never { why, .. } => {
                     tracing::warn!(notice = %report.key.0, channel = ?report.channel, "refused for good: {why}");
@@ -289,10 +320,32 @@ impl Engine {
             match pause {
                 Some(secs) => self.pause(now, report.channel, secs),
                 None => {
+                    if report.channel == Channel::Mail && report.outcome == DeliveryOutcome::Accepted {
+                        book.untell(NO_MAIL);
+                    }
                     self.paused.remove(&report.channel);
                     self.down_tries.remove(&report.channel);
                 }
             }
+        }
+    }
+
+    /// The mail server refuses us, and not one letter or address: the operator
+    /// hears it by the other channel.
+    fn tell_no_mail(&self, now: Moment, book: &mut Book, why: &str) {
+        if book.tell(NO_MAIL, now) {
+            let letter = Letter::Attention {
+                title: "No mail can be sent".into(),
+                detail: format!("{why}. All letters are kept, and are tried again each hour."),
+                what_to_do:
+                    "Mend the SMTP_… settings and restart Usher. Nobody is removed without a warning that was accepted."
+                        .into(),
+            };
+            book.owe(
+                Owed::to_operator(None, format!("{NO_MAIL}-{}", now.timestamp()), letter),
+                self.parts.rules.ways,
+                now,
+            );
         }
     }
 
@@ -342,38 +395,6 @@ fn note_tautulli(book: &mut Book, intent: &Intent, failure: Option<&Failure>) {
         (Act::Remember { .. }, Some(failure)) if failure.kind == FailureKind::Refused => member.forgotten = None,
         _ => {}
     }
-}
-
-/// A call that failed: later again, or never in this way.
-fn note_failure(now: Moment, book: &mut Book, key: &ActKey, failure: &Failure) {
-    let Some(intent) = book.intents.get_mut(key) else { return };
-    intent.last_error = Some(failure.why.clone());
-    if let Some(wait) = failure.retry_after {
-        intent.not_before = intent.not_before.max(now + backoff::asked_for(wait));
-    }
-    // An endpoint that is gone or forbidden speaks of plex.tv or of our token,
-    // not of this person: it is tried again.
-    let refused = failure.kind == FailureKind::Refused;
-    let (Act::Invite { to, .. }, true) = (&intent.act, refused) else { return };
-    let by_id = matches!(to, InviteTo::Account(_));
-    // Refused for good: nothing can have happened, so it need not be read back.
-    intent.state = IntentState::Decided;
-    let member = intent.member.clone();
-    if let Some(member) = book.members.get_mut(&member) {
-        let earlier = member.invite_refused.take();
-        let doubt = earlier.as_ref().and_then(|earlier| earlier.in_doubt_since);
-        let earlier = earlier.filter(|earlier| earlier.stands(now));
-        member.invite_refused = Some(InviteRefused {
-            at: now,
-            by_id: by_id || earlier.as_ref().is_some_and(|earlier| earlier.by_id),
-            by_email: !by_id || earlier.as_ref().is_some_and(|earlier| earlier.by_email),
-            why: failure.why.clone(),
-            in_doubt_since: doubt.or((failure.status == Some(404)).then_some(now)),
-        });
-        member.note(now, format!("Plex refused the invite: {}", failure.why));
-    }
-    // The plan makes another intent, by address, or none.
-    book.intents.remove(key);
 }
 
 /// True when it is a whole reading. Logs the first failure and the recovery.

@@ -2,12 +2,13 @@
 //! bounded queue for everything else.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::act::{Acted, Looked};
 use super::desk::{Answer, Wish};
-use crate::facts::{Activity, Billing, CustomerLook, Friends, Reading};
+use crate::facts::{Activity, Billing, CustomerLook, Friends, Reading, Source};
 use crate::ledger::Delivered;
 use crate::limits;
 use crate::policy::Tiers;
@@ -25,6 +26,8 @@ pub enum Mail {
     Delivered(Vec<Delivered>),
     /// A deadline of the book has come.
     Tick,
+    /// A service asked a loop not to be called for so long.
+    Rests(Source, Duration),
     /// The tiers file was edited.
     Tiers(Result<Tiers, String>),
 }
@@ -109,6 +112,14 @@ impl Post {
     /// A reading of Tautulli.
     pub fn tautulli(&self, reading: Reading<Activity>) {
         self.put(|slots| slots.tautulli = Some(reading));
+    }
+
+    /// A service asked for rest, if it did.
+    pub async fn rests(&self, source: Source, asked: Option<Duration>) {
+        if let Some(asked) = asked {
+            // Whether the engine is gone is noticed elsewhere.
+            let _ = self.send(Mail::Rests(source, asked)).await;
+        }
     }
 
     /// Anything else. Waits while the queue is full; false when the engine is gone.

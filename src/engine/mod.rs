@@ -15,6 +15,7 @@ pub mod desk;
 mod fold;
 pub mod mailbox;
 mod orders;
+mod outcomes;
 pub mod snapshot;
 
 use std::collections::BTreeMap;
@@ -24,11 +25,11 @@ use chrono::TimeDelta;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::facts::{Moment, Source};
+use crate::facts::{Friends, Moment, Source, Whole};
 use crate::ledger::{ActKey, Book, Channel, Dispatch, Letter, Owed};
 use crate::limits;
 use crate::policy::decide::{self, Waiting};
-use crate::policy::{Rules, Scene, World, brake, digest, entitlements};
+use crate::policy::{Rules, Scene, World, brake, confirm, digest, entitlements};
 use crate::store::{AuditLine, Store, StoreError};
 use act::Job;
 pub use asks::LiveBook;
@@ -98,6 +99,13 @@ pub struct Engine {
     down_tries: BTreeMap<Channel, u32>,
     /// Readings that are wanted before their interval, by source.
     wanted: BTreeMap<Source, Moment>,
+    /// When an act or a hint last had a good answer of a service that its loop
+    /// could not read.
+    answered: BTreeMap<Source, Moment>,
+    /// Sources that sent a whole reading, and their failures before it.
+    recovered: BTreeMap<Source, u32>,
+    /// A reading of plex.tv that was begun too soon after a call of ours.
+    unsettled: Option<Whole<Friends>>,
     marks_written: Moment,
     /// What the book on the disk lacks, while it can't be written or the
     /// clocks disagree.
@@ -135,6 +143,7 @@ impl Engine {
                 "letters were being sent when Usher stopped; they go again with the same Message-ID"
             );
         }
+        outcomes::begin_anew(now, &mut book);
         let (only_look, forgotten) = (parts.only_look.take(), std::mem::take(&mut parts.forgotten));
         let world = World { only_look, forgotten, ..World::default() };
         // A process that lives for minutes only writes them all the same.
@@ -153,6 +162,9 @@ impl Engine {
             paused: BTreeMap::new(),
             down_tries: BTreeMap::new(),
             wanted: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            recovered: BTreeMap::new(),
+            unsettled: None,
             marks_written: written,
             unwritten: Unwritten::default(),
             aside: Book::new(now),
@@ -366,6 +378,18 @@ impl Engine {
         });
     }
 
+    /// Readings that are wanted early; of plex.tv also those that may show what
+    /// became of a call.
+    fn wishes(&self) -> BTreeMap<Source, Moment> {
+        let mut wishes = self.wanted.clone();
+        if let Some(next) = confirm::next_listing(&self.world, &self.book) {
+            let begun = self.world.plex.last.as_ref().map(|whole| whole.begun);
+            let open = wishes.get(&Source::Plex).copied().filter(|wanted| Some(*wanted) > begun);
+            wishes.insert(Source::Plex, open.map_or(next, |wanted| wanted.min(next)));
+        }
+        wishes
+    }
+
     fn needs(&self, now: Moment) -> Needs {
         let scene = self.scene(now, &self.book);
         let deadline = decide::next_deadline(scene);
@@ -374,7 +398,9 @@ impl Engine {
         let compare = Some(self.started + UNCOMPARED_FOR).filter(|at| *at > now && !self.world.clock_was_compared());
         let write_again = self.unwritten.why.is_some().then(|| now + WRITTEN_AGAIN_AFTER);
         Needs {
-            wanted: self.wanted.clone(),
+            wanted: self.wishes(),
+            hurried: self.hurried(),
+            answered: self.answered.clone(),
             deadline: [deadline, digest, paused, write_again, compare].into_iter().flatten().min(),
             server: self.book.identities.plex_server.clone(),
             running: self.book.running_subscriptions(),

@@ -7,11 +7,13 @@ use chrono::TimeDelta;
 
 use super::Engine;
 use super::act::{Job, LookFor, Looked};
-use crate::facts::{CustomerId, Moment, Whom};
-use crate::ledger::{Act, Book, EndCause, Intent, IntentState, Member};
-use crate::policy::brake::{self, NotNow};
+use crate::backoff;
+use crate::facts::{CustomerId, Moment, Source, Whom};
+use crate::ledger::{Act, Book, HeldBecause, Intent, IntentState, Member};
+use crate::policy::brake::{self, NotNow, SecondLook};
 
-/// An intent that was held at its second admission is looked at again after this.
+/// What a rule of the brake holds that needs no look: it is not looked at while
+/// it waits, and this soon once it doesn't.
 const HELD_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
 
 impl Engine {
@@ -29,26 +31,16 @@ impl Engine {
             .values()
             .filter(|intent| intent.state == IntentState::Decided && intent.not_before <= now)
             .filter(|intent| !held(intent) && !is_unsettled(book, intent))
+            .filter(|intent| !self.may_not_call(now, book, intent))
             .filter(|intent| !paced || !brake::keeps_pace(book, intent))
             .min_by_key(|intent| {
-                (
-                    matches!(
-                        intent.act,
-                        Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. } | Act::Unfriend { .. }
-                    ),
-                    intent.due,
-                    intent.key.clone(),
-                )
+                let takes_away = intent.takes_away() && !matches!(intent.act, Act::Update { .. });
+                (takes_away, intent.due, intent.key.clone())
             })?;
         let member = book.members.get(&next.member)?;
-        let takes_away = match &next.act {
-            Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. } | Act::Unfriend { .. } => true,
-            Act::Update { narrows, .. } => *narrows,
-            Act::Invite { .. } | Act::Remember { .. } => false,
-        };
-        let idle =
-            matches!(&next.act, Act::End { cause: EndCause::Idle { .. }, .. } | Act::Cancel { idle_days: Some(_), .. });
-        let stripe = (takes_away && !matches!(next.act, Act::Forget { .. })) || brake::asks_stripe_before(book, next);
+        let idle = next.is_for_idleness();
+        let stripe =
+            (next.takes_away() && !matches!(next.act, Act::Forget { .. })) || brake::asks_stripe_before(book, next);
         let look = LookFor {
             key: next.key.clone(),
             server,
@@ -76,6 +68,10 @@ impl Engine {
                 intent.act = order.get().act.clone();
                 intent.state = IntentState::Attempted { at: now };
                 intent.tries += 1;
+                intent.ended = None;
+                intent.hindered.looks = 0;
+                intent.hindered.by = None;
+                intent.hindered.denied = false;
                 let intent = intent.clone();
                 let row = book.members.get(&intent.member)?.share.as_ref().map(|share| Box::new(share.row.clone()));
                 self.acting = Some(looked.key.clone());
@@ -91,7 +87,7 @@ impl Engine {
             Err(NotNow::NoLongerDue) => None,
             Err(NotNow::Held(because)) => {
                 if let Some(intent) = book.intents.get_mut(&looked.key) {
-                    intent.not_before = now + HELD_AGAIN_AFTER;
+                    intent.not_before = again(now, intent, &because, &looked.second);
                     intent.last_error = Some(because.sentence());
                     tracing::debug!(member = %intent.member, rule = because.rule(), "waits: {}", because.sentence());
                 }
@@ -111,6 +107,21 @@ impl Engine {
     }
 }
 
+/// When an intent that was held by its look is looked at again: when what held
+/// it has changed, and else longer each time (RULES R9, last paragraph).
+fn again(now: Moment, intent: &mut Intent, because: &HeldBecause, second: &SecondLook) -> Moment {
+    match because {
+        HeldBecause::SecondLook { .. } => {
+            intent.hindered.looks = intent.hindered.looks.saturating_add(1);
+            let stripe = second.could_be_theirs.is_some().then_some(Source::Stripe);
+            intent.hindered.by = second.by.or(stripe);
+            now + backoff::again(backoff::AGAIN_CAP, intent.hindered.looks, &intent.key.0)
+        }
+        HeldBecause::Pace { until } => *until,
+        _ => now + HELD_AGAIN_AFTER,
+    }
+}
+
 /// Their customers, and those of whom only a subscription is theirs.
 fn customers(member: &Member) -> Vec<CustomerId> {
     let of_subscriptions = member.subscriptions.values().map(|billed| &billed.now.customer);
@@ -126,7 +137,7 @@ fn is_unsettled(book: &Book, intent: &Intent) -> bool {
 }
 
 /// Every way to recognise this member's row.
-fn whom(book: &Book, intent: &Intent) -> Whom {
+pub(super) fn whom(book: &Book, intent: &Intent) -> Whom {
     let Some(member) = book.members.get(&intent.member) else { return Whom::default() };
     let share = member.share.as_ref();
     let email = share.and_then(|share| share.row.email.clone()).or_else(|| member.paying_email().cloned());

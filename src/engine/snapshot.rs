@@ -20,6 +20,11 @@ pub struct Needs {
     /// Readings that are wanted before their interval. One that was begun
     /// after that instant has met the wish.
     pub wanted: BTreeMap<Source, Moment>,
+    /// Sources for which somebody who paid waits: a failing loop hurries.
+    pub hurried: BTreeSet<Source>,
+    /// When somebody other than its loop last had a good answer of a source
+    /// that the loop could not read.
+    pub answered: BTreeMap<Source, Moment>,
     /// When time alone will change something.
     pub deadline: Option<Moment>,
     /// Our server: the id in the book wins over a renamed server.

@@ -78,7 +78,8 @@ pub struct Unread {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// No connection, a time-out, TLS trouble, 5xx or an HTML page: an outage.
+    /// No connection, a time-out, TLS trouble, 5xx, an HTML page, or "not now"
+    /// (408, 409, 425): an outage. It is tried again.
     Unreachable,
     /// The key or token is refused: the operator must act.
     Unauthorized,
@@ -88,8 +89,10 @@ pub enum FailureKind {
     Gone,
     /// 429, or a lock at the other side.
     RateLimited,
-    /// Another 4xx: the request is refused for good.
+    /// 400 or 422 in the service's own words: this very request is refused.
     Refused,
+    /// plex.tv says that it is shared, or invited, already: a listing shows it.
+    Already,
     /// An answer of the wrong shape, or one known to be a lie (Tautulli's
     /// empty success).
     Nonsense,

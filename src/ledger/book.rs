@@ -76,6 +76,9 @@ pub struct Book {
     /// operator has not let go yet what followed from that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub going_live: Option<Moment>,
+    /// Until when a service asked not to be called. A restart keeps to it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rests: BTreeMap<Source, Moment>,
     /// Watermarks; written at most hourly by themselves.
     pub marks: Marks,
 }
@@ -244,6 +247,7 @@ impl Book {
             last_word: None,
             numbers: Numbers::default(),
             going_live: None,
+            rests: BTreeMap::new(),
             marks: Marks::default(),
         }
     }
@@ -340,6 +344,7 @@ impl Book {
             let done = notice.deliveries.values().all(super::Delivery::is_done);
             notice.created >= kept || !done || told.values().any(|since| *since == notice.created)
         });
+        self.rests.retain(|_, until| *until > now);
         self.removals.retain(|removal| now - removal.at < TimeDelta::days(2));
         self.explained.retain(|explained| now - explained.at < TimeDelta::days(EXPLAINED_KEPT_DAYS));
         self.blind.forget_before(now - TimeDelta::days(BLIND_KEPT_DAYS));
@@ -381,6 +386,7 @@ impl Book {
             || self.words != other.words
             || self.numbers != other.numbers
             || self.going_live != other.going_live
+            || self.rests != other.rests
             || (self.next_member, self.next_hold, self.next_letter, self.repeats)
                 != (other.next_member, other.next_hold, other.next_letter, other.repeats)
     }

@@ -121,9 +121,79 @@ pub struct Intent {
     pub not_before: Moment,
     /// What the last try said.
     pub last_error: Option<String>,
+    /// When the last call, and its reading back, had ended.
+    #[serde(default)]
+    pub ended: Option<Moment>,
+    /// What kept it from being done.
+    #[serde(default)]
+    pub hindered: Hindered,
+}
+
+/// What kept an intent from being done, as far as that decides when it is
+/// looked at or tried again (RULES R9, last paragraph).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hindered {
+    /// Last looks in a row that held it.
+    pub looks: u32,
+    /// The source that held it: when that has changed, it is looked at again.
+    pub by: Option<Source>,
+    /// So often plex.tv said that it is done already, and no listing showed it.
+    pub already: u32,
+    /// plex.tv said 403 or 404: told at once, and tried again after a day.
+    pub denied: bool,
 }
 
 impl Intent {
+    /// When its last try was over, as far as it is known: a process that ended
+    /// within the call knows only when it began.
+    #[must_use]
+    pub fn tried_until(&self) -> Option<Moment> {
+        match self.state {
+            IntentState::Attempted { at } => Some(self.ended.map_or(at, |ended| ended.max(at))),
+            _ => None,
+        }
+    }
+
+    /// The service that its call goes to.
+    #[must_use]
+    pub fn service(&self) -> Source {
+        match self.act {
+            Act::Invite { .. } | Act::Update { .. } | Act::End { .. } | Act::Unfriend { .. } => Source::Plex,
+            Act::Cancel { .. } => Source::Stripe,
+            Act::Forget { .. } | Act::Remember { .. } => Source::Tautulli,
+        }
+    }
+
+    /// Whether it takes something away.
+    #[must_use]
+    pub fn takes_away(&self) -> bool {
+        match &self.act {
+            Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. } | Act::Unfriend { .. } => true,
+            Act::Update { narrows, .. } => *narrows,
+            Act::Invite { .. } | Act::Remember { .. } => false,
+        }
+    }
+
+    /// The services that its last look and its call go to.
+    #[must_use]
+    pub fn calls(&self) -> BTreeSet<Source> {
+        let mut sources = BTreeSet::from([Source::Plex, self.service()]);
+        if self.takes_away() && !matches!(self.act, Act::Forget { .. }) {
+            sources.insert(Source::Stripe);
+        }
+        if self.is_for_idleness() {
+            sources.insert(Source::Tautulli);
+        }
+        sources
+    }
+
+    /// Whether it is done because they don't watch.
+    #[must_use]
+    pub fn is_for_idleness(&self) -> bool {
+        matches!(&self.act, Act::End { cause: EndCause::Idle { .. }, .. } | Act::Cancel { idle_days: Some(_), .. })
+    }
+
     /// It was tried at least once, whatever a listing showed since: what plex.tv
     /// did with a lost call may show late.
     #[must_use]

@@ -265,23 +265,22 @@ pub struct InviteRefused {
     pub by_email: bool,
     /// What plex.tv said.
     pub why: String,
-    /// When it first said 404, which may speak of the server or a library
-    /// rather than of them (facts/plex.md §6c). `None`: it meant them.
+    /// When it first said 403 or 404, which may speak of our account, the server
+    /// or a library rather than of them. `None`: it meant them.
     #[serde(default)]
     pub in_doubt_since: Option<Moment>,
 }
 
 impl InviteRefused {
-    /// Whether it still keeps them from being invited. One in doubt does for a
-    /// day, and then for as long again as it has been in doubt.
+    /// Whether it still keeps them from being invited (RULES R6).
     #[must_use]
     pub fn stands(&self, now: Moment) -> bool {
-        self.in_doubt_since.is_none_or(|since| now - self.at < (self.at - since).max(IN_DOUBT_FOR))
+        now - self.at < REFUSED_FOR
     }
 }
 
-/// What a 404 to an invite spoke of has mostly mended itself by then.
-const IN_DOUBT_FOR: TimeDelta = TimeDelta::days(1);
+/// A refusal is forgotten then: what it spoke of may have been mended.
+const REFUSED_FOR: TimeDelta = TimeDelta::days(1);
 
 /// A line of a member's journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::{Rhythm, read};
 use crate::engine::mailbox::Post;
-use crate::facts::Reading;
+use crate::facts::Source;
 use crate::services::tautulli::Tautulli;
 
 /// Stops are read of plays that began in these last days; older plays are
@@ -17,12 +17,12 @@ pub async fn run(mut rhythm: Rhythm, tautulli: Tautulli, first_days: i64, post: 
     let mut days = first_days.max(STOPS_DAYS);
     loop {
         let since = (rhythm.clock.now() - TimeDelta::days(days)).date_naive();
-        let (begun, reading) = read(&rhythm.clock, tautulli.activity(since)).await;
-        let succeeded = matches!(reading, Reading::Read(_));
-        if succeeded {
+        let mut taken = read(&rhythm.clock, tautulli.activity(since)).await;
+        if taken.succeeded {
             days = STOPS_DAYS;
         }
-        post.tautulli(reading);
-        rhythm.rest(begun, succeeded).await;
+        post.rests(Source::Tautulli, taken.asked).await;
+        taken.reading.take().into_iter().for_each(|reading| post.tautulli(reading));
+        rhythm.rest(&taken).await;
     }
 }

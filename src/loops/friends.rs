@@ -2,16 +2,16 @@
 
 use super::{Rhythm, read};
 use crate::engine::mailbox::Post;
-use crate::facts::Reading;
+use crate::facts::Source;
 use crate::services::plex::Plex;
 
 /// Reads plex.tv until the engine is gone.
 pub async fn run(mut rhythm: Rhythm, plex: Plex, server_name: Option<String>, post: Post) {
     loop {
         let known = rhythm.needs.borrow().server.clone();
-        let (begun, reading) = read(&rhythm.clock, plex.friends(server_name.as_deref(), known.as_ref())).await;
-        let succeeded = matches!(reading, Reading::Read(_));
-        post.plex(reading);
-        rhythm.rest(begun, succeeded).await;
+        let mut taken = read(&rhythm.clock, plex.friends(server_name.as_deref(), known.as_ref())).await;
+        post.rests(Source::Plex, taken.asked).await;
+        taken.reading.take().into_iter().for_each(|reading| post.plex(reading));
+        rhythm.rest(&taken).await;
     }
 }

@@ -371,6 +371,8 @@ pub struct SecondLook {
     pub answered: Vec<Source>,
     /// Why a source could not answer.
     pub unanswered: Option<String>,
+    /// Which source that is.
+    pub by: Option<Source>,
     /// A subscription created since the last whole billing reading that could
     /// be theirs.
     pub could_be_theirs: Option<String>,

@@ -10,11 +10,13 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::{
-    Rules, World, by_hand, libraries,
+    Rules, World, by_hand,
+    confirm::LISTED_WITHIN,
+    libraries,
     news::{tell_crowd, tell_second_vip, tell_section_news},
-    who,
+    refusals, who,
 };
-use crate::facts::{Friends, Moment, Share, ShareLook, ShareState, Source, Whole};
+use crate::facts::{Friends, Moment, Share, ShareId, ShareLook, ShareState, Source, Whole};
 use crate::ledger::{
     Act, Book, Gone, Grant, GrantKind, Index, IntentState, InviteTo, Letter, Libraries, Member, Owed, Population,
     ShareRecord, Undo,
@@ -46,8 +48,12 @@ pub fn fold_friends(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
         false => Arrival::Alone,
     };
     let doubted = world.drops.contains_key(&Population::Friends);
+    let taken = just_taken(book, whole.begun);
     for row in in_order(&friends.shares).filter(|row| row.account != Some(friends.owner)) {
         let known = whose(book, &index, row);
+        if taken.contains(&(row.id, row.is_accepted())) {
+            continue;
+        }
         if doubted && known.as_ref().is_some_and(|id| back.contains(id)) {
             continue; // While so many are missing, a return is believed no more than a departure.
         }
@@ -149,7 +155,11 @@ pub fn fold_look(now: Moment, rules: &Rules, world: &mut World, book: &mut Book,
     let mut about = member.clone();
     let mut index = Index::of(book);
     let mut seen = BTreeSet::new();
+    let taken = just_taken(book, look.begun);
     for row in in_order(&look.shares) {
+        if taken.contains(&(row.id, row.is_accepted())) {
+            continue;
+        }
         if whose(book, &index, row).is_none_or(|id| !seen.contains(&id)) {
             about = see_row(now, rules, book, &mut index, row, Arrival::Alone);
             seen.insert(about.clone());
@@ -164,6 +174,17 @@ pub fn fold_look(now: Moment, rules: &Rules, world: &mut World, book: &mut Book,
             tell_section_news(now, rules, book, news);
         }
     }
+}
+
+/// What Usher took away a moment ago. A listing that lags may still show it,
+/// after another has shown that it is gone (DESIGN §1): nobody came back.
+fn just_taken(book: &Book, begun: Moment) -> Vec<(ShareId, bool)> {
+    let taken = book.members.values().filter_map(|member| {
+        let gone = member.gone.as_ref().filter(|gone| gone.by_us && member.share.is_none())?;
+        let row = &member.undo.as_ref()?.share;
+        (begun < gone.at + LISTED_WITHIN).then_some((row.id, row.is_accepted()))
+    });
+    taken.collect()
 }
 
 /// Accepted rows first, then by age: whoever has two rows always has the same
@@ -407,6 +428,7 @@ fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment)
     let ours = ours.map(|intent| intent.because.clone()).next();
     let (Some(why), Some(member)) = (ours, book.members.get_mut(id)) else { return false };
     let Some(share) = member.share.take() else { return false };
+    let row = share.row.clone();
     let had_access = share.row.is_accepted();
     let standing = standing_subscriptions(member);
     member.undo = Some(Undo { at: now, share: share.whole(), grants: member.grants.clone() });
@@ -419,6 +441,7 @@ fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment)
     if had_access {
         book.explain(now, Population::Friends, format!("{id} {}", share.row.id));
     }
+    refusals::forget_in_way_of(book, &row);
     true
 }
 
@@ -453,4 +476,5 @@ fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     let letter = Letter::Departed { who: member.person(), how };
     let occasion = format!("share-{}-{}", share.row.id, now.date_naive());
     book.owe(Owed::to_operator(Some(id), occasion, letter), rules.ways, now);
+    refusals::forget_in_way_of(book, &share.row);
 }

@@ -1,22 +1,26 @@
 //! Closed by reading, not by a status code: an intent is confirmed when a
 //! listing shows its effect, and tried again only when a listing begun well
-//! after the try lacks it.
+//! after the try lacks it, or when it was certainly not done.
 
 use chrono::TimeDelta;
 
-use super::{Rules, World, letters, libraries, pending, pruning};
+use super::{Rules, World, letters, libraries, pending, pruning, refusals};
 use crate::backoff;
-use crate::facts::{CancelWhen, Moment, PlexId, ShareId};
+use crate::facts::{CancelWhen, Moment, PlexId, ShareId, Source};
 use crate::ledger::{
     Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, Letter, Member, Owed, Removal,
 };
 
-/// plex.tv's listings lag behind writes: a listing begun so long after a try
-/// shows what became of it.
+/// A whole reading begun sooner after a call of ours is dropped: it may show
+/// half of what the call did.
 pub const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(10);
-/// Tries are spaced out up to this.
-const RETRY_CAP: std::time::Duration = std::time::Duration::from_secs(900);
-const RETRY_BASE: std::time::Duration = std::time::Duration::from_secs(15);
+/// plex.tv's listings lag behind writes, by up to two minutes: only a listing
+/// begun so long after a try shows that it had no effect (DESIGN §1).
+pub const LISTED_WITHIN: TimeDelta = TimeDelta::seconds(150);
+/// While a try waits to be shown, listings are taken so long after it, in seconds.
+const LISTED_AGAIN: [i64; 5] = [3, 10, 30, 70, 150];
+/// An invite that failed is hurried for so long after it was decided.
+const HURRIED_FOR: TimeDelta = TimeDelta::hours(6);
 
 /// Confirms what listings show, and frees what they show not to have happened.
 pub fn confirm(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
@@ -32,7 +36,7 @@ pub fn confirm(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
             book.intents.remove(&key);
             book.holds.remove(&key);
             done(now, rules, book, &intent, &member);
-        } else if shows_no_effect(world, &intent) {
+        } else if shows_no_effect(now, world, &intent) {
             free(now, book, &key);
         }
     }
@@ -41,19 +45,62 @@ pub fn confirm(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
 /// Whether it was tried, and a listing begun well after the try and its
 /// outcome was taken. While a call is under way nothing is concluded.
 #[must_use]
-pub fn shows_no_effect(world: &World, intent: &Intent) -> bool {
-    let IntentState::Attempted { at } = intent.state else { return false };
-    let settled = world.call_ended.map_or(at, |ended| ended.max(at)) + SETTLED_AFTER;
-    !world.calling && world.listed_at(&intent.member).is_some_and(|listed| listed >= settled)
+pub fn shows_no_effect(now: Moment, world: &World, intent: &Intent) -> bool {
+    let (Some(tried), false) = (intent.tried_until(), world.calling) else { return false };
+    match &intent.act {
+        Act::Unfriend { .. } => world.plex.last.as_ref().is_some_and(|whole| whole.begun >= tried + LISTED_WITHIN),
+        _ if intent.service() == Source::Plex => {
+            world.listed_at(&intent.member).is_some_and(|listed| listed >= tried + LISTED_WITHIN)
+        }
+        // Stripe and Tautulli don't lag: the look before the next try sees it.
+        _ => now >= tried + SETTLED_AFTER,
+    }
+}
+
+/// When a try at Stripe or Tautulli has settled by time alone.
+#[must_use]
+pub fn settles(intent: &Intent) -> Option<Moment> {
+    intent.tried_until().filter(|_| intent.service() != Source::Plex).map(|tried| tried + SETTLED_AFTER)
+}
+
+/// When the next listing is wanted that may show what became of tries at
+/// plex.tv: soon at first, and at last when it must show it.
+#[must_use]
+pub fn next_listing(world: &World, book: &Book) -> Option<Moment> {
+    let at_plex = book.intents.values().filter(|intent| intent.service() == Source::Plex);
+    let next = at_plex.filter_map(|intent| {
+        let tried = intent.tried_until()?;
+        let listed = match intent.act {
+            Act::Unfriend { .. } => world.plex.last.as_ref().map(|whole| whole.begun),
+            _ => world.listed_at(&intent.member),
+        };
+        let steps = LISTED_AGAIN.into_iter().map(|secs| tried + TimeDelta::seconds(secs));
+        steps.filter(|step| listed.is_none_or(|listed| listed < *step)).min()
+    });
+    next.min()
 }
 
 /// The try had no effect: it may be tried again, later each time.
 fn free(now: Moment, book: &mut Book, key: &ActKey) {
     let Some(intent) = book.intents.get_mut(key) else { return };
-    let wait = backoff::delay(RETRY_BASE, RETRY_CAP, intent.tries, &key.0);
+    if matches!(intent.act, Act::Invite { .. }) && intent.hindered.already >= refusals::ALREADY_BELIEVED {
+        let said = intent.last_error.clone().unwrap_or_default();
+        return refusals::refuse(now, book, key, &format!("{said}, and no listing shows it"), false);
+    }
+    let tried = intent.tried_until().unwrap_or(now);
+    try_again(now, intent, tried);
+}
+
+/// It was certainly not done, or a listing shows that it had no effect: it is
+/// tried again, a minute after the try and then longer each time (RULES R9).
+pub fn try_again(now: Moment, intent: &mut Intent, tried: Moment) {
+    let cap = match intent.act {
+        Act::Invite { .. } if now - intent.decided < HURRIED_FOR => backoff::HURRIED_CAP,
+        Act::Invite { .. } => backoff::LOOP_CAP,
+        _ => backoff::AGAIN_CAP,
+    };
     intent.state = IntentState::Decided;
-    let again = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(15));
-    intent.not_before = intent.not_before.max(again);
+    intent.not_before = intent.not_before.max(tried + backoff::again(cap, intent.tries, &intent.key.0));
 }
 
 fn shows_effect(world: &World, book: &Book, intent: &Intent, member: &Member) -> bool {

@@ -280,6 +280,7 @@ fn whose(
     };
     if let Some(member) = book.members.get_mut(&id) {
         member.customers.insert(sub.customer.clone(), payer);
+        member.invite_refused = None; // A new customer is worth another try.
     }
     Some(id)
 }

@@ -12,7 +12,9 @@ use super::{
     pruning, reasons, rehearsing, selling, sharing, standing_reports, trials, two_reports, unmanaged, webhooks, who,
 };
 use crate::facts::{Moment, PriceId};
-use crate::ledger::{ActKey, Book, Delivery, HeldBecause, Hold, Intent, IntentState, Letter, NoticeKey, Owed, Verdict};
+use crate::ledger::{
+    ActKey, Book, Delivery, HeldBecause, Hindered, Hold, Intent, IntentState, Letter, NoticeKey, Owed, Verdict,
+};
 use crate::member::MemberId;
 
 /// A rejection that was said in a rehearsal is kept for its occasion so long.
@@ -71,7 +73,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     entitlements::tell(now, rules, book);
     rehearsing::tell(now, rules, world, book);
     standing_reports::tell_doubled(now, rules, book);
-    standing_reports::tell_stuck(now, rules, book);
+    standing_reports::tell_stuck(now, rules, world, book);
     two_reports::tell(now, rules, world, book, &waiting);
     book.prune(now);
     waiting
@@ -129,6 +131,8 @@ fn write_down(now: Moment, rules: &Rules, book: &mut Book, proposal: Proposal) {
         tries: 0,
         not_before: now,
         last_error: None,
+        ended: None,
+        hindered: Hindered::default(),
     };
     book.intents.insert(proposal.key, intent);
 }
@@ -149,7 +153,7 @@ fn drop_what_is_no_longer_due(
         .values()
         .filter(|intent| !due.contains(&intent.key))
         .filter(|intent| match intent.state {
-            IntentState::Attempted { .. } => confirm::shows_no_effect(world, intent),
+            IntentState::Attempted { .. } => confirm::shows_no_effect(now, world, intent),
             IntentState::Decided => true,
             IntentState::Rehearsed { .. } => !untold.contains(&intent.member),
         })
@@ -341,6 +345,9 @@ pub fn next_deadline(scene: Scene<'_>) -> Option<Moment> {
         deadlines.extend(pending::deadlines(scene, member));
     }
     deadlines.extend(scene.book.intents.values().map(|intent| intent.not_before));
+    deadlines.extend(scene.book.intents.values().filter_map(confirm::settles));
+    deadlines.extend(scene.book.rests.values());
+    deadlines.extend(scene.world.stalled.values().map(|stalled| stalled.until));
     deadlines.extend(brake::pace(scene));
     deadlines.extend(scene.book.removals.iter().map(|removal| removal.at + TimeDelta::hours(24)));
     deadlines.extend(rehearsing::next(scene));

@@ -35,6 +35,7 @@ pub mod prices;
 pub mod pruning;
 pub mod readings;
 pub mod reasons;
+pub mod refusals;
 pub mod rehearsing;
 mod rules;
 pub mod sales;

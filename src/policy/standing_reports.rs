@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::{Rules, Scene, World, brake, decide::Waiting, plan::Problem, undo};
 use crate::facts::{FailureKind, Moment, Source};
-use crate::ledger::{Book, HeldBecause, Letter, Member, NoticeKey, Owed};
+use crate::ledger::{Book, HeldBecause, Intent, Letter, Member, NoticeKey, Owed};
 use crate::member::MemberId;
 
 /// Problems of the plan: told once each while they last.
@@ -100,6 +100,7 @@ pub fn tell_sources(now: Moment, rules: &Rules, world: &World, book: &mut Book) 
         ),
         None => drop(book.untell("only-look")),
     }
+    tell_refused_token(now, rules, world, book);
     tell_undeliverable(now, rules, book);
 }
 
@@ -115,6 +116,29 @@ fn forgotten(lines: &[String]) -> String {
         more => format!(" (and {more} or more before; history.jsonl has them all)"),
     };
     format!(" What it has forgotten{before}: {}.", shown.join("; "))
+}
+
+/// An act was refused our token or key, though readings may still be answered.
+fn tell_refused_token(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    for source in Source::ALL {
+        let condition = format!("token/{source}");
+        match world.stalled.get(&source).and_then(|stalled| stalled.refuses_us.as_ref()) {
+            Some(why) => {
+                let title = format!("{source} no longer accepts Usher's {}", key_of(source));
+                let detail = format!("{why}. Nothing is changed there until then.");
+                attention(now, rules, book, &condition, &title, &detail, mend(source, FailureKind::Unauthorized));
+            }
+            None => drop(book.untell(&condition)),
+        }
+    }
+}
+
+fn key_of(source: Source) -> &'static str {
+    match source {
+        Source::Plex => "PLEX_TOKEN",
+        Source::Stripe => "STRIPE_SECRET_KEY",
+        Source::Tautulli => "TAUTULLI_API_KEY",
+    }
 }
 
 fn tell_outage(now: Moment, rules: &Rules, world: &World, book: &mut Book, source: Source) {
@@ -144,7 +168,7 @@ fn tell_outage(now: Moment, rules: &Rules, world: &World, book: &mut Book, sourc
 pub fn mend(source: Source, kind: FailureKind) -> &'static str {
     match (source, kind) {
         (Source::Plex, FailureKind::Unauthorized) => {
-            "Get a new PLEX_TOKEN (they end when you sign out all devices or change the password) and restart Usher."
+            "Sign in again for a new PLEX_TOKEN (they end when you sign out all devices, when you change the password, and some after seven days) and restart Usher."
         }
         (Source::Plex, FailureKind::Gone) => "plex.tv has changed; look for a newer Usher.",
         (Source::Stripe, FailureKind::Unauthorized) => "Put a valid STRIPE_SECRET_KEY in the stack and restart Usher.",
@@ -245,13 +269,20 @@ const FORGOTTEN_SHOWN: usize = 40;
 const TRIES_TOLD: u32 = 3;
 
 /// Actions that fail again and again.
-pub fn tell_stuck(now: Moment, rules: &Rules, book: &mut Book) {
-    let stuck = book.intents.values().filter(|intent| intent.tries >= TRIES_TOLD);
+pub fn tell_stuck(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    // A token that is refused was told of by itself.
+    let refused = |intent: &&Intent| world.stalled.get(&intent.service()).is_some_and(|s| s.refuses_us.is_some());
+    let stuck = book.intents.values().filter(|intent| intent.tries >= TRIES_TOLD || intent.hindered.denied);
+    let stuck = stuck.filter(|intent| !refused(intent));
     let found: Vec<(String, String, String)> = stuck
         .map(|intent| {
             let name = book.members.get(&intent.member).map_or_else(|| intent.member.to_string(), Member::name);
             let why = intent.last_error.clone().unwrap_or_else(|| "a listing never showed the effect".into());
-            (format!("stuck/{}", intent.key.0), format!("Tried {} times for {name}, in vain", TRIES_TOLD), why)
+            let often = match intent.tries.min(TRIES_TOLD) {
+                1 => "once".to_owned(),
+                tries => format!("{tries} times"),
+            };
+            (format!("stuck/{}", intent.key.0), format!("Tried {often} for {name}, in vain"), why)
         })
         .collect();
     let standing: BTreeSet<String> = found.iter().map(|(condition, ..)| condition.clone()).collect();

@@ -32,6 +32,8 @@ pub struct World {
     pub calling: bool,
     /// When the last changing call, and its reading back, had ended.
     pub call_ended: Option<Moment>,
+    /// Services that failed an act or its look: no act calls them for a while.
+    pub stalled: BTreeMap<Source, Stalled>,
     /// The book can't be trusted yet: only look, for this reason.
     pub only_look: Option<String>,
     /// What the history tells of the time after such a book, a line each.
@@ -47,6 +49,19 @@ pub struct Drop {
     pub now: u64,
     /// How many there should be, after explained goings.
     pub expected: u64,
+}
+
+/// A service that failed an act or its look. All acts wait together, so that
+/// many of them don't multiply the calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stalled {
+    /// No act calls it before then.
+    pub until: Moment,
+    /// Failures in a row.
+    pub failures: u32,
+    /// What it said, where it refused our token or key: then only another
+    /// process, with another one, will do better.
+    pub refuses_us: Option<String>,
 }
 
 /// One source as last seen.
@@ -149,6 +164,13 @@ impl World {
     #[must_use]
     pub fn clock_was_compared(&self) -> bool {
         self.plex.last.is_some() || self.stripe.last.is_some()
+    }
+
+    /// Whether no act may call this service now.
+    #[must_use]
+    pub fn rests(&self, now: Moment, book: &crate::ledger::Book, source: Source) -> bool {
+        let stalled = self.stalled.get(&source).is_some_and(|stalled| stalled.until > now);
+        stalled || book.rests.get(&source).is_some_and(|until| *until > now)
     }
 
     /// When the newest listing that covers this member was begun.

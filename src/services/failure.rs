@@ -66,9 +66,12 @@ impl Failure {
 #[must_use]
 pub fn kind_of(status: u16) -> FailureKind {
     match status {
-        401 => FailureKind::Unauthorized,
+        // 498: a token of plex.tv's newer kind that has expired.
+        401 | 498 => FailureKind::Unauthorized,
         403 => FailureKind::Forbidden,
         404 | 410 => FailureKind::Gone,
+        // A time-out, a conflict with another request, and "too early".
+        408 | 409 | 425 => FailureKind::Unreachable,
         429 => FailureKind::RateLimited,
         400..=499 => FailureKind::Refused,
         // A redirect comes from something in between (a login page, a proxy).
@@ -76,11 +79,12 @@ pub fn kind_of(status: u16) -> FailureKind {
     }
 }
 
-/// Only a 4xx (or a redirect) says that nothing was done. 408 is a time-out.
+/// Only a 4xx (or a redirect) says that nothing was done. 408 is a time-out,
+/// and 409 may be the conflict with an earlier try of our own.
 #[must_use]
 pub fn certainty_of(status: u16) -> Certainty {
     match status {
-        408 => Certainty::Unknown,
+        408 | 409 => Certainty::Unknown,
         300..=499 => Certainty::NotDone,
         _ => Certainty::Unknown,
     }

@@ -6,6 +6,7 @@
 //! hyper repeats a request only when nothing of it was written.
 
 pub mod pacer;
+pub mod rest;
 
 use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -187,9 +188,16 @@ impl Reply {
     /// The failure that this answer is, when it isn't 2xx.
     #[must_use]
     pub fn failure(&self) -> Failure {
+        let kind = match kind_of(self.status) {
+            // Whatever a page for people says, the service itself didn't say it.
+            FailureKind::Refused | FailureKind::Forbidden | FailureKind::Unauthorized if self.is_html() => {
+                FailureKind::Unreachable
+            }
+            kind => kind,
+        };
         Failure {
             certainty: certainty_of(self.status),
-            kind: kind_of(self.status),
+            kind,
             status: Some(self.status),
             why: format!("{} answered {}", self.what, self.status),
             retry_after: self.retry_after,

@@ -51,7 +51,7 @@ fn rules_of(paper: &Paper) -> Vec<(String, &'static str)> {
 }
 
 fn everything_answered() -> SecondLook {
-    SecondLook { answered: Source::ALL.to_vec(), unanswered: None, could_be_theirs: None }
+    SecondLook { answered: Source::ALL.to_vec(), ..SecondLook::default() }
 }
 
 /// What the second admission says of the only proposal.

@@ -245,6 +245,7 @@ impl Room {
             created: Vec::new(),
             watch: wanted.watcher.map(|account| self.watch(account)),
             second: SecondLook { answered, ..SecondLook::default() },
+            failure: None,
         }
     }
 

@@ -309,6 +309,8 @@ impl Paper {
             tries: 0,
             not_before: at,
             last_error: None,
+            ended: None,
+            hindered: usher::ledger::Hindered::default(),
         };
         self.book.intents.entry(key).or_insert(intent)
     }

@@ -35,6 +35,7 @@ mod post;
 mod prices;
 mod pruning;
 mod readings;
+mod refusing;
 mod rehearsing;
 mod restoring;
 mod reversals;

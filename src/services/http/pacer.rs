@@ -12,8 +12,10 @@ use std::{
 
 use tokio::{
     sync::oneshot,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
+
+use super::rest::present;
 
 /// Who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,12 +134,6 @@ impl Pacer {
     }
 }
 
-/// The timer's present: `sleep` is asked only for the instant it would end,
-/// and not awaited.
-fn present() -> Instant {
-    sleep(Duration::ZERO).deadline()
-}
-
 impl Turn {
     /// A write was sent: the next one waits `gap` from here.
     pub fn wrote(&self) {
@@ -156,6 +152,8 @@ impl Drop for Turn {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::sleep;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

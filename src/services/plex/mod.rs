@@ -25,11 +25,15 @@ use serde_json::Value;
 
 use super::{
     failure::Failure,
-    http::{Call, Http, Reply, pacer::Pacer},
+    http::{Call, Http, Reply, pacer::Pacer, rest::Rest},
     sign_in::SignIn,
     skew::Skew,
 };
-use crate::{facts::FailureKind, limits::PLEX_WRITE_SPACING, secret::Secret};
+use crate::{
+    facts::FailureKind,
+    limits::{PLEX_REST, PLEX_WRITE_SPACING},
+    secret::Secret,
+};
 
 pub(super) const NAME: &str = "plex.tv";
 /// What people see in their list of devices, and where they sign in.
@@ -46,6 +50,7 @@ pub struct Plex {
     token: Secret,
     client_id: String,
     pacer: Pacer,
+    rest: Rest,
     skew: Skew,
 }
 
@@ -58,13 +63,19 @@ impl Plex {
         let site = base.clone().unwrap_or_else(|| SITE.to_owned());
         let clients = base.unwrap_or_else(|| CLIENTS.to_owned());
         let pacer = Pacer::new(PLEX_WRITE_SPACING);
-        Self { http, site, clients, token, client_id, pacer, skew: Skew::default() }
+        let rest = Rest::new(PLEX_REST);
+        Self { http, site, clients, token, client_id, pacer, rest, skew: Skew::default() }
     }
 
     /// plex.tv's clock minus ours at its latest answer, in seconds.
     #[must_use]
     pub fn skew_secs(&self) -> Option<i64> {
         self.skew.secs()
+    }
+
+    /// It asked for rest before this process began: nothing is sent for so long.
+    pub fn rest_for(&self, wait: std::time::Duration) {
+        self.rest.begin(Some(wait));
     }
 
     /// For other people's sign-ins: at the same pace, and without the token.
@@ -81,7 +92,9 @@ impl Plex {
 
     async fn get(&self, lane: Lane, call: Call) -> Result<Reply, Failure> {
         let _turn = self.pacer.read(lane).await;
-        let reply = self.http.send(call).await?;
+        self.rest.allows(NAME)?;
+        let mut reply = self.http.send(call).await?;
+        self.rest.note(&mut reply);
         self.skew.note(&reply);
         accept(reply)
     }
@@ -89,9 +102,11 @@ impl Plex {
     /// Any status is an answer here; see [`accept`].
     async fn write(&self, call: Call) -> Result<Reply, Failure> {
         let turn = self.pacer.write().await;
+        self.rest.allows(NAME)?;
         let reply = self.http.send(call).await;
         turn.wrote();
-        let reply = reply?;
+        let mut reply = reply?;
+        self.rest.note(&mut reply);
         self.skew.note(&reply);
         Ok(reply)
     }
@@ -143,13 +158,12 @@ fn accept(reply: Reply) -> Result<Reply, Failure> {
         return Ok(reply);
     }
     let mut failure = reply.failure();
-    let body = String::from_utf8_lossy(&reply.body);
-    if reply.status == 422 && body.contains("Invalid token") {
-        failure.kind = FailureKind::Unauthorized;
+    if failure.kind == FailureKind::Refused {
+        failure.kind = meaning(&reply);
     }
     let more = match failure.kind {
         FailureKind::Unauthorized => {
-            "; PLEX_TOKEN is refused: sign in again and set a new one (tokens die on \"sign out all devices\")"
+            "; PLEX_TOKEN is refused: sign in again for a new PLEX_TOKEN (tokens die on \"sign out all devices\")"
                 .to_owned()
         }
         FailureKind::Forbidden => "; the account of PLEX_TOKEN may not do this: is it the server's owner?".to_owned(),
@@ -158,6 +172,24 @@ fn accept(reply: Reply) -> Result<Reply, Failure> {
     };
     failure.why.push_str(&more);
     Err(failure)
+}
+
+/// What a 4xx in plex.tv's own words speaks of (RULES R6, "refusal"). Only a
+/// 400 or 422 in JSON or XML is a refusal; anything else comes from something
+/// in between, or passes.
+fn meaning(reply: &Reply) -> FailureKind {
+    let body = String::from_utf8_lossy(&reply.body).to_lowercase();
+    let in_its_words = serde_json::from_slice::<Value>(&reply.body).is_ok() || xml::parse(&reply.body).is_some();
+    match (reply.status, code(reply)) {
+        _ if !in_its_words => FailureKind::Unreachable,
+        (_, Some(1001)) => FailureKind::Unauthorized,
+        _ if body.contains("invalid token") => FailureKind::Unauthorized,
+        (_, Some(1003)) => FailureKind::RateLimited,
+        (400 | 422, Some(1999)) => FailureKind::Already,
+        (400 | 422, _) if body.contains("already") => FailureKind::Already,
+        (400 | 422, _) => FailureKind::Refused,
+        _ => FailureKind::Unreachable,
+    }
 }
 
 /// The number in an error body. The message may hold addresses: left alone.

@@ -40,8 +40,9 @@ impl Plex {
     /// downloads.
     ///
     /// # Errors
-    /// `Refused` where plex.tv won't (already shared, the owner's own
-    /// address, an unknown library); see [`Failure`] for the rest.
+    /// `Refused` where plex.tv won't (a person or library that it doesn't
+    /// know), `Already` where it says that it is done: a listing shows whether
+    /// it is. See [`Failure`] for the rest.
     pub async fn invite(
         &self,
         live: &Live,
@@ -289,7 +290,10 @@ fn shareable(reply: Reply) -> Result<Reply, Failure> {
                 failure.why.push_str("; it doesn't know that person, server or library (or it is the owner)");
             }
             Some(400 | 422) if failure.kind == FailureKind::Refused => {
-                failure.why.push_str("; it won't share this (already shared, or the owner's own address?)");
+                failure.why.push_str("; it won't share this with them");
+            }
+            _ if failure.kind == FailureKind::Already => {
+                failure.why.push_str("; it says that this is shared already (or it is the owner's own address)");
             }
             _ => {}
         }

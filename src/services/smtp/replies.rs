@@ -146,6 +146,13 @@ fn judge(step: Step, code: u16, text: &str) -> DeliveryOutcome {
             let why = format!("{why}; check SMTP_USERNAME and SMTP_PASSWORD (for Gmail an app password)");
             return ChannelDown { why, for_secs: LOGIN_SECS };
         }
+        // Microsoft says it at any step, also about a recipient.
+        (500..=599, Some((7, 30))) => {
+            let why = format!(
+                "{why}; Microsoft no longer accepts passwords for SMTP here: use another mail service, or an app with OAuth"
+            );
+            return ChannelDown { why, for_secs: LOGIN_SECS };
+        }
         (500..=599, Some((4, 5))) => return ChannelDown { why, for_secs: QUOTA_SECS },
         (454, _) | (421, Some((7, _))) => return ChannelDown { why, for_secs: THROTTLED_SECS },
         (421, _) => return ChannelDown { why, for_secs: CLOSING_SECS },
@@ -211,6 +218,10 @@ mod tests {
             (Step::From, 552, "5.3.4 Too big", "never".into()),
             (Step::Rcpt, 550, "5.4.5 Daily user sending limit exceeded", down(21600)),
             (Step::Dot, 550, "5.4.5 Daily user sending limit exceeded", down(21600)),
+            (Step::Auth, 550, "5.7.30 Basic authentication is not supported", down(3600)),
+            (Step::Rcpt, 550, "5.7.30 Basic authentication is not supported", down(3600)),
+            (Step::Data, 550, "5.7.30 Basic authentication is not supported", down(3600)),
+            (Step::Dot, 550, "5.7.30 Basic authentication is not supported", down(3600)),
             (Step::Rcpt, 450, "4.2.0 Greylisted", "later 300".into()),
             (Step::Rcpt, 451, "4.3.0 Local error", "later".into()),
             (Step::Rcpt, 452, "4.5.3 Too many recipients", "later".into()),

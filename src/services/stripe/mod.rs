@@ -25,13 +25,13 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{
-    http::{Call, Http, Reply},
+    http::{Call, Http, Reply, rest::Rest},
     loose::{flag, list, text},
     skew::Skew,
 };
 use crate::{
     facts::{Discount, FailureKind, Moment, WebhookEndpoint},
-    limits::PAGES_MAX,
+    limits::{PAGES_MAX, STRIPE_REST},
     secret::Secret,
 };
 
@@ -54,6 +54,8 @@ pub struct Stripe {
     base: String,
     key: Secret,
     skew: Skew,
+    /// `None` at the door: a buyer's try is their own, and isn't made by itself.
+    rest: Option<Rest>,
     /// How far discounts can be expanded here: the first that wasn't refused.
     expands: Arc<AtomicUsize>,
     /// Discounts that were asked for one by one: they never change.
@@ -76,6 +78,7 @@ impl Stripe {
             base: base.unwrap_or_else(|| SITE.to_owned()),
             key,
             skew: Skew::default(),
+            rest: Some(Rest::new(STRIPE_REST)),
             expands: Arc::default(),
             discounts: Arc::default(),
             endpoints: Arc::default(),
@@ -94,6 +97,19 @@ impl Stripe {
         self.skew.secs()
     }
 
+    /// It asked for rest before this process began: nothing is sent for so long.
+    pub fn rest_for(&self, wait: std::time::Duration) {
+        if let Some(rest) = &self.rest {
+            rest.begin(Some(wait));
+        }
+    }
+
+    /// For buyers at the door, who wait for no rest that the loops were asked for.
+    #[must_use]
+    pub fn at_the_door(&self) -> Self {
+        Self { rest: None, ..self.clone() }
+    }
+
     fn request(&self, method: Method, path: &str) -> Call {
         Call::new(NAME, method, &self.base, path)
             .header("authorization", format!("Bearer {}", self.key.expose()))
@@ -102,8 +118,15 @@ impl Stripe {
     }
 
     async fn send(&self, call: Call) -> Result<(Reply, Value), Failure> {
-        let reply = self.http.send(call).await?;
+        if let Some(rest) = &self.rest {
+            rest.allows(NAME)?;
+        }
+        let mut reply = self.http.send(call).await?;
         self.skew.note(&reply);
+        // A lock means that one object is busy for a moment.
+        if let Some(rest) = self.rest.as_ref().filter(|_| !is_locked(&reply)) {
+            rest.note(&mut reply);
+        }
         if !reply.is_success() {
             return Err(refusal(&reply));
         }
@@ -199,6 +222,12 @@ fn distinct(path: &str, rows: Vec<Value>) -> Result<Vec<Value>, Failure> {
         }
     }
     Ok(rows)
+}
+
+/// One object is busy; the service as a whole asks for nothing.
+fn is_locked(reply: &Reply) -> bool {
+    let error: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    error["error"]["code"].as_str() == Some("lock_timeout")
 }
 
 /// Stripe's own reading of the statuses. Only its code words are repeated.

@@ -10,9 +10,9 @@ use usher::policy::confirm;
 
 use crate::paper::{MOVIES, Paper, TV, days, noon};
 
-/// This was tried for Ann a minute ago.
+/// This was tried for Ann three minutes ago.
 fn tried(paper: &mut Paper, act: Act) {
-    let at = paper.now - TimeDelta::minutes(1);
+    let at = paper.now - TimeDelta::minutes(3);
     let key = ActKey::new("act", &paper.ann, "1");
     let ann = paper.ann.clone();
     paper.book.intents.clear();
@@ -40,7 +40,47 @@ fn a_try_without_effect_is_tried_again_later_and_not_at_once() {
     assert!(!is_done(&mut paper));
     let intent = paper.book.intents.values().next().unwrap();
     assert_eq!(intent.state, IntentState::Decided);
-    assert!(intent.not_before > paper.now, "{intent:?}");
+    let tried = paper.now - TimeDelta::minutes(3);
+    assert!(intent.not_before >= tried + TimeDelta::seconds(45), "{intent:?}");
+}
+
+/// DESIGN §1: plex.tv's listings lag by up to two minutes.
+#[test]
+fn a_listing_shows_that_a_try_had_no_effect_only_when_it_was_begun_two_and_a_half_minutes_after_it() {
+    let at = noon() - TimeDelta::minutes(10);
+    for (call_lasted, begun, conclusive) in [(0, 149, false), (0, 150, true), (25, 174, false), (25, 175, true)] {
+        let mut paper = Paper::new();
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES], days(90));
+        let share = paper.member().share.as_ref().unwrap().row.id;
+        tried(&mut paper, Act::End { share, cause: EndCause::Revoked });
+        let intent = paper.book.intents.values_mut().next().unwrap();
+        intent.state = IntentState::Attempted { at };
+        intent.ended = Some(at + TimeDelta::seconds(call_lasted));
+        paper.world.plex.last.as_mut().unwrap().begun = at + TimeDelta::seconds(begun);
+        // Another member's call just now changes nothing for Ann.
+        paper.world.call_ended = Some(paper.now);
+        assert!(!is_done(&mut paper));
+        let again = paper.book.intents.values().next().unwrap().state == IntentState::Decided;
+        assert_eq!(again, conclusive, "{call_lasted} s, {begun} s");
+    }
+}
+
+#[test]
+fn listings_are_taken_soon_after_a_try_and_at_last_when_it_must_be_shown() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.shares(&ann, &[MOVIES], days(90));
+    let share = paper.member().share.as_ref().unwrap().row.id;
+    tried(&mut paper, Act::End { share, cause: EndCause::Revoked });
+    let at = paper.now - TimeDelta::minutes(3);
+    for (listed, next) in [(-40, 3), (0, 3), (3, 10), (12, 30), (30, 70), (100, 150)] {
+        paper.world.plex.last.as_mut().unwrap().begun = at + TimeDelta::seconds(listed);
+        let wanted = confirm::next_listing(&paper.world, &paper.book);
+        assert_eq!(wanted, Some(at + TimeDelta::seconds(next)), "after the one at {listed} s");
+    }
+    paper.world.plex.last.as_mut().unwrap().begun = at + TimeDelta::seconds(150);
+    assert_eq!(confirm::next_listing(&paper.world, &paper.book), None);
 }
 
 #[test]
@@ -103,7 +143,7 @@ fn a_friendship_is_over_when_a_listing_begun_after_the_try_lacks_them() {
         paper.member().unfriend_at = Some(now);
         tried(&mut paper, Act::Unfriend { plex: account });
         let whole = paper.world.plex.last.as_mut().unwrap();
-        whole.begun = now - TimeDelta::minutes(1) + TimeDelta::seconds(since_try);
+        whole.begun = now - TimeDelta::minutes(3) + TimeDelta::seconds(since_try);
         whole.value.friends = Some(if listed { [account].into() } else { BTreeSet::new() });
         is_done(&mut paper) && paper.member().unfriend_at.is_none()
     };

@@ -100,23 +100,12 @@ fn without_a_seat_only_invites_wait_and_one_that_was_tried_keeps_its_place() {
 }
 
 #[test]
-fn a_refusal_that_may_not_have_meant_them_stands_for_a_day_and_then_for_ever_longer() {
-    let since = noon();
-    let refused = |ago_first: TimeDelta| InviteRefused {
-        at: since + ago_first,
-        by_id: true,
-        by_email: true,
-        why: "404".into(),
-        in_doubt_since: Some(since),
-    };
+fn every_refusal_is_forgotten_after_a_day() {
     let second = TimeDelta::seconds(1);
-    for (lasted, stands) in [(days(0), days(1)), (TimeDelta::hours(3), days(1)), (days(2), days(2)), (days(9), days(9))]
-    {
-        let refused = refused(lasted);
-        assert!(refused.stands(refused.at + stands - second) && !refused.stands(refused.at + stands), "{lasted}");
+    for in_doubt_since in [None, Some(noon()), Some(noon() - days(30))] {
+        let refused = InviteRefused { at: noon(), by_id: true, by_email: true, why: "no".into(), in_doubt_since };
+        assert!(refused.stands(noon() + days(1) - second) && !refused.stands(noon() + days(1)));
     }
-    let meant = InviteRefused { in_doubt_since: None, ..refused(days(0)) };
-    assert!(meant.stands(since + days(3000)));
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn a_removal_that_shows_late_is_ours() {
         intent.state = IntentState::Attempted { at: now };
         intent.tries = 1;
     }
-    house.later(TimeDelta::seconds(12));
+    house.later(TimeDelta::seconds(150));
     house.read();
     assert!(house.book.intents.values().all(|intent| intent.state == IntentState::Decided), "free to be tried again");
     house.friends.shares.retain(|share| share.id != row.id);
@@ -136,14 +136,16 @@ fn while_a_call_is_under_way_nothing_is_concluded_about_it() {
         intent.tries = 1;
     }
     house.world.calling = true;
-    house.later(TimeDelta::seconds(25));
+    house.later(TimeDelta::seconds(160));
     house.read();
     assert!(house.decided().is_empty(), "it could still take effect");
     house.world.calling = false;
     house.world.call_ended = Some(house.now);
+    let ended = house.now;
+    house.book.intents.values_mut().for_each(|intent| intent.ended = Some(ended));
     house.decide();
     assert!(house.decided().is_empty(), "a listing begun well after the call's end comes first");
-    house.later(TimeDelta::seconds(10));
+    house.later(TimeDelta::seconds(150));
     house.read();
     assert_eq!(house.invites().len(), 1);
 }

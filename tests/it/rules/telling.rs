@@ -219,7 +219,7 @@ fn a_call_that_failed_three_times_is_told_until_it_is_done() {
     (intent.because, intent.tries) = ("they are here again".into(), 2);
     let _intent = intent.clone();
     let tell = |paper: &mut Paper| {
-        standing_reports::tell_stuck(paper.now, &paper.rules, &mut paper.book);
+        standing_reports::tell_stuck(paper.now, &paper.rules, &paper.world, &mut paper.book);
         titles(paper)
     };
     assert!(tell(&mut paper).is_empty());

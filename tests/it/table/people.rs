@@ -187,16 +187,20 @@ pub(super) fn who_is_who(table: &mut Table) {
         let relay = Email::parse("x1@privaterelay.appleid.com");
         paper.member().customers.values_mut().for_each(|payer| payer.email = relay.clone());
     });
-    for (what, by_id, by_email) in
-        [("by id", true, false), ("by id and by address", true, true), ("by address", false, true)]
-    {
+    for (what, by_id, by_email, hours) in [
+        ("by id", true, false, 0),
+        ("by id and by address", true, true, 0),
+        ("by address", false, true, 0),
+        ("by id and by address 23 hours ago", true, true, 23),
+        ("by id and by address a day ago", true, true, 24),
+    ] {
         table.row(&format!("pays, Plex refused the invite {what}"), |paper| {
             let ann = paper.ann.clone();
             paper.pays(&ann, Status::Active, TimeDelta::hours(1));
             if !by_id {
                 paper.member().plex = None;
             }
-            let at = paper.now;
+            let at = paper.now - TimeDelta::hours(hours);
             paper.member().invite_refused =
                 Some(InviteRefused { at, by_id, by_email, why: "404".into(), in_doubt_since: None });
         });
