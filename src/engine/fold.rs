@@ -14,7 +14,7 @@ use crate::ledger::{
     Act, ActKey, Book, Channel, Delivered, DeliveryOutcome, Intent, IntentState, InviteRefused, InviteTo, Letter, Owed,
 };
 use crate::policy::confirm::SETTLED_AFTER;
-use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, inactivity, readings};
+use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, inactivity, readings, who};
 use crate::services::failure::Failure;
 
 /// Between the first whole reading of a process and the one that confirms it.
@@ -218,14 +218,8 @@ impl Engine {
         {
             looked.second.unanswered = Some(why);
         }
-        let elsewhere = book
-            .members
-            .values()
-            .filter(|member| member.id != intent.member && member.plex.is_some())
-            .flat_map(|member| member.customers.keys().cloned())
-            .collect();
         let created = std::mem::take(&mut looked.created);
-        looked.second.could_be_theirs = super::act::could_be_theirs(&created, &elsewhere);
+        looked.second.could_be_theirs = who::could_be_theirs(now, book, &intent.member, &created);
         if let (Act::Unfriend { .. }, Some(true)) = (&intent.act, looked.share.as_ref().map(|share| share.elsewhere)) {
             looked.second.unanswered = Some("they have a share on another server of yours".into());
         }

@@ -103,7 +103,11 @@ async fn a_letter_about_an_invite_names_the_address_to_which_plex_wrote() {
     assert_eq!(told(&rig, "ann", "invitation"), 1, "{:?}", rig.subjects_to("ann"));
     let mails = rig.smtp.received_for("ann@example.com");
     let letter = mails.iter().rfind(|mail| mail.subject.contains("invitation")).expect("a letter");
-    assert!(letter.text().contains("ann@example.com") && !letter.text().contains("work@example.com"), "{}", letter.text());
+    assert!(
+        letter.text().contains("ann@example.com") && !letter.text().contains("work@example.com"),
+        "{}",
+        letter.text()
+    );
     all_is_well(&rig);
 }
 
