@@ -6,8 +6,6 @@
 //! became of it. What it never does: try twice, or change anything without an
 //! [`Admitted`] order and the [`Live`] token.
 
-use std::collections::BTreeSet;
-
 use tokio::sync::mpsc;
 
 use super::mailbox::{Mail, Post};
@@ -261,17 +259,4 @@ impl Reach {
         let missing = || Failure::not_done(FailureKind::Internal, "Tautulli is not configured");
         self.tautulli.as_ref().ok_or_else(missing)
     }
-}
-
-/// New subscriptions that could be this member's: running, and not linked to
-/// somebody else's Plex account.
-#[must_use]
-pub fn could_be_theirs(
-    created: &[(Subscription, Customer)],
-    linked_elsewhere: &BTreeSet<CustomerId>,
-) -> Option<String> {
-    let theirs = |(subscription, customer): &&(Subscription, Customer)| {
-        subscription.status.is_running() && !linked_elsewhere.contains(&customer.id)
-    };
-    created.iter().find(theirs).map(|(subscription, _)| subscription.id.0.clone())
 }

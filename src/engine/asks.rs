@@ -10,7 +10,7 @@ use crate::facts::Moment;
 use crate::ledger::Book;
 use crate::member::MemberId;
 use crate::policy::asks::{self, Hearing};
-use crate::policy::{Rules, World, brake, decide, handover};
+use crate::policy::{Rules, World, brake, decide, handover, who};
 use crate::reports::Page;
 use crate::store::{Store, StoreError};
 
@@ -47,14 +47,15 @@ impl Engine {
             Err(why) => return Ok(Err(why)),
         };
         let next = asks::what_comes_next(self.scene(now, &changed), &said.about);
+        let about = who_is_meant(&changed, &said.about);
         if dry_run {
-            return Ok(Ok(page(said.lines, next, true)));
+            return Ok(Ok(about.under(page(said.lines, next, true))));
         }
         if let Err(why) = self.write_live_too(now, &mut changed, book, ask, &said.about)? {
             return Ok(Err(why));
         }
         *book = changed;
-        Ok(Ok(page(said.lines, next, false)))
+        Ok(Ok(about.under(page(said.lines, next, false))))
     }
 
     /// In a dry run the live book hears it as well.
@@ -152,6 +153,45 @@ impl LiveBook {
             Err(error @ StoreError::NotWritten { .. }) => Ok(Err(format!("{error}. Nothing was changed"))),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Whom an ask concerned, for its confirmation: with ids and addresses.
+struct About {
+    lines: Vec<String>,
+    people: Vec<serde_json::Value>,
+}
+
+fn who_is_meant(book: &Book, about: &[MemberId]) -> About {
+    let mut ids: Vec<&MemberId> = Vec::new();
+    for id in about.iter().map(|id| book.merged.get(id).unwrap_or(id)) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let members: Vec<_> = ids.into_iter().filter_map(|id| book.members.get(id)).collect();
+    let person = |member: &&crate::ledger::Member| {
+        serde_json::json!({
+            "id": member.id, "name": member.name(), "email": member.access_email(), "plex_id": member.plex,
+        })
+    };
+    About {
+        lines: members.iter().map(|member| format!("about {}", who::in_full(member))).collect(),
+        people: members.iter().map(person).collect(),
+    }
+}
+
+impl About {
+    /// Puts them under the page's text.
+    fn under(self, mut page: Page) -> Page {
+        for line in self.lines {
+            page.text.push('\n');
+            page.text.push_str(&line);
+        }
+        if let Some(json) = page.json.as_object_mut() {
+            json.insert("about".to_owned(), self.people.into());
+        }
+        page
     }
 }
 

@@ -12,7 +12,7 @@ use crate::backoff;
 use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment, Reading, Source, WatchLook};
 use crate::ledger::{Act, Book, Channel, Delivered, DeliveryOutcome, Intent, Letter, Owed};
 use crate::policy::confirm::SETTLED_AFTER;
-use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, inactivity, readings};
+use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, inactivity, readings, who};
 use crate::services::failure::Failure;
 
 /// Between the first whole reading of a process and the one that confirms it.
@@ -247,14 +247,8 @@ impl Engine {
             looked.second.unanswered = Some(why);
             looked.second.by = Some(Source::Tautulli);
         }
-        let elsewhere = book
-            .members
-            .values()
-            .filter(|member| member.id != intent.member && member.plex.is_some())
-            .flat_map(|member| member.customers.keys().cloned())
-            .collect();
         let created = std::mem::take(&mut looked.created);
-        looked.second.could_be_theirs = super::act::could_be_theirs(&created, &elsewhere);
+        looked.second.could_be_theirs = who::could_be_theirs(now, book, &intent.member, &created);
         if let (Act::Unfriend { .. }, Some(true)) = (&intent.act, looked.share.as_ref().map(|share| share.elsewhere)) {
             looked.second.unanswered = Some("they have a share on another server of yours".into());
             looked.second.by = Some(Source::Plex);

@@ -9,7 +9,7 @@ use super::Engine;
 use super::act::{Job, LookFor, Looked};
 use crate::backoff;
 use crate::facts::{CustomerId, Moment, Source, Whom};
-use crate::ledger::{Act, Book, HeldBecause, Intent, IntentState, Member};
+use crate::ledger::{Act, Book, HeldBecause, Intent, IntentState, InviteTo, Member};
 use crate::policy::brake::{self, NotNow, SecondLook};
 
 /// What a rule of the brake holds that needs no look: it is not looked at while
@@ -140,7 +140,12 @@ fn is_unsettled(book: &Book, intent: &Intent) -> bool {
 pub(super) fn whom(book: &Book, intent: &Intent) -> Whom {
     let Some(member) = book.members.get(&intent.member) else { return Whom::default() };
     let share = member.share.as_ref();
-    let email = share.and_then(|share| share.row.email.clone()).or_else(|| member.paying_email().cloned());
+    let invited = match &intent.act {
+        Act::Invite { to: InviteTo::Email(email), .. } => Some(email),
+        _ => None,
+    };
+    let row = share.and_then(|share| share.row.email.as_ref());
+    let email = row.or(invited).or_else(|| member.paying_email()).cloned();
     Whom {
         account: member.plex.or_else(|| share.and_then(|share| share.row.account)),
         email: email.filter(|_| member.plex.is_none()),

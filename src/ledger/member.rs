@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::{Billed, BlindSpans, CodeMark, Grant, GrantKind, NoticeKey, Person};
+use super::{Billed, BlindSpans, CodeMark, Grant, GrantKind, NoticeKey, Payer, Person, Stranger};
 use crate::facts::{
     CancelWhen, CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, Share, ShareId, SharingSettings, SubscriptionId,
 };
@@ -32,8 +32,22 @@ pub struct Member {
     pub given_email: Option<Email>,
     /// Seen in the owner's Plex Home: protected.
     pub home: bool,
+    /// Every address under which they were seen at Plex, or invited there.
+    #[serde(default)]
+    pub addresses: BTreeSet<Email>,
     /// Linked customers. Never cleared by a sync.
     pub customers: BTreeMap<CustomerId, Payer>,
+    /// Customers that were theirs until they went to somebody else, as they
+    /// were then.
+    #[serde(default)]
+    pub former: BTreeMap<CustomerId, Payer>,
+    /// `usher unlink`: customers and subscriptions (`cus_…`, `sub_…`) of whom
+    /// the operator said that they are somebody else's. For good.
+    #[serde(default)]
+    pub strangers: BTreeMap<String, Stranger>,
+    /// They pay, and proofs of equal rank say that they are each of these.
+    #[serde(default)]
+    pub disputed: BTreeSet<MemberId>,
     /// Their subscriptions on prices of ours, as Stripe told them last.
     pub subscriptions: BTreeMap<SubscriptionId, Billed>,
     /// Their share or invite on our server, as plex.tv listed it last.
@@ -91,55 +105,6 @@ pub struct Member {
     pub forgotten: Option<Moment>,
     /// What happened, oldest first.
     pub journal: Vec<Entry>,
-}
-
-/// A linked customer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Payer {
-    /// The address they paid with *when first seen*. A later change proves
-    /// nothing and moves nothing (RULES R2).
-    pub email: Option<Email>,
-    /// Their address at Stripe now: where money letters go.
-    pub mail_to: Option<Email>,
-    /// A label.
-    pub name: Option<String>,
-    /// When the book first saw them.
-    pub since: Moment,
-    /// What ties them to the Plex account, once something does.
-    pub proof: Option<Proof>,
-    /// `usher unlink`: only the operator ties them to anybody again.
-    #[serde(default)]
-    pub unlinked: Option<Moment>,
-}
-
-/// What ties a payer to a Plex account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Proof {
-    /// An invite to their own address, seen pending and then accepted.
-    InviteAccepted,
-    /// A share stood under that same address when the subscription began.
-    ShareStood,
-    /// They signed in with Plex, and Usher wrote the account down at Stripe.
-    PlexSignIn,
-    /// Usher made the Checkout page for them.
-    Checkout,
-    /// `usher link`.
-    Operator,
-}
-
-impl Proof {
-    /// In words.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::InviteAccepted => "the invite to its address was accepted",
-            Self::ShareStood => "a share stood under its address already",
-            Self::PlexSignIn => "they signed in with Plex before they paid",
-            Self::Checkout => "the page they paid at was made for them",
-            Self::Operator => "the operator said so",
-        }
-    }
 }
 
 /// A share as listed last.
@@ -304,7 +269,11 @@ impl Member {
             email: None,
             given_email: None,
             home: false,
+            addresses: BTreeSet::new(),
             customers: BTreeMap::new(),
+            former: BTreeMap::new(),
+            strangers: BTreeMap::new(),
+            disputed: BTreeSet::new(),
             subscriptions: BTreeMap::new(),
             share: None,
             missing_since: None,
@@ -379,7 +348,7 @@ impl Member {
         self.username
             .clone()
             .or_else(|| self.title.clone())
-            .or_else(|| self.customers.values().find_map(|payer| payer.name.clone()))
+            .or_else(|| self.customers_in_order().into_iter().find_map(|(_, payer)| payer.name.clone()))
             .or_else(|| self.access_email().map(local))
             .unwrap_or_else(|| self.id.to_string())
     }
@@ -397,7 +366,7 @@ impl Member {
         self.email
             .as_ref()
             .or_else(invited)
-            .or_else(|| self.customers.values().find_map(|payer| payer.mail_to.as_ref()))
+            .or_else(|| self.customers_in_order().into_iter().find_map(|(_, payer)| payer.mail_to.as_ref()))
             .or(self.given_email.as_ref())
     }
 
@@ -405,15 +374,6 @@ impl Member {
     #[must_use]
     pub fn person(&self) -> Person {
         Person { member: self.id.clone(), name: self.name(), email: self.access_email().cloned(), plex: self.plex }
-    }
-
-    /// The payer's own address for an invite: that of a customer with a
-    /// subscription, as first seen. Not of one who signed in with Plex: the
-    /// account is known, and the address could be another account's.
-    #[must_use]
-    pub fn paying_email(&self) -> Option<&Email> {
-        let tied = |payer: &&Payer| payer.unlinked.is_none() && payer.proof != Some(Proof::PlexSignIn);
-        self.customers.values().filter(tied).find_map(|payer| payer.email.as_ref())
     }
 
     /// When the share that stands was taken up, or first seen.

@@ -14,6 +14,7 @@ mod intent;
 mod member;
 mod numbers;
 mod outbox;
+mod payer;
 mod post;
 mod rehearsal;
 
@@ -27,4 +28,5 @@ pub use intent::*;
 pub use member::*;
 pub use numbers::*;
 pub use outbox::*;
+pub use payer::*;
 pub use post::*;

@@ -8,7 +8,7 @@ use super::{Rules, World, letters, libraries, pending, pruning, refusals};
 use crate::backoff;
 use crate::facts::{CancelWhen, Moment, PlexId, ShareId, Source};
 use crate::ledger::{
-    Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, Letter, Member, Owed, Removal,
+    Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, InviteTo, Letter, Member, Owed, Removal,
 };
 
 /// A whole reading begun sooner after a call of ours is dropped: it may show
@@ -131,7 +131,7 @@ fn is_no_friend_since(world: &World, intent: &Intent, plex: PlexId) -> bool {
 /// What follows from a confirmed action, in the same commit.
 fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &Member) {
     match &intent.act {
-        Act::Invite { .. } => invited(now, rules, book, member),
+        Act::Invite { to, .. } => invited(now, rules, book, member, to),
         Act::Update { sections, .. } => {
             let titles = libraries::titles(&book.libraries, sections.ids()).join(", ");
             book.note(&member.id, now, format!("share changed to {titles}: {}", intent.because));
@@ -173,7 +173,7 @@ fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &M
     }
 }
 
-fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member) {
+fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member, to: &InviteTo) {
     let Some(share) = &member.share else { return };
     if let Some(known) = book.members.get_mut(&member.id) {
         known.made.insert(share.row.id);
@@ -184,9 +184,12 @@ fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member) {
     if share.row.is_accepted() {
         return; // A friend of before: Plex let them in at once, and the welcome says so.
     }
-    let Some(address) = member.paying_email().or(share.row.email.as_ref()).or(member.email.as_ref()).cloned() else {
-        return;
+    // The address that plex.tv wrote to is that of its row.
+    let sent_to = match to {
+        InviteTo::Email(email) => Some(email),
+        InviteTo::Account(_) => member.email.as_ref(),
     };
+    let Some(address) = share.row.email.as_ref().or(sent_to).or(member.paying_email()).cloned() else { return };
     let libraries = libraries::titles(&book.libraries, &share.row.libraries(&book.libraries.known));
     let tier = member.subscriptions.values().find(|billed| billed.now.status.is_running()).and_then(Billed::buys);
     let downloads = share.row.downloads.unwrap_or(false);

@@ -38,7 +38,8 @@ pub struct Waiting {
 /// One pass. Returns what waits.
 pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec<Waiting> {
     confirm::confirm(now, rules, world, book);
-    who::link_by_standing_share(now, book);
+    who::remember_addresses(book);
+    who::link_payers(now, book);
     by_hand::freeze_all(now, rules, book);
     codes::count_uses(now, rules, book);
     let unresolved = libraries::take_up(book, rules.tiers.all());
@@ -58,7 +59,10 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     plan.problems.extend(trials::problems(book));
     let due: BTreeSet<ActKey> = plan.proposals.iter().map(|proposal| proposal.key.clone()).collect();
     let untold = std::mem::take(&mut plan.untold);
+    let doubts = std::mem::take(&mut plan.doubts);
     standing_reports::tell_problems(now, rules, book, &plan.problems);
+    who::tell_doubts(now, rules, world, book, &doubts);
+    who::tell_disputes(now, rules, book);
     let admission = brake::admit(Scene { now, rules, book, world }, plan);
     drop_what_is_no_longer_due(now, rules, world, book, &due, &untold);
     for proposal in admission.admitted {

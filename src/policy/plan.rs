@@ -115,6 +115,8 @@ pub struct Plan {
     /// Members of whom something can't be told at present: what was due may
     /// still be, so the operator's word on it stands.
     pub untold: BTreeSet<MemberId>,
+    /// Members who wait because they may be somebody who pays.
+    pub doubts: Vec<who::Doubt>,
 }
 
 /// A standing problem.
@@ -161,36 +163,10 @@ pub fn plan(scene: Scene<'_>) -> Plan {
         plan.proposals.extend(undo::cancel_for_revoke(scene, member));
         plan.proposals.extend(undo::remember(scene, member));
     }
-    spare_who_may_pay(scene, &mut plan);
+    who::spare_who_may_pay(scene, &mut plan);
     plan.proposals.sort_by(|a, b| (a.due, &a.key).cmp(&(b.due, &b.key)));
     pending::keep_seats(scene, &mut plan);
     plan
-}
-
-/// Who pays with the address of somebody's Plex account is perhaps that very
-/// person, though nothing proves it (RULES R2). It moves nobody's access; but
-/// nobody is warned or removed beside it before the operator has said whose it
-/// is. No approval stands for that; `usher revoke` does, as the brake has it.
-fn spare_who_may_pay(scene: Scene<'_>, plan: &mut Plan) {
-    let spared = |proposal: &&mut Proposal| {
-        matches!(proposal.class, Class::Warning | Class::Removal { .. } | Class::Unsubscribe)
-    };
-    let mut payers = None;
-    for proposal in plan.proposals.iter_mut().filter(spared) {
-        let payers = payers.get_or_insert_with(|| who::unlinked_payers(scene.book));
-        let Some(member) = scene.book.members.get(&proposal.member) else { continue };
-        let invited_as = member.share.as_ref().and_then(|share| share.row.email.as_ref());
-        let Some((payer, customer)) = member.email.iter().chain(invited_as).find_map(|email| payers.get(email)) else {
-            continue;
-        };
-        proposal.unwarned.get_or_insert_with(|| {
-            let id = &member.id;
-            format!(
-                "{customer} pays with their address, and nothing shows that it is them; if it is, `usher link {id} \
-                 --stripe {customer}`, if not, `usher link {payer} --plex` and whose it is"
-            )
-        });
-    }
 }
 
 fn is_untold(scene: Scene<'_>, member: &Member, standing: &Standing) -> bool {
@@ -300,6 +276,13 @@ pub fn unmatched(member: &Member) -> Option<String> {
     let gone = member.gone.as_ref().filter(|gone| !gone.by_us && member.share.is_none());
     if let Some(gone) = gone.filter(|gone| member.subscriptions.keys().any(|id| gone.standing.contains(id))) {
         return Some(format!("{}, and is not made again by itself", gone.why));
+    }
+    if !member.disputed.is_empty() && !member.is_invited() {
+        let ids: Vec<String> = member.disputed.iter().map(ToString::to_string).collect();
+        return Some(format!(
+            "the address they paid with speaks for {}, and nobody gets it by itself",
+            ids.join(" and for ")
+        ));
     }
     match member.paying_email() {
         None if member.plex.is_none() => Some("Stripe has no address for them".into()),

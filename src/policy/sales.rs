@@ -185,11 +185,12 @@ fn price_of(scene: Scene<'_>, tier: &Tier, named: Option<&PriceId>, like: Option
 /// Whether they had a trial: by any customer of theirs or of their address, or
 /// as the Plex account that they named.
 pub(super) fn had_trial(scene: Scene<'_>, member: Option<&Member>, email: Option<&Email>, plex: Option<&str>) -> bool {
-    let found = |who: &str| who::find(scene.book, who).ok();
-    let people: Vec<&Member> =
-        member.into_iter().chain(email.and_then(|email| found(email.as_str()))).chain(plex.and_then(found)).collect();
+    let with_address = email.into_iter().flat_map(|email| who::with_address(scene.book, email));
+    let called = plex.into_iter().flat_map(|name| who::called(scene.book, name));
+    let people: Vec<&Member> = member.into_iter().chain(with_address).chain(called).collect();
     let in_book = people.iter().flat_map(|member| member.subscriptions.values()).any(|sub| sub.now.trial_end.is_some());
-    let mut customers: BTreeSet<&CustomerId> = people.iter().flat_map(|member| member.customers.keys()).collect();
+    let mut customers: BTreeSet<&CustomerId> =
+        people.iter().flat_map(|member| member.customers.keys().chain(member.former.keys())).collect();
     let addresses: BTreeSet<&Email> = people
         .iter()
         .flat_map(|member| member.customers.values().flat_map(|payer| payer.email.iter().chain(&payer.mail_to)))

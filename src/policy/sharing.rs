@@ -81,6 +81,12 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     if standing.protected.is_some() && !is_paying_vip(scene, member, standing) {
         return;
     }
+    // The address they paid with speaks for somebody who is in: an invite to it
+    // would be theirs.
+    let has_access = |id: &crate::member::MemberId| scene.book.members.get(id).is_some_and(Member::has_access);
+    if member.plex.is_none() && member.disputed.iter().any(has_access) {
+        return;
+    }
     let calls = |reason: &&Reason| match reason.kind {
         ReasonKind::Paying => true,
         ReasonKind::Granted(kind) => matches!(kind, GrantKind::Grandfathered | GrantKind::Complimentary),

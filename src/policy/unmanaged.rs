@@ -1,7 +1,8 @@
 //! R5: people who were let in by hand, where places need a subscription
 //! (`UNMANAGED=require-subscription`). One accepted letter with the way to
-//! subscribe and a promised day, then the end. While any paying customer is
-//! unmatched nobody hears of it and nobody goes: it could be theirs.
+//! subscribe and a promised day, then the end. While a paying customer could not
+//! be invited, and for two weeks after an invite, nobody hears of it and nobody
+//! goes: it could be theirs.
 
 use chrono::TimeDelta;
 
@@ -12,12 +13,15 @@ use super::{
     pruning,
     reasons::{self, ReasonKind, Standing},
 };
-use crate::facts::{Moment, Source};
+use crate::facts::{Moment, Share, ShareState, Source};
 use crate::ledger::{Act, ActKey, AskedSpell, Book, Delivery, EndCause, GrantKind, Letter, Member, Owed};
 use crate::member::MemberId;
 
 /// So long is the letter worth sending: as long as it is true.
 const SHELF: TimeDelta = TimeDelta::days(365);
+/// So long a payer has to take up the invite, before only those wait who may be
+/// them (RULES R5).
+const TIME_TO_ACCEPT: TimeDelta = TimeDelta::days(14);
 
 /// In by hand alone. What can't be told is no answer.
 fn is_unmanaged(scene: Scene<'_>, member: &Member, standing: &Standing) -> bool {
@@ -31,7 +35,10 @@ fn is_unmanaged(scene: Scene<'_>, member: &Member, standing: &Standing) -> bool 
         && standing.reasons.iter().all(|reason| by_hand(reason.kind))
 }
 
-/// Somebody who pays and isn't in: whoever is here by hand could be them.
+/// Somebody who pays and isn't in: whoever is here by hand could be them. It
+/// holds everybody while they could not be invited, and for two weeks after
+/// their invite; then only who shares something known with them (see
+/// [`super::who`]).
 #[must_use]
 pub fn hindrance(scene: Scene<'_>) -> Option<String> {
     scene.rules.unmanaged_days?;
@@ -39,10 +46,24 @@ pub fn hindrance(scene: Scene<'_>) -> Option<String> {
         let pays = member.has_running_subscription();
         // Whose account is known, and who isn't being invited, is nobody else.
         let known = member.plex.is_some() && !member.is_invited() && member.invite_refused.is_none();
-        pays && !member.has_access() && member.blocked.is_none() && !known
+        let had_time = invited_at(member).is_some_and(|at| scene.now - at >= TIME_TO_ACCEPT);
+        pays && !member.has_access() && member.blocked.is_none() && !known && !had_time
     })?;
     let why = unmatched(member).unwrap_or_else(|| "not in yet".into());
     Some(format!("{} ({}) pays and is not matched: {why}; anybody here could be them", member.name(), member.id))
+}
+
+/// When they were invited for what they pay, also if the invite is gone.
+fn invited_at(member: &Member) -> Option<Moment> {
+    let began = |row: &Share| match row.state {
+        ShareState::Pending { invited_at } => invited_at,
+        ShareState::Accepted { .. } => None,
+    };
+    if let Some(share) = &member.share {
+        return Some(began(&share.row).unwrap_or(share.first_seen).max(share.first_seen));
+    }
+    let gone = member.gone.as_ref().filter(|gone| member.subscriptions.keys().any(|id| gone.standing.contains(id)))?;
+    Some(gone.at)
 }
 
 /// Asks, or ends.

@@ -4,12 +4,15 @@ use serde_json::json;
 
 use super::{Page, at, cut};
 use crate::ledger::Member;
-use crate::policy::{Scene, inactivity, libraries, plan, reasons, two_reports};
+use crate::policy::{Scene, inactivity, libraries, plan, reasons, two_reports, who};
 
 /// Everybody in the book.
 pub(super) fn page(scene: Scene<'_>) -> Page {
+    // What stands here can be typed, and means nobody else: so it isn't cut.
+    let names = who::callable(scene.book);
+    let width = names.values().map(|name| name.chars().count()).max().unwrap_or_default().max(20);
     let mut lines =
-        vec![format!("{:<7} {:<10} {:<20} {:<9} {:<34} {}", "ID", "STANDING", "NAME", "SHARE", "WHY", "NEXT")];
+        vec![format!("{:<7} {:<10} {:<width$} {:<9} {:<34} {}", "ID", "STANDING", "NAME", "SHARE", "WHY", "NEXT")];
     let mut rows = Vec::new();
     let mut members: Vec<&Member> = scene.book.members.values().collect();
     // As they came: m-2 before m-10.
@@ -24,11 +27,12 @@ pub(super) fn page(scene: Scene<'_>) -> Page {
             (None, reasons) => reasons.iter().map(|reason| reason.what.as_str()).collect::<Vec<_>>().join(", "),
         };
         let next = next(scene, member, &standing);
+        let name = names.get(&member.id).map_or(member.id.0.as_str(), String::as_str);
         lines.push(format!(
-            "{:<7} {:<10} {:<20} {:<9} {:<34} {}",
+            "{:<7} {:<10} {:<width$} {:<9} {:<34} {}",
             member.id,
             word,
-            cut(&member.name(), 20),
+            name,
             share,
             cut(&why, 34),
             next
@@ -38,7 +42,8 @@ pub(super) fn page(scene: Scene<'_>) -> Page {
         });
         rows.push(json!({
             "id": member.id,
-            "name": member.name(),
+            "name": name,
+            "label": member.name(),
             "username": member.username,
             "email": member.access_email(),
             "plex_id": member.plex,

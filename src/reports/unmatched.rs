@@ -11,7 +11,7 @@ pub(super) fn page(scene: Scene<'_>) -> Page {
     let mut rows = Vec::new();
     for member in scene.book.members.values() {
         let Some(why) = plan::unmatched(member) else { continue };
-        let email = member.customers.values().find_map(|payer| payer.mail_to.as_ref());
+        let email = member.customers_in_order().into_iter().find_map(|(_, payer)| payer.mail_to.as_ref());
         let paying: Vec<&str> = member.subscriptions.keys().map(|id| id.as_str()).collect();
         let address = email.map_or("no address", |email| email.as_str());
         lines.push(format!("{}  {} ({address}; {}): {why}", member.id, member.name(), paying.join(", ")));

@@ -13,7 +13,7 @@ use crate::policy::{Scene, inactivity, libraries, plan, reasons, standing_report
 pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting], wanted: &str) -> Result<Page, String> {
     let member = who::find(scene.book, wanted)?;
     let standing = reasons::standing(scene, member);
-    let mut lines = vec![format!("{} ({})", member.name(), member.id)];
+    let mut lines = vec![who::in_full(member)];
     lines.push(format!("Standing: {}", standing.word(member.has_access())));
     if let Some(why) = &standing.protected {
         lines.push(format!("  protected: {why}; never narrowed, warned or removed"));

@@ -23,6 +23,7 @@ mod hearing;
 pub(crate) mod house;
 mod idle_spells;
 mod invites;
+mod known;
 mod linking;
 mod looking;
 mod merging;

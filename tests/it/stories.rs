@@ -16,6 +16,7 @@ mod identity;
 mod idle;
 mod idle_limits;
 mod joining;
+mod known;
 mod leaving;
 mod lessons;
 mod letters;

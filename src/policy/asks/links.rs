@@ -2,8 +2,8 @@
 //! (RULES R2).
 
 use super::{Hearing, Said, of};
-use crate::facts::{CustomerId, PlexId, SubscriptionId};
-use crate::ledger::{Billed, Book, Grant, GrantKind, Member, Payer, Proof};
+use crate::facts::{CustomerId, Email, PlexId, SubscriptionId};
+use crate::ledger::{Billed, Book, Grant, GrantKind, Member, Payer, Proof, Stranger};
 use crate::member::MemberId;
 use crate::policy::{by_hand, who};
 
@@ -121,6 +121,7 @@ fn link_customer(
 ) -> Result<(), String> {
     let (customer, now) = (CustomerId::from(customer), hearing.now);
     let name = of(book, id)?.name();
+    no_stranger(book, id, customer.as_str());
     let holder = book.by_customer(&customer).map(|member| member.id.clone());
     if holder.as_ref() == Some(id) {
         prove(book, id);
@@ -174,12 +175,14 @@ fn link_subscription(
         return Ok(());
     }
     let customer = billed.now.customer.clone();
+    let stranger = sub.0.clone();
     let is_all_they_have = holder.subscriptions.len() == 1 && holder.plex.is_none();
     let (pays_it, pays_nothing) = (holder.customers.contains_key(&customer), holder.customers.is_empty());
     let holder = holder.id.clone();
     if is_all_they_have && pays_it {
         return link_customer(hearing, book, id, customer.as_str(), said);
     }
+    no_stranger(book, id, &stranger);
     said.about.push(holder.clone());
     if is_all_they_have && pays_nothing {
         can_be_one(book, &holder, id)?;
@@ -194,8 +197,14 @@ fn link_subscription(
 }
 
 fn move_customer(hearing: Hearing<'_>, book: &mut Book, from: &MemberId, into: &MemberId, customer: &CustomerId) {
-    let payer = book.members.get_mut(from).and_then(|member| member.customers.remove(customer));
+    let old = book.members.get_mut(from);
+    let payer = old.and_then(|member| {
+        let payer = member.customers.remove(customer)?;
+        member.former.insert(customer.clone(), payer.clone());
+        Some(payer)
+    });
     if let (Some(payer), Some(member)) = (payer, book.members.get_mut(into)) {
+        member.former.remove(customer);
         // What tied them to somebody says nothing of anybody else.
         member.customers.insert(customer.clone(), Payer { proof: None, ..payer });
         member.invite_refused = None;
@@ -236,7 +245,46 @@ fn note_move(hearing: Hearing<'_>, book: &mut Book, from: &MemberId, into: &Memb
     book.note(into, hearing.now, format!("you said that {what} is theirs; it was {from}'s"));
 }
 
-/// Takes apart what was linked. Only `usher link` ties it again.
+/// The operator says now that it is theirs.
+fn no_stranger(book: &mut Book, id: &MemberId, what: &str) {
+    if let Some(member) = book.members.get_mut(id) {
+        member.strangers.remove(what);
+    }
+}
+
+/// The operator says that a customer or subscription isn't theirs, for good.
+fn declare(hearing: Hearing<'_>, book: &mut Book, id: &MemberId, what: &str, email: Option<Email>) {
+    if let Some(member) = book.members.get_mut(id) {
+        let since = hearing.now;
+        member.strangers.entry(what.to_owned()).or_insert(Stranger { since, email });
+    }
+}
+
+/// Says of two who were never linked that they are different people.
+fn tell_apart(hearing: Hearing<'_>, book: &mut Book, id: &MemberId, what: &str) -> Result<Said, String> {
+    let (customer, sub) = (CustomerId::from(what), SubscriptionId::from(what));
+    let by_sub = || book.members.values().find(|member| member.subscriptions.contains_key(&sub));
+    let Some(holder) = book.by_customer(&customer).or_else(by_sub) else {
+        return Err(format!("Stripe has not told of {what}; is the number right?"));
+    };
+    let billed = holder.subscriptions.get(&sub).map(|billed| &billed.now.customer);
+    let payer = holder.customers.get(billed.unwrap_or(&customer));
+    let (email, other) = (payer.and_then(|payer| payer.email.clone()), holder.id.clone());
+    let (name, customer) = (of(book, id)?.name(), billed.cloned());
+    declare(hearing, book, id, what, email.clone());
+    if let Some(customer) = customer {
+        declare(hearing, book, id, customer.as_str(), email);
+    }
+    if let Some(member) = book.members.get_mut(id) {
+        member.note(hearing.now, format!("you said that {what} is somebody else's"));
+    }
+    let said =
+        Said { lines: vec![format!("{name} is somebody else than {what}, for good")], about: vec![id.clone(), other] };
+    Ok(said.and(format!("`usher link {id} --stripe {what}` would say the opposite")))
+}
+
+/// Takes apart what was linked, or says that it never was one. Only `usher
+/// link` ties it again.
 pub(super) fn unlink(
     hearing: Hearing<'_>,
     book: &mut Book,
@@ -258,13 +306,17 @@ pub(super) fn unlink(
         Some(customer) => {
             let home = book.by_customer(&customer).map(|member| member.id.clone()).filter(|home| home != id);
             let apart = home.unwrap_or_else(|| book.enter(now));
+            let address = book.by_customer(&customer).and_then(|member| member.customers.get(&customer)?.email.clone());
+            declare(hearing, book, id, &what, address);
             move_subscriptions(book, id, &apart, |billed| billed.now.id == sub);
             give_back_by_hand(hearing, book, id);
             apart
         }
         None if member.plex.is_none() => return Err(format!("{name} is tied to no Plex account: nothing is linked")),
         None if member.customers.contains_key(&customer) => {
+            let address = member.customers.get(&customer).and_then(|payer| payer.email.clone());
             let apart = book.enter(now);
+            declare(hearing, book, id, &what, address);
             move_customer(hearing, book, id, &apart, &customer);
             let theirs = book.members.get_mut(&apart).into_iter().flat_map(|member| member.customers.values_mut());
             for payer in theirs {
@@ -272,7 +324,7 @@ pub(super) fn unlink(
             }
             apart
         }
-        None => return Err(format!("{what} is not {name}'s")),
+        None => return tell_apart(hearing, book, id, &what),
     };
     note_move(hearing, book, id, &apart, &what);
     let line = format!("{what} is no longer {name}'s; it stands by itself as {apart}");

@@ -28,7 +28,7 @@ pub(super) fn redeem(hearing: Hearing<'_>, book: &mut Book, email: &str, code: &
     }
     let code = codes::typed(&rules.free_codes, code).filter(|code| code.is_open(rules.day_of(now)));
     let code = code.ok_or(NO_SUCH_CODE)?;
-    let known: Vec<MemberId> = who::called(book, email.as_str()).iter().map(|member| member.id.clone()).collect();
+    let known: Vec<MemberId> = who::with_address(book, &email).iter().map(|member| member.id.clone()).collect();
     if let [one] = known.as_slice()
         && codes::holds_open(of(book, one)?, &code.mark(), now)
     {

@@ -1,16 +1,14 @@
 //! What becomes of a call.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use usher::engine::act::could_be_theirs;
 use usher::engine::mailbox::Mail;
-use usher::facts::{Customer, CustomerId, FailureKind, PlexId, ShareId, Status};
+use usher::facts::{FailureKind, PlexId, ShareId};
 use usher::ledger::{Act, InviteTo, Member};
 use usher::services::failure::Failure;
 
 use super::{Room, days, minutes, seconds};
-use crate::rules::house::{MOVIES, email, subscription};
+use crate::rules::house::{MOVIES, email};
 
 fn refused(status: u16) -> Option<Failure> {
     Some(Failure { status: Some(status), ..Failure::not_done(FailureKind::Refused, "no") })
@@ -151,19 +149,4 @@ async fn a_share_that_plex_names_in_its_answer_is_known_as_made_by_us() {
     };
     room.send(Mail::Acted(Box::new(acted))).await;
     assert!(room.book().by_customer(&"cus_ann".into()).unwrap().made.contains(&ShareId(77)));
-}
-
-#[test]
-fn what_was_just_bought_could_be_theirs_unless_it_ended_or_is_another_accounts() {
-    let bought = |status: Status, by: &str| {
-        let customer = Customer { id: CustomerId::from(by), email: Some(email("x")), name: None, deleted: false };
-        let sub = subscription(&"sub_new".into(), customer.id.clone(), "price_basic", crate::paper::noon());
-        (usher::facts::Subscription { status, ..sub }, customer)
-    };
-    let elsewhere = BTreeSet::from([CustomerId::from("cus_bob")]);
-    let theirs = |status, by| could_be_theirs(&[bought(status, by)], &elsewhere);
-    assert_eq!(theirs(Status::Active, "cus_new"), Some("sub_new".into()));
-    assert_eq!(theirs(Status::Active, "cus_bob"), None);
-    assert_eq!(theirs(Status::Canceled, "cus_new"), None);
-    assert_eq!(theirs(Status::Canceled, "cus_bob"), None);
 }

@@ -395,7 +395,8 @@ impl House {
                 }
                 Act::Invite { to, .. } => {
                     let member = &self.book.members[&member];
-                    let address = member.paying_email().or(member.access_email());
+                    let own = member.email.as_ref().filter(|_| matches!(to, InviteTo::Account(_)));
+                    let address = own.or(member.paying_email()).or(member.access_email());
                     let name = address.unwrap().as_str().to_owned();
                     let id = 900 + u64::try_from(self.friends.shares.len()).unwrap();
                     self.invite(id, name.split('@').next().unwrap(), &[MOVIES]);

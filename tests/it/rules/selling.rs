@@ -368,7 +368,7 @@ fn who_is_meant_by_a_name_of_two_must_be_said_more_closely() {
     let mut house = house();
     house.share(10, 200, "ann", &[MOVIES], days(100));
     house.share(11, 201, "bob", &[MOVIES], days(100));
-    house.row(11).title = Some("ann".into());
+    (house.row(11).title, house.row(11).username) = (Some("ann".into()), None);
     house.settle();
     assert_eq!(buys(&house, Whom::Member("ann".into()), "Basic").unwrap_err(), "ambiguous");
     assert_eq!(buys(&house, Whom::Member("carl".into()), "Basic").unwrap_err(), "not_found");

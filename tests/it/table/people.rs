@@ -205,6 +205,143 @@ pub(super) fn who_is_who(table: &mut Table) {
                 Some(InviteRefused { at, by_id, by_email, why: "404".into(), in_doubt_since: None });
         });
     }
+    whose(table);
+    who_could_be_a_payer(table);
+}
+
+/// Zed pays with this address, as a customer of his own; no account is known.
+fn zed_pays(paper: &mut Paper, address: &str) -> usher::member::MemberId {
+    let zed = paper.payer("zed");
+    paper.of(&zed).username = None;
+    paper.of(&zed).customers.values_mut().for_each(|payer| payer.email = Email::parse(address));
+    zed
+}
+
+/// Whose a new customer is, after a pass.
+fn whose(table: &mut Table) {
+    table.group("a new customer, whom Stripe makes for each purchase at a page of its own");
+    let mut row = |words: &str, make: fn(&mut Paper)| {
+        let mut paper = Paper::new();
+        make(&mut paper);
+        usher::policy::who::link_payers(paper.now, &mut paper.book);
+        let payer = &paper.book.members[paper.book.merged.get(&"m-2".into()).unwrap_or(&"m-2".into())];
+        let whose = match payer.id == paper.ann {
+            true => "Ann's".to_owned(),
+            false if payer.disputed.is_empty() => "by itself: invited at its address".to_owned(),
+            false => "nobody's: the operator is asked".to_owned(),
+        };
+        table.result(words, &whose);
+    };
+    fn ann_paid_from(paper: &mut Paper, address: &str) {
+        zed_pays(paper, "work@example.com"); // m-2
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES], days(300));
+        paper.ended(&ann, days(3));
+        paper.member().customers.values_mut().for_each(|payer| payer.email = Email::parse(address));
+    }
+    row("the very address of a customer who is Ann's", |paper| ann_paid_from(paper, "work@example.com"));
+    row("the same, and Ann is revoked", |paper| {
+        ann_paid_from(paper, "work@example.com");
+        paper.member().blocked = Some(paper_now());
+    });
+    row("an address that Ann's customer was given later at Stripe", |paper| {
+        ann_paid_from(paper, "home@example.com");
+        paper.member().customers.values_mut().for_each(|payer| payer.mail_to = Email::parse("work@example.com"));
+    });
+    row("the address of Ann's Plex account, whose share is older", |paper| {
+        ann_paid_from(paper, "home@example.com");
+        paper.member().email = Email::parse("work@example.com");
+    });
+    row("the address of a customer who is Ann's, and of one who is Bob's", |paper| {
+        ann_paid_from(paper, "work@example.com");
+        let bob = paper.friend("bob", days(1));
+        paper.pays(&bob, Status::Active, days(30));
+        paper.of(&bob).customers.values_mut().for_each(|payer| payer.email = Email::parse("work@example.com"));
+    });
+    row("the address of a customer who was unlinked from Ann", |paper| {
+        ann_paid_from(paper, "work@example.com");
+        let ask = usher::policy::asks::Ask::Unlink { who: "m-1".into(), stripe: Some("cus_m-1".into()) };
+        paper.says(&ask).unwrap();
+    });
+    row("the address of a customer who is Ann's, but the operator said that they are two", |paper| {
+        ann_paid_from(paper, "work@example.com");
+        let ask = usher::policy::asks::Ask::Unlink { who: "m-1".into(), stripe: Some("cus_m-2".into()) };
+        paper.says(&ask).unwrap();
+    });
+}
+
+/// Ann's paying ended, and somebody pays of whom no account is known.
+fn who_could_be_a_payer(table: &mut Table) {
+    fn lapsed(paper: &mut Paper) {
+        here(paper);
+        let ann = paper.ann.clone();
+        paper.ended(&ann, days(3));
+        paper.member().customers.values_mut().for_each(|payer| payer.name = Some("Ann Smith".into()));
+    }
+    table.group("Ann's subscription ended 3 days ago, and Zed pays, of whom no account is known");
+    let cases: [(&str, fn(&mut Paper)); 7] = [
+        ("they have nothing in common", |paper| _ = zed_pays(paper, "zed@example.com")),
+        ("with the address of her Plex account", |paper| _ = zed_pays(paper, "ann@example.com")),
+        ("with an address that she was invited at once", |paper| {
+            paper.member().addresses = Email::parse("old@example.com").into_iter().collect();
+            zed_pays(paper, "old@example.com");
+        }),
+        ("under her name at Stripe", |paper| {
+            let zed = zed_pays(paper, "zed@example.com");
+            paper.of(&zed).customers.values_mut().for_each(|payer| payer.name = Some("ANN  SMITH".into()));
+        }),
+        ("with her address, and his subscription ended, paid 3 hours ago", |paper| {
+            let (zed, now) = (zed_pays(paper, "ann@example.com"), paper.now);
+            for billed in paper.of(&zed).subscriptions.values_mut() {
+                (billed.now.status, billed.now.created) = (Status::Canceled, now - TimeDelta::hours(3));
+            }
+        }),
+        ("with her address, and the operator said that they are two", |paper| {
+            zed_pays(paper, "ann@example.com");
+            let ask = usher::policy::asks::Ask::Unlink { who: "m-1".into(), stripe: Some("cus_m-2".into()) };
+            paper.says(&ask).unwrap();
+        }),
+        ("with her address, and she is revoked", |paper| {
+            zed_pays(paper, "ann@example.com");
+            paper.member().blocked = Some(paper_now());
+        }),
+    ];
+    for (words, make) in cases {
+        table.row(words, |paper| {
+            lapsed(paper);
+            make(paper);
+        });
+    }
+    table.row("the same with her address, approved", |paper| {
+        lapsed(paper);
+        zed_pays(paper, "ann@example.com");
+        approve_all(paper);
+    });
+    table.row("she is idle and warned, and pays nothing; Zed has her name alone", |paper| {
+        by_hand(paper, 40);
+        let ann = paper.ann.clone();
+        paper.warned(&ann, days(10));
+        let zed = zed_pays(paper, "zed@example.com");
+        paper.of(&zed).customers.values_mut().for_each(|payer| payer.name = Some("ann".into()));
+    });
+}
+
+/// The operator's yes to whatever is planned.
+fn approve_all(paper: &mut Paper) {
+    for proposal in paper.plan().proposals {
+        let verdict = Some(usher::ledger::Verdict::Approved { at: paper.now });
+        let hold = usher::ledger::Hold {
+            id: "h-1".into(),
+            key: proposal.key.clone(),
+            member: proposal.member,
+            what: proposal.what,
+            why: proposal.because,
+            because: usher::ledger::HeldBecause::Adoption,
+            since: paper.now,
+            verdict,
+        };
+        paper.book.holds.insert(proposal.key, hold);
+    }
 }
 
 pub(super) fn inactivity(table: &mut Table) {

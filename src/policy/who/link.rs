@@ -1,0 +1,285 @@
+//! Whose a customer is: linked once, by proof (RULES R2).
+//!
+//! Proofs, the strongest first: `usher link`, Plex sign-in, an invite to the
+//! payer's own address that was accepted, and the address itself: a share that
+//! stood under it when the subscription began, or a customer with the very same
+//! address who is theirs already. The first two are taken up where they are
+//! said; this is about the others. Where two members have an equal claim,
+//! nobody gets the customer, and the operator is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::merge;
+use crate::facts::{CustomerId, Email, Moment, PlexId, Source};
+use crate::ledger::{Book, Member, Payer, Proof};
+use crate::member::MemberId;
+use crate::policy::Rules;
+use crate::policy::standing_reports::attention;
+
+/// Why an address may be a member's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    /// Their share stands under it.
+    Share,
+    /// A customer with it is theirs, and their account is known.
+    Customer,
+    /// An invite of the operator's waits under it.
+    Invite,
+    /// They paid with it, too, and no account of theirs is known either.
+    Unknown,
+}
+
+/// Who has which claim to an address.
+type Claims = BTreeMap<Email, BTreeSet<(Claim, MemberId)>>;
+
+/// What becomes of a payer of whom no account is known.
+enum Verdict {
+    /// They are this member, by proof or because both wait for the same invite.
+    Is { member: MemberId, proof: Option<Proof>, why: &'static str },
+    /// They may be any of these, by proofs of equal rank.
+    Disputed(BTreeSet<MemberId>),
+    /// Nothing shows who they are.
+    Unknown,
+}
+
+/// Links payers to whom their address shows to be: see the module.
+pub fn link_payers(now: Moment, book: &mut Book) {
+    let Some(adopted) = book.adopted.get(&Source::Plex).copied() else { return };
+    let mut payers: Vec<(Moment, MemberId)> = book
+        .members
+        .values()
+        .filter(|member| is_alone(member))
+        .map(|member| (member.since, member.id.clone()))
+        .collect();
+    payers.sort();
+    let mut claims = if payers.is_empty() { Claims::new() } else { claims(book) };
+    let mut disputed: BTreeMap<MemberId, BTreeSet<MemberId>> = BTreeMap::new();
+    for (_, payer) in payers {
+        match verdict(book, &claims, adopted, &payer) {
+            Verdict::Is { member, proof, why } => {
+                let addresses = addresses(book, &payer);
+                join(now, book, &payer, &member, proof, why);
+                hand_over(book, &mut claims, &addresses, &payer, &member);
+            }
+            Verdict::Disputed(members) => {
+                disputed.insert(payer, members);
+            }
+            Verdict::Unknown => {}
+        }
+    }
+    for member in book.members.values_mut() {
+        let members = disputed.remove(&member.id).unwrap_or_default();
+        if member.disputed != members {
+            member.disputed = members;
+        }
+    }
+}
+
+/// As [`link_payers`]: the name of before, for whoever knows it.
+pub fn link_by_standing_share(now: Moment, book: &mut Book) {
+    link_payers(now, book);
+}
+
+/// A payer who isn't known to have an account, a share or an invite. Who is
+/// revoked stays apart: nobody would be out with them.
+fn is_alone(member: &Member) -> bool {
+    member.plex.is_none() && member.share.is_none() && member.blocked.is_none() && member.has_running_subscription()
+}
+
+fn addresses(book: &Book, payer: &MemberId) -> Vec<Email> {
+    let customers = book.members.get(payer).into_iter().flat_map(|payer| payer.customers.values());
+    customers.filter_map(|payer| payer.email.clone()).collect()
+}
+
+/// What a payer had a claim to is the member's whom they are one with.
+fn hand_over(book: &Book, claims: &mut Claims, addresses: &[Email], payer: &MemberId, member: &MemberId) {
+    let account = book.members.get(member).is_some_and(|member| member.plex.is_some());
+    let claim = if account { Claim::Customer } else { Claim::Unknown };
+    for email in addresses {
+        let known = claims.entry(email.clone()).or_default();
+        known.retain(|(_, other)| other != payer);
+        known.insert((claim, member.clone()));
+    }
+}
+
+fn join(now: Moment, book: &mut Book, payer: &MemberId, member: &MemberId, proof: Option<Proof>, why: &str) {
+    let customers = book.members.get_mut(payer).into_iter().flat_map(|payer| payer.customers.values_mut());
+    for known in customers.filter(|_| proof.is_some()) {
+        known.proof = known.proof.or(proof);
+    }
+    merge(now, book, payer, member, why);
+    if let Some(member) = book.members.get_mut(member) {
+        member.invite_refused = None; // A new payment is worth another try.
+    }
+}
+
+/// Whose each address may be.
+fn claims(book: &Book) -> Claims {
+    let mut claims = Claims::new();
+    let mut add = |email: &Email, claim: Claim, member: &Member| {
+        claims.entry(email.clone()).or_default().insert((claim, member.id.clone()));
+    };
+    for member in book.members.values() {
+        let proves =
+            |email: &&Email| !member.strangers.values().any(|stranger| stranger.email.as_ref() == Some(*email));
+        if let Some(share) = member.share.as_ref().filter(|_| member.blocked.is_none()) {
+            match (share.row.is_accepted(), member.plex) {
+                (true, Some(_)) => {
+                    member.email.iter().filter(proves).for_each(|email| add(email, Claim::Share, member))
+                }
+                (false, None) if member.customers.is_empty() => {
+                    share.row.email.iter().for_each(|email| add(email, Claim::Invite, member));
+                }
+                _ => {}
+            }
+        }
+        let claim = if member.plex.is_some() { Claim::Customer } else { Claim::Unknown };
+        for payer in theirs(book, member).filter(|payer| payer.unlinked.is_none()) {
+            payer.email.iter().filter(proves).for_each(|email| add(email, claim, member));
+        }
+    }
+    claims
+}
+
+/// Customers of a member, and those of whom only a subscription is theirs, by
+/// the operator's word. The latter count only for who has an account.
+fn theirs<'a>(book: &'a Book, member: &'a Member) -> impl Iterator<Item = &'a Payer> {
+    let of_others = member.subscriptions.values().map(|billed| &billed.now.customer);
+    let of_others = of_others.filter(|customer| member.plex.is_some() && !member.customers.contains_key(*customer));
+    let of_others = of_others.filter_map(|customer: &CustomerId| book.by_customer(customer)?.customers.get(customer));
+    member.customers.values().chain(of_others)
+}
+
+/// Whose this payer is. See [`Verdict`].
+fn verdict(book: &Book, claims: &Claims, adopted: Moment, id: &MemberId) -> Verdict {
+    let Some(payer) = book.members.get(id) else { return Verdict::Unknown };
+    let mut proofs: BTreeMap<MemberId, Proof> = BTreeMap::new();
+    let mut waits: BTreeSet<(Claim, &MemberId)> = BTreeSet::new();
+    for (customer, bought) in payer.customers.iter().filter(|(_, customer)| customer.unlinked.is_none()) {
+        let same = bought.email.as_ref().and_then(|email| claims.get(email)).into_iter().flatten();
+        for (claim, other) in same.filter(|(_, other)| other != id) {
+            let Some(member) = book.members.get(other) else { continue };
+            if member.strangers.contains_key(customer.as_str()) {
+                continue; // The operator said that they aren't.
+            }
+            match claim {
+                Claim::Share if stood(member, adopted, bought.since) => {
+                    proofs.insert(other.clone(), Proof::ShareStood);
+                }
+                Claim::Share => {}
+                Claim::Customer => {
+                    proofs.entry(other.clone()).or_insert(Proof::SameAddress);
+                }
+                Claim::Invite | Claim::Unknown => {
+                    waits.insert((*claim, other));
+                }
+            }
+        }
+    }
+    let one = proofs.first_key_value().map(|(member, proof)| (member.clone(), *proof));
+    match (proofs.len(), one) {
+        (1, Some((member, proof))) => {
+            let why = match proof {
+                Proof::ShareStood => "their share already stood under the address they paid with",
+                _ => "a customer with the address they paid with was theirs already",
+            };
+            Verdict::Is { member, proof: Some(proof), why }
+        }
+        (0, _) => wait_together(book, &waits, payer),
+        _ => Verdict::Disputed(proofs.into_keys().collect()),
+    }
+}
+
+/// Whether a share stood before a subscription began, as far as is known.
+fn stood(member: &Member, adopted: Moment, since: Moment) -> bool {
+    member.share.as_ref().is_some_and(|share| share.first_seen <= adopted)
+        || member.joined().is_some_and(|joined| joined <= since)
+}
+
+/// Who waits for an invite to one address waits for the same invite: whoever
+/// takes it up has shown to be all of them.
+fn wait_together(book: &Book, waits: &BTreeSet<(Claim, &MemberId)>, payer: &Member) -> Verdict {
+    let invites: Vec<&MemberId> =
+        waits.iter().filter(|(claim, _)| *claim == Claim::Invite).map(|(_, member)| *member).collect();
+    if let [invited] = invites.as_slice() {
+        let why = "an invite already waits under the address they paid with";
+        return Verdict::Is { member: (*invited).clone(), proof: None, why };
+    }
+    let others = waits.iter().filter(|(claim, _)| *claim == Claim::Unknown);
+    let others = others.filter_map(|(_, member)| book.members.get(*member));
+    // Who is invited already; else who came first.
+    let rank = |member: &Member| (!member.is_invited(), member.since, member.id.clone());
+    let first = others.min_by_key(|member| rank(member)).filter(|first| rank(first) < rank(payer));
+    match first {
+        Some(first) => {
+            let why = "both paid with the same address, and wait for the same invite";
+            Verdict::Is { member: first.id.clone(), proof: None, why }
+        }
+        None => Verdict::Unknown,
+    }
+}
+
+/// The only member to whom an address would show that a new customer belongs.
+pub(super) fn whose_address(book: &Book, email: &Email, since: Moment) -> Option<MemberId> {
+    let adopted = book.adopted.get(&Source::Plex).copied()?;
+    let claims = claims(book);
+    let proves = |(claim, id): &&(Claim, MemberId)| match claim {
+        Claim::Share => book.members.get(id).is_some_and(|member| stood(member, adopted, since)),
+        Claim::Customer => true,
+        Claim::Invite | Claim::Unknown => false,
+    };
+    let members: BTreeSet<&MemberId> =
+        claims.get(email).into_iter().flatten().filter(proves).map(|(_, id)| id).collect();
+    members.first().filter(|_| members.len() == 1).map(|id| (*id).clone())
+}
+
+/// Tells of payers who may be one of several, once each.
+pub fn tell_disputes(now: Moment, rules: &Rules, book: &mut Book) {
+    let disputed = book.members.values().filter(|member| !member.disputed.is_empty());
+    let found: Vec<(MemberId, Vec<CustomerId>, BTreeSet<MemberId>)> = disputed
+        .map(|member| (member.id.clone(), member.customers.keys().cloned().collect(), member.disputed.clone()))
+        .collect();
+    let standing: BTreeSet<String> = found.iter().map(|(id, ..)| format!("disputed/{id}")).collect();
+    book.told.retain(|key, _| !key.starts_with("disputed/") || standing.contains(key));
+    for (id, customers, members) in found {
+        let customer = customers.first().map(ToString::to_string).unwrap_or_default();
+        let named = |id: &MemberId| book.members.get(id).map(super::in_full).unwrap_or_default();
+        let names: Vec<String> = members.iter().map(named).collect();
+        let commands: Vec<String> =
+            members.iter().map(|member| format!("`usher link {member} --stripe {customer}`")).collect();
+        let title = format!("{customer} pays, and could be {} people", members.len());
+        let detail =
+            format!("The address it pays with speaks for {}. Nobody gets it by itself.", names.join(" and for "));
+        let mend = format!("Say whose it is: {}.", commands.join(" or "));
+        attention(now, rules, book, &format!("disputed/{id}"), &title, &detail, &mend);
+    }
+}
+
+/// An accepted invite shows whose account it is. Returns the member who holds
+/// the account now: the two merge if it was already in the book.
+pub fn bind_account(now: Moment, book: &mut Book, id: &MemberId, account: PlexId) -> MemberId {
+    let other = book.by_account(account).map(|member| member.id.clone()).filter(|other| other != id);
+    if let Some(member) = book.members.get_mut(id) {
+        prove_by_acceptance(member);
+    }
+    match other {
+        None => {
+            if let Some(member) = book.members.get_mut(id) {
+                member.plex = Some(account);
+                member.note(now, format!("accepted with Plex account {account}"));
+            }
+            id.clone()
+        }
+        Some(other) => {
+            merge(now, book, id, &other, "accepted an invite with this account");
+            other
+        }
+    }
+}
+
+/// The invite to their own address was taken up.
+pub fn prove_by_acceptance(member: &mut Member) {
+    for payer in member.customers.values_mut() {
+        payer.proof.get_or_insert(Proof::InviteAccepted);
+    }
+}

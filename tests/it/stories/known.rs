@@ -1,0 +1,144 @@
+//! Who is who, as members live it (R2): purchases at pages of Stripe's, which
+//! makes a new customer for each; and names that more than one person has.
+
+use sandbox::rig::Rig;
+use serde_json::json;
+use usher::facts::PlexId;
+
+use super::{all_is_well, asked, days, heard, refused, told, unhurried, why};
+
+/// Ann, whose Plex account has `ann@example.com`, pays as `work@example.com`
+/// and has taken up the invite that went there.
+async fn ann_pays_from_work(rig: &Rig) -> (PlexId, String) {
+    let ann = rig.person(2_000_001, "ann");
+    let customer = rig.stripe.customer("work@example.com", "Ann");
+    let sub = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(2).await;
+    rig.plex.accept_invite_as("work@example.com", ann).expect("her invite");
+    rig.hours(5).await;
+    assert!(rig.plex.has_access(ann));
+    (ann, sub)
+}
+
+async fn house(name: &str) -> Rig {
+    let mut rig = Rig::new(name).await;
+    unhurried(&mut rig, 1);
+    for n in 0..9 {
+        let friend = rig.old_friend(2_000_101 + n, &format!("friend{n}"), 400);
+        rig.watched(friend, days(1));
+    }
+    rig.open().await;
+    rig
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_04_who_upgrades_at_a_page_of_stripes_is_never_removed() {
+    let rig = house("buys-anew").await;
+    let (ann, old) = ann_pays_from_work(&rig).await;
+    let customer = rig.stripe.customer("work@example.com", "Ann");
+    let new = rig.stripe.subscribe(&customer, &rig.premium);
+    rig.minutes(5).await;
+    rig.stripe.cancel_now(&old, "cancellation_requested");
+    rig.days(5).await;
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert_eq!((rig.plex.deletions().len(), rig.plex.invites_sent().len()), (0, 1));
+    assert_eq!(rig.plex.share_of(ann).expect("a share").sections.len(), 2, "what she pays for now");
+    rig.stripe.cancel_now(&new, "cancellation_requested");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_04_who_buys_anew_only_just_in_time_is_never_removed() {
+    let mut rig = house("buys-in-time").await;
+    let (ann, old) = ann_pays_from_work(&rig).await;
+    rig.stripe.cancel_now(&old, "cancellation_requested");
+    rig.hours(23).await;
+    rig.minutes(50).await;
+    rig.close().await;
+    let customer = rig.stripe.customer("work@example.com", "Ann");
+    rig.stripe.subscribe(&customer, &rig.basic);
+    rig.open().await;
+    rig.days(4).await;
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert_eq!((rig.plex.deletions().len(), rig.plex.invites_sent().len()), (0, 1));
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_04_who_may_be_a_payer_waits_until_the_operator_says_that_they_are_not() {
+    let rig = house("may-be-a-payer").await;
+    let (ann, old) = ann_pays_from_work(&rig).await;
+    // Nothing proves that this is she: it is her Plex address, and her share is older.
+    rig.stripe.cancel_now(&old, "cancellation_requested");
+    let customer = rig.stripe.customer("zed@example.com", "Zed");
+    rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(5).await;
+    rig.stripe.change_email(&customer, "work@example.com");
+    rig.days(5).await;
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    let mails = rig.smtp.received_for(sandbox::rig::OPERATOR);
+    let commands = [format!("--stripe {customer}"), "--plex".to_owned()];
+    let asking = mails.iter().filter(|mail| commands.iter().all(|part| mail.text().contains(part)));
+    assert_eq!(asking.count(), 1, "{:?}", rig.operator_subjects());
+    let said = asked(&rig, json!({ "ask": "unlink", "who": "ann", "stripe": customer })).await;
+    assert!(said.contains("ann@example.com") && said.contains("m-"), "{said}");
+    rig.days(2).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_about_an_invite_names_the_address_to_which_plex_wrote() {
+    let rig = house("names-the-address").await;
+    let (ann, old) = ann_pays_from_work(&rig).await;
+    rig.stripe.cancel_now(&old, "cancellation_requested");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann));
+    let customer = rig.stripe.customer("work@example.com", "Ann");
+    rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(5).await;
+    assert!(rig.plex.pending_of(ann).is_some(), "invited by the account that is known");
+    assert_eq!(told(&rig, "ann", "invitation"), 1, "{:?}", rig.subjects_to("ann"));
+    let mails = rig.smtp.received_for("ann@example.com");
+    let letter = mails.iter().rfind(|mail| mail.subject.contains("invitation")).expect("a letter");
+    assert!(
+        letter.text().contains("ann@example.com") && !letter.text().contains("work@example.com"),
+        "{}",
+        letter.text()
+    );
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_meant_by_a_title_who_has_a_username_and_of_two_gretas_none_is_taken() {
+    let mut rig = Rig::new("names").await;
+    unhurried(&mut rig, 4);
+    let greta = rig.old_friend(2_000_001, "greta", 400);
+    let zed = rig.old_friend(2_000_002, "zed", 400);
+    let other = rig.old_friend(2_000_003, "third", 400);
+    rig.plex.with_account(zed, |zed| zed.title = "ann".to_owned());
+    rig.plex.with_account(other, |other| (other.username, other.title) = (String::new(), "Greta".to_owned()));
+    rig.open().await;
+    rig.hours(1).await;
+    let (status, _) = rig.api("GET", "/api/access?member=ann", "").await;
+    assert_eq!(status, 403, "a stranger's title");
+    let refusal = refused(&rig, json!({ "ask": "revoke", "who": "greta" })).await;
+    for part in ["greta@example.com", "third@example.com", "m-"] {
+        assert!(refusal.contains(part), "{refusal}");
+    }
+    let page = rig.get("/api/members").await;
+    for row in page["json"]["members"].as_array().expect("rows") {
+        let name = row["name"].as_str().expect("a name");
+        let looked = rig.get(&format!("/api/why?who={}", sandbox::wire::url_encoded(name))).await;
+        assert_eq!(looked["json"]["member"], row["id"], "{name}: {looked}");
+        assert!(page["text"].as_str().expect("text").contains(name), "{page}");
+    }
+    let said = asked(&rig, json!({ "ask": "revoke", "who": greta.to_string() })).await;
+    assert!(said.contains("greta@example.com") && said.contains("m-"), "{said}");
+    rig.hours(1).await;
+    assert!(!rig.plex.has_access(greta) && rig.plex.has_access(other) && rig.plex.has_access(zed));
+    assert_eq!(heard(&rig, "ann"), 0);
+    all_is_well(&rig);
+}
