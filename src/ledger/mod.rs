@@ -16,6 +16,7 @@ mod numbers;
 mod outbox;
 mod post;
 mod rehearsal;
+mod starting;
 
 pub use billed::*;
 pub use blind::*;
@@ -28,3 +29,4 @@ pub use member::*;
 pub use numbers::*;
 pub use outbox::*;
 pub use post::*;
+pub use starting::*;

@@ -313,7 +313,6 @@ pub fn go_live(now: Moment, live: &mut Book, there: &Book, generation: u64, live
         live.marks = there.marks.clone();
     }
     agree(live, &there);
-    live.going_live.get_or_insert(now);
 }
 
 /// Who paid before Usher came is what the rehearsal says of each; whoever paid

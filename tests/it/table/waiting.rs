@@ -6,7 +6,7 @@ use usher::ledger::{CodeMark, FreeUse, Grant, GrantKind, HeldBecause, Hold, Popu
 use usher::member::MemberId;
 use usher::policy::asks::{self, Accept};
 use usher::policy::brake::SecondLook;
-use usher::policy::{Drop, Seen};
+use usher::policy::{Drop, Seen, starting};
 
 use super::Table;
 use crate::paper::{MOVIES, Paper, TV, days};
