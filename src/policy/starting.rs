@@ -64,6 +64,10 @@ pub fn matter(proposal: &Proposal) -> Option<Matter> {
 #[must_use]
 pub fn held(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
     let starting = &scene.book.starting;
+    let rejected = scene.book.holds.get(&proposal.key).filter(|hold| hold.because.is_of_a_start() && is_rejected(hold));
+    if let Some(hold) = rejected {
+        return (!was_said_since(scene.book, proposal, hold.since)).then_some(HeldBecause::Rejected);
+    }
     if starting.is_over() {
         return None;
     }
@@ -290,9 +294,11 @@ pub fn names(starting: &Starting, id: &str) -> bool {
 pub fn let_go(book: &mut Book, member: &MemberId) -> bool {
     let end = Matter::of("end", member);
     let cancel = format!("cancel/{member}/");
-    let before = book.starting.waits.len();
+    let before = book.starting.waits.len() + book.holds.len();
     book.starting.waits.retain(|matter, _| *matter != end && !matter.0.starts_with(&cancel));
-    book.starting.waits.len() < before
+    let of_the_end = |key: &ActKey| key.0.starts_with(&format!("{}/", end.0)) || key.0.starts_with(&cancel);
+    book.holds.retain(|key, hold| !(hold.because.is_of_a_start() && of_the_end(key)));
+    book.starting.waits.len() + book.holds.len() < before
 }
 
 /// What these rules would do with this book at the very instant of its last

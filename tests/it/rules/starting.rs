@@ -488,7 +488,9 @@ fn going_live_on_an_old_book_with_a_rehearsal_holds_what_is_due_and_writes_nobod
         house.read();
     }
     assert_eq!(house.letters(), Vec::<String>::new());
-    assert_eq!(house.decided(), ["invite/m-27/sub_S000010"], "zoe pays");
+    let waits = |key: &String| house.book.starting.waits.values().any(|hold| hold.key.0 == *key);
+    let goes: Vec<String> = house.decided().into_iter().filter(|key| !waits(key)).collect();
+    assert_eq!(goes, ["invite/m-27/sub_S000010"], "zoe pays");
     let waits: Vec<&str> = house.book.starting.waits.values().map(|hold| hold.what.as_str()).collect();
     for what in [
         "remove dirk",

@@ -182,6 +182,10 @@ async fn a_short_rehearsal_of_a_house_that_was_live_holds_what_is_due_and_owed_t
     unhurried(&mut rig, 1);
     rig.open().await;
     let (_, sub) = super::payer(&rig, 2_000_009, "dan", &rig.basic.clone()).await;
+    let gina = rig.person(2_000_010, "gina");
+    asked(&rig, json!({ "ask": "invite", "who": "gina@example.com", "tier": "Basic", "days": 3 })).await;
+    rig.minutes(2).await;
+    rig.plex.accept_invite("gina@example.com").expect("an invite");
     rig.days(1).await;
     assert_eq!(told(&rig, "ann", "Still with us"), 1);
     // Dan's letter can't be sent before the rehearsal begins.
@@ -197,18 +201,21 @@ async fn a_short_rehearsal_of_a_house_that_was_live_holds_what_is_due_and_owed_t
     rig.close().await;
     rig.set("DRY_RUN", "false");
     rig.open().await;
-    rig.days(3).await;
-    assert!(rig.plex.has_access(ann), "she was warned, and her day is over; the start shows it first");
+    rig.days(1).await;
+    assert!(rig.plex.has_access(gina), "{} {:?}", why(&rig, "gina").await, holds(&rig).await);
     assert_eq!(letters(&rig), Vec::<String>::new());
     let held = on_hold(&rig, "go-live").await;
     assert!(
-        held.contains(&"remove ann".to_owned()) && held.iter().any(|what| what.contains("write to dan")),
+        held.contains(&"remove gina".to_owned()) && held.iter().any(|what| what.contains("write to dan")),
         "{held:?}"
     );
     say(&rig, "approve", &["go-live"]).await;
     rig.hours(1).await;
-    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert!(!rig.plex.has_access(gina), "{}", why(&rig, "gina").await);
     assert_eq!(told(&rig, "dan", "payment"), 1, "{:?}", letters(&rig));
+    // Ann was really warned, and nobody saw her while nothing was live.
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
     all_is_well(&rig);
 }
 
