@@ -24,7 +24,7 @@ use crate::facts::{Moment, Source};
 use crate::ledger::Channel;
 use crate::limits;
 use crate::loops::{self, Rhythm, courier};
-use crate::policy::Rules;
+use crate::policy::{Rules, starting};
 use crate::store;
 use assembly::{Services, Trouble};
 
@@ -119,7 +119,10 @@ async fn start(
 ) -> Result<(), Trouble> {
     let now = clock.now();
     let rules = Arc::new(assembly::rules(&config)?);
-    let opened = assembly::open_book(&config, options.hook.clone(), now)?;
+    let mut opened = assembly::open_book(&config, options.hook.clone(), now)?;
+    if config.live().is_some() {
+        starting::begin(now, &rules, &mut opened.book, opened.rehearsed);
+    }
     let services = Services::assemble(&config, &clock, store::client_id(&config.state_dir)?)?;
     services.keep_to(&opened.book.rests, now);
     announce(&config, now);

@@ -7,7 +7,7 @@ use crate::facts::CancelWhen;
 pub(super) enum Change {
     /// Let held actions go on
     Approve {
-        /// h-… ids, or all
+        /// h-… ids, go-live, upgrade, or all
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
         #[command(flatten)]
@@ -15,7 +15,7 @@ pub(super) enum Change {
     },
     /// Drop held actions
     Reject {
-        /// h-… ids, or all
+        /// h-… ids, go-live, upgrade, or all
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
         #[command(flatten)]

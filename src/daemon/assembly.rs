@@ -94,6 +94,8 @@ pub(super) struct Opened {
     pub(super) live: Option<LiveBook>,
     pub(super) only_look: Option<String>,
     pub(super) forgotten: Vec<String>,
+    /// Live, and the last who ran on this book was a rehearsal.
+    pub(super) rehearsed: bool,
 }
 
 /// Opens the live book, or, in a dry run, the rehearsal beside it. What a
@@ -103,12 +105,16 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
     let doubt = |trust: &store::Trust| (!trust.is_sound()).then(|| trust.to_string());
     if config.live().is_some() {
         let (only_look, forgotten) = (doubt(&loaded.trust), loaded.forgotten.iter().map(in_words).collect());
-        let mut book = loaded.book.unwrap_or_else(|| Book::new(now));
+        let mut book = loaded.book.clone().unwrap_or_else(|| Book::new(now));
         if book.adopted.is_empty() {
             book.begun = now; // Only a rehearsal has written in it so far.
         }
         // One that can't be read has nothing to hand over.
         let rehearsal = Store::<Book>::read_only(&config.state_dir, Which::DryRun).ok();
+        let came_last = |there: &Book| there.goes_with(loaded.book.as_ref(), loaded.generation);
+        // What only heard the operator's word in a rehearsal has adopted nobody.
+        let rehearsed = (loaded.book.is_some() && book.adopted.is_empty())
+            || rehearsal.as_ref().and_then(|there| there.book.as_ref()).is_some_and(came_last);
         if let Some(store::Loaded { book: Some(there), trust, .. }) = rehearsal {
             let livemode = config.stripe.as_ref().map(|stripe| stripe.livemode);
             match trust.is_sound() {
@@ -116,14 +122,14 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
                 false => numbers::agree(&mut book, &there),
             }
         }
-        return Ok(Opened { store: live, book, live: None, only_look, forgotten });
+        return Ok(Opened { store: live, book, live: None, only_look, forgotten, rehearsed });
     }
     let (store, rehearsal) = live.open_beside(Which::DryRun)?;
     let only_look = doubt(&loaded.trust).or_else(|| doubt(&rehearsal.trust));
     let book = numbers::rehearse(now, loaded.book.as_ref(), loaded.generation, rehearsal.book);
     let live = LiveBook { store: live, book: loaded.book.unwrap_or_else(|| Book::new(now)) };
     let forgotten = loaded.forgotten.iter().chain(&rehearsal.forgotten).map(in_words).collect();
-    Ok(Opened { store, book, live: Some(live), only_look, forgotten })
+    Ok(Opened { store, book, live: Some(live), only_look, forgotten, rehearsed: false })
 }
 
 fn in_words(line: &store::HistoryLine) -> String {

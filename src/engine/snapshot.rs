@@ -109,6 +109,7 @@ impl View for Published {
             loops,
             members: self.book.members_with_access(),
             holds: self.book.holds.values().filter(|hold| hold.verdict.is_none()).count()
+                + self.book.starting.waits.len()
                 + self.book.libraries.offers.values().filter(|offer| offer.rejected.is_none()).count(),
             outbox: self.book.notices_open(),
             problems,

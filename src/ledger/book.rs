@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
-use super::{ActKey, BlindSpans, Entitled, Hold, Intent, InviteTo, Member, Notice, NoticeKey, Numbers};
+use super::{
+    ActKey, BlindSpans, Entitled, Hold, Intent, InviteTo, Looking, Member, Notice, NoticeKey, Numbers, Starting,
+};
 use crate::facts::{
     CustomerId, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId, SubscriptionId,
 };
@@ -72,13 +74,15 @@ pub struct Book {
     /// What is known of numbers that the other book has given.
     #[serde(default, skip_serializing_if = "Numbers::is_empty")]
     pub numbers: Numbers,
-    /// In the live book: it was taken up after a rehearsal then, and the
-    /// operator has not let go yet what followed from that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub going_live: Option<Moment>,
     /// Until when a service asked not to be called. A restart keeps to it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rests: BTreeMap<Source, Moment>,
+    /// What waits because of a start (RULES R11).
+    #[serde(default, skip_serializing_if = "Starting::is_over")]
+    pub starting: Starting,
+    /// The version that last ran live on it; empty where none has said so yet.
+    #[serde(default)]
+    pub version: String,
     /// Watermarks; written at most hourly by themselves.
     pub marks: Marks,
 }
@@ -246,8 +250,9 @@ impl Book {
             words: 0,
             last_word: None,
             numbers: Numbers::default(),
-            going_live: None,
             rests: BTreeMap::new(),
+            starting: Starting::default(),
+            version: String::new(),
             marks: Marks::default(),
         }
     }
@@ -258,6 +263,13 @@ impl Book {
         self.next_member += 1;
         self.members.insert(id.clone(), Member::new(id.clone(), now));
         id
+    }
+
+    /// Whether a start that is looking keeps this letter back.
+    #[must_use]
+    pub fn starting_keeps_back(&self, looking: &Looking, notice: &Notice) -> bool {
+        let starting = Starting { looking: Some(looking.clone()), ..Starting::default() };
+        starting.keeps_back(notice) && !super::is_of_a_payers_invite(self, notice)
     }
 
     /// The member with this account.
@@ -385,8 +397,9 @@ impl Book {
             || self.cursor != other.cursor
             || self.words != other.words
             || self.numbers != other.numbers
-            || self.going_live != other.going_live
             || self.rests != other.rests
+            || self.starting != other.starting
+            || self.version != other.version
             || (self.next_member, self.next_hold, self.next_letter, self.repeats)
                 != (other.next_member, other.next_hold, other.next_letter, other.repeats)
     }

@@ -230,6 +230,10 @@ pub enum HeldBecause {
     HoldAll { many: usize, threshold: usize },
     /// 10: one removal at a time.
     Pace { until: Moment },
+    /// R11: due at the first live start after a rehearsal.
+    GoLive,
+    /// R11: a new version would do it, and the one before would not.
+    Upgrade,
     /// R8: payers from before the book, not found on Plex.
     Adoption,
     /// The operator said no for this occasion.
@@ -239,10 +243,17 @@ pub enum HeldBecause {
 }
 
 impl HeldBecause {
+    /// Whether it waits because of a start: its hold stands apart, so that a yes
+    /// lifts nothing else.
+    #[must_use]
+    pub fn is_of_a_start(&self) -> bool {
+        matches!(self, Self::GoLive | Self::Upgrade)
+    }
+
     /// Whether it waits for `usher approve`.
     #[must_use]
     pub fn wants_approval(&self) -> bool {
-        matches!(self, Self::Approval { .. } | Self::HoldAll { .. } | Self::Adoption)
+        matches!(self, Self::Approval { .. } | Self::HoldAll { .. } | Self::Adoption | Self::GoLive | Self::Upgrade)
     }
 
     /// The rule's name in RULES R9.
@@ -261,6 +272,8 @@ impl HeldBecause {
             Self::Budget { .. } => "budget",
             Self::HoldAll { .. } => "hold-all",
             Self::Pace { .. } => "pace",
+            Self::GoLive => "go-live",
+            Self::Upgrade => "upgrade",
             Self::Adoption => "adoption",
             Self::Rejected => "rejected",
             Self::OnlyLook { .. } => "only look",
@@ -280,6 +293,8 @@ impl HeldBecause {
                 format!("{many} at once is more than {threshold}; so many wait for you, in case something is wrong")
             }
             Self::Pace { until } => format!("one removal at a time; the next not before {}", until.format("%H:%M UTC")),
+            Self::GoLive => "it was due when Usher went live, and waits until you have seen it".into(),
+            Self::Upgrade => "this version of Usher would do it and the one before would not, so it waits until you have seen it".into(),
             Self::Adoption => "they paid before Usher came and were not found on Plex; inviting them could give old payers a second invite".into(),
             Self::Rejected => "you rejected it".into(),
         }

@@ -17,6 +17,7 @@ mod outbox;
 mod payer;
 mod post;
 mod rehearsal;
+mod starting;
 
 pub use billed::*;
 pub use blind::*;
@@ -30,3 +31,4 @@ pub use numbers::*;
 pub use outbox::*;
 pub use payer::*;
 pub use post::*;
+pub use starting::*;

@@ -1,14 +1,14 @@
 //! The outbox's lawful changes: owing a notice, handing it out, and writing
 //! down what became of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
 use super::{
     Audience, Book, Channel, Delivered, Delivery, DeliveryOutcome, Dispatch, FirstSending, Letter, Member, Notice,
-    NoticeKey,
+    NoticeKey, is_of_a_payers_invite,
 };
 use crate::backoff;
 use crate::facts::{CustomerId, Email, Moment};
@@ -160,7 +160,9 @@ impl Book {
     ) -> Vec<Dispatch> {
         let mut batch = Vec::new();
         let mut next_letter = self.next_letter;
-        for notice in self.outbox.values_mut().filter(|notice| audiences.contains(&notice.audience)) {
+        let kept_back = self.kept_back();
+        let goes = |notice: &&mut Notice| audiences.contains(&notice.audience) && !kept_back.contains(&notice.key);
+        for notice in self.outbox.values_mut().filter(goes) {
             let stale = now > notice.stale_after && notice.first_sending.is_none();
             let Some(delivery) = notice.deliveries.get_mut(&channel) else { continue };
             let Delivery::Due { not_before, tries, .. } = delivery else { continue };
@@ -191,6 +193,15 @@ impl Book {
         }
         self.next_letter = next_letter;
         batch
+    }
+
+    /// Letters to members that wait because of a start (RULES R11).
+    fn kept_back(&self) -> BTreeSet<NoticeKey> {
+        if self.starting.is_over() {
+            return BTreeSet::new();
+        }
+        let waits = |notice: &&Notice| self.starting.keeps_back(notice) && !is_of_a_payers_invite(self, notice);
+        self.outbox.values().filter(waits).map(|notice| notice.key.clone()).collect()
     }
 
     /// Whether a letter is due on any channel: [`Book::hand_out`] changes the

@@ -1,6 +1,6 @@
 //! The rehearsal's book beside the live one (promise 5).
 
-use super::{Audience, Book, Delivery};
+use super::{Audience, Book, Delivery, Starting};
 use crate::facts::Moment;
 
 impl Book {
@@ -13,7 +13,8 @@ impl Book {
         let mut book = live.cloned().unwrap_or_else(|| Self::new(now));
         book.rehearses = Some(generation.saturating_sub(book.words));
         book.last_word = None;
-        book.going_live = None;
+        // Going live again holds what is due then.
+        book.starting = Starting::default();
         book.intents.clear();
         for notice in book.outbox.values_mut() {
             for delivery in notice.deliveries.values_mut() {

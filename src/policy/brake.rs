@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use super::{
     Scene, confirm,
     plan::{Class, Doing, Plan, Proposal},
-    reasons,
+    reasons, starting,
 };
 use crate::facts::{Moment, Source};
 use crate::ledger::{Act, ActKey, Book, EndCause, HeldBecause, Intent, IntentState, Member, Population, Verdict};
@@ -90,7 +90,8 @@ fn first_failing(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
     if let Some(why) = &scene.world.only_look {
         return Some(HeldBecause::OnlyLook { why: why.clone() });
     }
-    let revoked = is_revoked(scene, proposal);
+    let starts = starting::held(scene, proposal);
+    let revoked = is_revoked(scene, proposal) && starts.is_none();
     for source in &proposal.rests_on {
         if scene.world.state(*source).wholes < 2 && !revoked {
             // A reading of somebody else's server doesn't count as a look: then
@@ -112,6 +113,9 @@ fn first_failing(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
     }
     if let Some(why) = clock_failure(scene) {
         return Some(HeldBecause::Clock { why });
+    }
+    if starts.is_some() {
+        return starts;
     }
     if !revoked && let Some(because) = continuity(scene, proposal) {
         return Some(because);

@@ -9,7 +9,8 @@ use chrono::TimeDelta;
 use super::{
     Rules, Scene, World, brake, by_hand, codes, confirm, entitlements, letters, libraries, life, offers, pending,
     plan::{self, Doing, Problem, Proposal},
-    pruning, reasons, rehearsing, selling, sharing, standing_reports, trials, two_reports, unmanaged, webhooks, who,
+    pruning, reasons, rehearsing, selling, sharing, standing_reports, starting, trials, two_reports, unmanaged,
+    webhooks, who,
 };
 use crate::facts::{Moment, PriceId};
 use crate::ledger::{
@@ -63,6 +64,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     standing_reports::tell_problems(now, rules, book, &plan.problems);
     who::tell_doubts(now, rules, world, book, &doubts);
     who::tell_disputes(now, rules, book);
+    starting::gather(now, rules, world, book, &plan);
     let admission = brake::admit(Scene { now, rules, book, world }, plan);
     drop_what_is_no_longer_due(now, rules, world, book, &due, &untold);
     for proposal in admission.admitted {
@@ -189,7 +191,7 @@ fn hold(now: Moment, rules: &Rules, book: &mut Book, held: Vec<(Proposal, HeldBe
     let mut waiting = Vec::new();
     let mut new: BTreeMap<&'static str, Vec<Hold>> = BTreeMap::new();
     for (proposal, because) in held {
-        if because.wants_approval() && !book.holds.contains_key(&proposal.key) {
+        if because.wants_approval() && !because.is_of_a_start() && !book.holds.contains_key(&proposal.key) {
             let hold = Hold {
                 id: book.hold_number(&proposal.key),
                 key: proposal.key.clone(),
@@ -276,6 +278,7 @@ pub fn give_verdict(now: Moment, book: &mut Book, ids: &[String], approve: bool)
     let unknown: Vec<&str> = named()
         .filter(|id| !book.libraries.offers.contains_key(*id))
         .filter(|id| !book.holds.values().any(|hold| hold.id == **id))
+        .filter(|id| !starting::names(&book.starting, id))
         .map(String::as_str)
         .collect();
     if !unknown.is_empty() {
@@ -284,7 +287,9 @@ pub fn give_verdict(now: Moment, book: &mut Book, ids: &[String], approve: bool)
     let mut left_out = Vec::new();
     let mut holds = Vec::new();
     for hold in book.holds.values() {
-        match ids.contains(&hold.id) || (all && hold.verdict.is_none() && is_told(book, hold.notice.as_ref())) {
+        // What waits because of a start has the same number: the word is on that.
+        let named = ids.contains(&hold.id) && !starting::names(&book.starting, &hold.id);
+        match named || (all && hold.verdict.is_none() && is_told(book, hold.notice.as_ref())) {
             true => holds.push(hold.key.clone()),
             false if all && hold.verdict.is_none() => left_out.push(format!("{} ({})", hold.id, hold.what)),
             false => {}
@@ -301,7 +306,16 @@ pub fn give_verdict(now: Moment, book: &mut Book, ids: &[String], approve: bool)
             false => {}
         }
     }
-    let mut done: Vec<String> = holds.iter().filter_map(|key| answer(now, book, key, approve)).collect();
+    let mut started = Vec::new();
+    for (matter, hold) in &book.starting.waits {
+        match starting::is_meant(hold, ids) || (all && is_told(book, hold.notice.as_ref())) {
+            true => started.push(matter.clone()),
+            false if all => left_out.push(format!("{} ({})", hold.id, hold.what)),
+            false => {}
+        }
+    }
+    let mut done = starting::answer(now, book, &started, ids, approve);
+    done.extend(holds.iter().filter_map(|key| answer(now, book, key, approve)).collect::<Vec<_>>());
     done.extend(offered.iter().filter_map(|id| offers::answer(now, book, id, approve)));
     if !left_out.is_empty() {
         done.push(format!("left out, because you have not been told of it yet: {}", left_out.join("; ")));

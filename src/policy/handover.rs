@@ -316,7 +316,6 @@ pub fn go_live(now: Moment, live: &mut Book, there: &Book, generation: u64, live
         live.marks = there.marks.clone();
     }
     agree(live, &there);
-    live.going_live.get_or_insert(now);
 }
 
 /// Only a rehearsal has written in this live book so far.

@@ -46,7 +46,9 @@ fn to_do(title: &str, lines: Vec<String>, see: &str) -> Option<DigestPart> {
 
 /// What waits for the operator's word.
 fn holds(scene: Scene<'_>) -> Option<DigestPart> {
-    let holds = scene.book.holds.values().filter(|hold| is_open(hold));
+    let starts = || scene.book.starting.waits.values();
+    let others = scene.book.holds.values().filter(|hold| !starts().any(|start| start.id == hold.id));
+    let holds = others.chain(starts()).filter(|hold| is_open(hold));
     let holds = holds.map(|hold| format!("{}: {} ({}): {}", hold.id, hold.what, hold.member, brief(&hold.why)));
     let offers = scene.book.libraries.offers.iter().filter(|(_, offer)| offer.rejected.is_none());
     let offers = offers.map(|(id, offer)| format!("{id}: {}", offers::words(scene.book, offer)));

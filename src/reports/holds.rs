@@ -3,15 +3,27 @@
 use serde_json::json;
 
 use super::{Page, at};
-use crate::ledger::Verdict;
+use crate::ledger::{HeldBecause, Verdict};
 use crate::policy::decide::Waiting;
 use crate::policy::{Scene, offers};
+
+/// The names of the holds of a start (RULES R11).
+fn starts(scene: Scene<'_>) -> impl Iterator<Item = &'static str> {
+    let waits = &scene.book.starting.waits;
+    [HeldBecause::GoLive, HeldBecause::Upgrade]
+        .into_iter()
+        .filter(|because| waits.values().any(|hold| hold.because == *because))
+        .map(|because| because.rule())
+}
 
 /// What waits, and why.
 pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting]) -> Page {
     let mut lines = Vec::new();
     let mut holds = Vec::new();
-    for hold in scene.book.holds.values() {
+    let starting = &scene.book.starting;
+    // One thing has one number: first it waits because of the start.
+    let others = scene.book.holds.values().filter(|hold| !starting.waits.values().any(|start| start.id == hold.id));
+    for hold in others.chain(starting.waits.values()) {
         let verdict = match hold.verdict {
             None => "waits for you",
             Some(Verdict::Approved { .. }) => "approved",
@@ -35,12 +47,15 @@ pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting]) -> Page {
             "because": "a new library joins no tier by itself", "since": offer.since, "verdict": verdict,
         }));
     }
-    let by_itself: Vec<&Waiting> =
-        waiting.iter().filter(|waiting| !scene.book.holds.contains_key(&waiting.key)).collect();
+    let by_itself: Vec<&Waiting> = waiting
+        .iter()
+        .filter(|waiting| !scene.book.holds.contains_key(&waiting.key) && !waiting.because.is_of_a_start())
+        .collect();
     if lines.is_empty() {
         lines.push("Nothing waits for you.".into());
     } else {
         lines.push("To let one go on: usher approve ID (or all). To drop it: usher reject ID.".into());
+        lines.extend(starts(scene).map(|name| format!("All that waits because of the start: usher approve {name}.")));
     }
     if !by_itself.is_empty() {
         lines.push("Waiting by itself:".into());

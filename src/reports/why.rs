@@ -163,12 +163,20 @@ fn pending(scene: Scene<'_>, member: &Member, waiting: &[Waiting], lines: &mut V
         lines.push(format!("  under way: {}{error}", intent.because));
     }
     for waiting in waiting.iter().filter(|waiting| waiting.member == member.id) {
-        let id = scene.book.holds.get(&waiting.key).map_or(String::new(), |hold| format!(" [{}]", hold.id));
+        let starts = scene.book.starting.waits.values();
+        let known = scene.book.holds.get(&waiting.key).filter(|_| !waiting.because.is_of_a_start());
+        let hold = known.or_else(|| starts.clone().find(|hold| hold.key == waiting.key));
+        let id = hold.map_or(String::new(), |hold| format!(" [{}]", hold.id));
         lines.push(format!(
             "  waits{id}: {}: {}: {}",
             waiting.what,
             waiting.because.rule(),
             waiting.because.sentence()
         ));
+    }
+    let letters = scene.book.starting.waits.iter().filter(|(matter, _)| matter.is_a_letter());
+    for (_, hold) in letters.filter(|(_, hold)| hold.member == member.id) {
+        let because = &hold.because;
+        lines.push(format!("  waits [{}]: {}: {}: {}", hold.id, hold.what, because.rule(), because.sentence()));
     }
 }

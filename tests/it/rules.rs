@@ -46,6 +46,7 @@ mod shares;
 mod sign_in;
 mod spell_letters;
 mod spells;
+mod starting;
 mod strict;
 mod telling;
 mod two_reports;

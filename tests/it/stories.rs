@@ -9,6 +9,7 @@ mod digest;
 mod dry_run;
 mod endurance;
 mod entitlements;
+mod going_live;
 mod grants;
 mod haste;
 mod house_rules;

@@ -4,7 +4,7 @@ use super::{Hearing, Said, of};
 use crate::facts::{CancelWhen, Moment};
 use crate::ledger::{Book, Grant, GrantKind, Member, Restoring, Undo};
 use crate::member::MemberId;
-use crate::policy::{libraries, reasons, sharing, undo};
+use crate::policy::{libraries, reasons, sharing, starting, undo};
 
 /// Gives back libraries, downloads, filters and reasons as the last removal
 /// found them, and starts a new spell.
@@ -115,7 +115,9 @@ pub(super) fn revoke(
     }
     let cancels = cancel.filter(|_| !charging.is_empty());
     if member.blocked.is_some() && member.cancels == cancels {
-        return Ok(Said::about(id, format!("{name} is revoked already")));
+        let waited = starting::let_go(book, id);
+        let said = Said::about(id, format!("{name} is revoked already"));
+        return Ok(if waited { said.and("it waited for you since the start, and goes on now") } else { said });
     }
     let mut said = Said::about(id, format!("{name} is revoked: out, whatever else stands"));
     match cancels {

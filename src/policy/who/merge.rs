@@ -96,4 +96,5 @@ fn rename_open_business(book: &mut Book, from: &MemberId, into: &MemberId) {
     for notice in book.outbox.values_mut().filter(|notice| notice.member.as_ref() == Some(from)) {
         notice.member = Some(into.clone());
     }
+    book.starting.rename(from, into);
 }

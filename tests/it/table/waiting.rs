@@ -6,7 +6,7 @@ use usher::ledger::{CodeMark, FreeUse, Grant, GrantKind, HeldBecause, Hold, Popu
 use usher::member::MemberId;
 use usher::policy::asks::{self, Accept};
 use usher::policy::brake::SecondLook;
-use usher::policy::{Drop, Seen};
+use usher::policy::{Drop, Seen, starting};
 
 use super::Table;
 use crate::paper::{MOVIES, Paper, TV, days};
@@ -337,6 +337,87 @@ fn words(table: &mut Table) {
         table.row(due, |paper| {
             make(paper);
             said(paper, |at| Verdict::Rejected { at });
+        });
+    }
+}
+
+/// R11: what a start lets wait, and what it doesn't.
+pub(super) fn starts(table: &mut Table) {
+    table.heading(
+        "R11  Going live, and upgrades",
+        &[
+            "After a rehearsal what is due at the first live start waits as go-live; after",
+            "an upgrade, what only the new version would do. Payers' invites never wait.",
+        ],
+    );
+    let begins = |paper: &mut Paper| starting::begin(paper.now, &paper.rules, &mut paper.book, true);
+    let gathers = |paper: &mut Paper| {
+        let plan = paper.plan();
+        starting::gather(paper.now, &paper.rules, &paper.world, &mut paper.book, &plan);
+    };
+    table.group("goes live, Tautulli was read only once");
+    for (due, make) in DUE {
+        table.row(due, |paper| {
+            make(paper);
+            begins(paper);
+            paper.world.tautulli.wholes = 1;
+        });
+    }
+    table.group("goes live, all was read twice");
+    for (due, make) in DUE {
+        table.row(due, |paper| {
+            make(paper);
+            begins(paper);
+            gathers(paper);
+        });
+    }
+    table.row("revoked in the rehearsal", |paper| {
+        DUE[0].1(paper);
+        paper.member().blocked = Some(paper.now - days(1));
+        begins(paper);
+        gathers(paper);
+    });
+    table.row("revoked after the start", |paper| {
+        DUE[0].1(paper);
+        begins(paper);
+        gathers(paper);
+        paper.member().blocked = Some(paper.now);
+    });
+    table.group("approved with go-live: the rest of the brake stays (the day's budget is used up)");
+    for (due, make) in DUE {
+        table.row(due, |paper| {
+            make(paper);
+            removed(paper, TimeDelta::hours(5), false);
+            begins(paper);
+            gathers(paper);
+            starting::answer(paper.now, &mut paper.book, &["go-live".to_owned()], true);
+        });
+    }
+    table.group("rejected with go-live");
+    for (due, make) in DUE {
+        table.row(due, |paper| {
+            make(paper);
+            begins(paper);
+            gathers(paper);
+            starting::answer(paper.now, &mut paper.book, &["go-live".to_owned()], false);
+        });
+    }
+    table.group("a new version, and the old book left them alone on the same facts");
+    for (due, make) in DUE {
+        table.row(due, |paper| {
+            make(paper);
+            paper.book.version = "0.0.1".into();
+            starting::begin(paper.now, &paper.rules, &mut paper.book, false);
+            gathers(paper);
+        });
+    }
+    table.group("a new version, and they came to be due since the old book's last commit");
+    for (due, make) in DUE {
+        table.row(due, |paper| {
+            paper.book.version = "0.0.1".into();
+            starting::begin(paper.now, &paper.rules, &mut paper.book, false);
+            make(paper);
+            gathers(paper);
         });
     }
 }
