@@ -46,17 +46,21 @@ impl Engine {
             Act::Update { narrows, .. } => *narrows,
             Act::Invite { .. } | Act::Remember { .. } => false,
         };
-        let idle =
-            matches!(&next.act, Act::End { cause: EndCause::Idle { .. }, .. } | Act::Cancel { idle_days: Some(_), .. });
-        let stripe = (takes_away && !matches!(next.act, Act::Forget { .. })) || brake::asks_stripe_before(book, next);
+        let watches = matches!(
+            &next.act,
+            Act::End { cause: EndCause::Idle { .. }, .. } | Act::Cancel { idle_days: Some(_), .. } | Act::Forget { .. }
+        );
+        let stripe = takes_away || brake::asks_stripe_before(book, next);
         let look = LookFor {
             key: next.key.clone(),
             server,
             whom: whom(book, next),
             customers: if stripe { customers(member) } else { Vec::new() },
             created_since: stripe.then(|| self.world.stripe.last.as_ref().map_or(now, |whole| whole.begun)),
-            watcher: member.plex.filter(|_| idle),
+            watcher: member.plex.filter(|_| watches),
             sections: matches!(next.act, Act::Invite { .. } | Act::Update { .. }),
+            // Whoever has no share shows in no listing of shares.
+            home: matches!(next.act, Act::Forget { .. } | Act::Unfriend { .. }),
         };
         self.acting = Some(look.key.clone());
         Some(Job::Look(Box::new(look)))

@@ -41,6 +41,7 @@ pub mod selling;
 pub mod sharing;
 pub mod sign_in;
 pub mod standing_reports;
+pub mod still_true;
 pub mod trials;
 pub mod two_reports;
 pub mod undo;

@@ -22,6 +22,7 @@ mod hearing;
 pub(crate) mod house;
 mod idle_spells;
 mod invites;
+mod late;
 mod linking;
 mod looking;
 mod merging;

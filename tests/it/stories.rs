@@ -15,6 +15,7 @@ mod identity;
 mod idle;
 mod idle_limits;
 mod joining;
+mod late;
 mod leaving;
 mod lessons;
 mod letters;
