@@ -308,9 +308,9 @@ fn announce(config: &Config, now: Moment) {
 fn spawn_courier<F: Future<Output = ()> + Send + 'static>(
     tasks: &mut JoinSet<Result<(), Trouble>>,
     post: &mailbox::Post,
-    run: impl FnOnce(mpsc::Receiver<Vec<crate::ledger::Dispatch>>, mpsc::Sender<Vec<crate::ledger::Delivered>>) -> F,
-) -> mpsc::Sender<Vec<crate::ledger::Dispatch>> {
-    let (batches, taken) = mpsc::channel(1);
+    run: impl FnOnce(mpsc::Receiver<crate::ledger::Dispatch>, mpsc::Sender<crate::ledger::Delivered>) -> F,
+) -> mpsc::Sender<crate::ledger::Dispatch> {
+    let (letters, taken) = mpsc::channel(1);
     let (reports, mut reported) = mpsc::channel(1);
     let carry = run(taken, reports);
     tasks.spawn(async move {
@@ -326,7 +326,7 @@ fn spawn_courier<F: Future<Output = ()> + Send + 'static>(
         }
         Ok(())
     });
-    batches
+    letters
 }
 
 /// See [`assembly::couriers`].
@@ -338,12 +338,12 @@ fn couriers_of(
 ) -> crate::engine::Couriers {
     let mut couriers = crate::engine::Couriers::new();
     if let Some(route) = mail {
-        let batches = spawn_courier(tasks, post, |taken, reports| courier::run_mail(taken, reports, route));
-        couriers.insert(Channel::Mail, batches);
+        let letters = spawn_courier(tasks, post, |taken, reports| courier::run_mail(taken, reports, route));
+        couriers.insert(Channel::Mail, letters);
     }
     if let Some(route) = discord {
-        let batches = spawn_courier(tasks, post, |taken, reports| courier::run_discord(taken, reports, route));
-        couriers.insert(Channel::Discord, batches);
+        let letters = spawn_courier(tasks, post, |taken, reports| courier::run_discord(taken, reports, route));
+        couriers.insert(Channel::Discord, letters);
     }
     couriers
 }

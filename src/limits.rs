@@ -89,9 +89,9 @@ pub const EMAIL_CHARS_MAX: usize = 254;
 /// looks: 100 looks ≈ 30 s, a poll of 1,000 subscriptions 10 pages ≈ 10 s. The
 /// hints are dropped then and the poll starts at once.
 pub const HINTS_MAX: usize = 100;
-/// Outcomes that may be on their way at once: one act, one courier batch, and
-/// for each of the five loops one report.
-const OUTCOMES_MAX: usize = 1 + COURIER_BATCH + 5;
+/// Outcomes that may be on their way at once: one act, one letter a channel,
+/// and for each of the five loops one report.
+const OUTCOMES_MAX: usize = 1 + 2 + 5;
 /// The engine's queue of asks and outcomes. Each connection waits for its ask
 /// before it sends another, so there are never more asks than connections, and
 /// an outcome never waits behind a full queue. Readings have slots of their own.
@@ -104,10 +104,6 @@ const DOCKER_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 // ---- Letters and notices ----
 
-/// Letters handed out together: one commit marks them `sending`, and each
-/// one's outcome is committed as it comes, so a crash repeats at most one that
-/// was delivered.
-pub const COURIER_BATCH: usize = 20;
 /// A letter that can't be delivered for so long is told to the operator (RULES
 /// R10), and tried on.
 pub const UNDELIVERED_TOLD_DAYS: i64 = 7;
@@ -115,6 +111,9 @@ pub const UNDELIVERED_TOLD_DAYS: i64 = 7;
 /// longer than the longest time after which the same occasion can come up
 /// again: a paused, resumed and again failing quarter's invoice.
 pub const NOTICE_KEPT_DAYS: i64 = 120;
+/// Spans in which one person could not be seen, kept apart. A library that
+/// comes and goes makes one a time; once a month, that is two years.
+pub const UNSEEN_SPANS_MAX: usize = 24;
 /// Journal entries of one member in the book; the rest is in history.jsonl. A
 /// busy member makes ~2 a month, so four years; 1,000 members × 100 × 200
 /// bytes = 20 MB at the very worst, ~2 MB in practice.
@@ -142,8 +141,6 @@ pub const SMTP_MESSAGES_PER_CONNECTION: usize = 20;
 
 /// Discord's own limits (facts/discord.md §2), in UTF-16 units.
 pub mod embed {
-    /// Embeds in one message.
-    pub const PER_MESSAGE_MAX: usize = 10;
     /// An embed's title.
     pub const TITLE_MAX: usize = 256;
     /// An embed's description.
@@ -158,8 +155,6 @@ pub mod embed {
     pub const FOOTER_MAX: usize = 300;
     /// All texts of all embeds of a message together.
     pub const TOTAL_MAX: usize = 6000;
-    /// The message's plain text.
-    pub const CONTENT_MAX: usize = 2000;
 }
 
 // ---- The book's folder ----
@@ -207,7 +202,6 @@ const _: () = assert!(
     "a commit must fit between the grace and Docker's kill"
 );
 const _: () = assert!(SMTP_STEP_TIMEOUT.as_secs() < SMTP_FINAL_DOT_TIMEOUT.as_secs());
-const _: () = assert!(COURIER_BATCH <= SMTP_MESSAGES_PER_CONNECTION, "one batch, one connection");
 const _: () = assert!(UNDELIVERED_TOLD_DAYS < NOTICE_KEPT_DAYS, "a notice is not forgotten before it is told");
 const _: () = assert!(TEXT_CHARS_MAX <= embed::TITLE_MAX && TEXT_CHARS_MAX <= embed::FIELD_NAME_MAX);
 const _: () = assert!(TEXT_CHARS_MAX < embed::FIELD_VALUE_MAX);

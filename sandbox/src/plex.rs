@@ -206,6 +206,11 @@ impl Plex {
         self.with_account(id, |account| account.home = true);
     }
 
+    /// Somebody with an account joins the owner's Plex Home.
+    pub fn join_home(&self, id: PlexId) {
+        self.with_account(id, |account| account.home = true);
+    }
+
     /// A managed user: a title, no username, no address.
     pub fn add_managed_user(&self, id: PlexId, title: &str) {
         self.add_account(id, "", "");

@@ -70,6 +70,8 @@ pub struct LookFor {
     pub watcher: Option<PlexId>,
     /// Also read the libraries.
     pub sections: bool,
+    /// Also ask who is in the owner's Plex Home.
+    pub home: bool,
 }
 
 /// The looks that were taken.
@@ -161,6 +163,9 @@ impl Reach {
             let sections = self.plex.sections(&wanted.server, Lane::Act).await.map_err(of(Source::Plex))?;
             share.sections = Some(sections);
         }
+        if let (true, Some(account)) = (wanted.home, wanted.whom.account) {
+            share.home |= self.plex.home(&wanted.server, Lane::Act).await?.contains(&account);
+        }
         looked.share = Some(share);
         looked.second.answered.push(Source::Plex);
         Ok(())
@@ -168,9 +173,10 @@ impl Reach {
 
     async fn listing(&self, server: &ServerId, whom: &Whom) -> Result<ShareLook, Failure> {
         let listing = self.plex.listing(server, Lane::Act).await?;
-        let shares = listing.shares.into_iter().filter(|share| whom.is(share)).collect();
+        let shares: Vec<Share> = listing.shares.into_iter().filter(|share| whom.is(share)).collect();
+        let home = shares.iter().any(|share| share.home);
         let elsewhere = whom.account.is_some_and(|account| listing.elsewhere.contains(&account));
-        Ok(ShareLook { begun: listing.begun, whom: whom.clone(), shares, elsewhere, sections: None })
+        Ok(ShareLook { begun: listing.begun, whom: whom.clone(), shares, elsewhere, home, sections: None })
     }
 
     async fn act(

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::facts::Moment;
 use crate::ledger::{Audience, Book, Channel, Dispatch};
 use crate::policy::digest;
-use crate::{limits, reports};
+use crate::reports;
 
 impl Engine {
     /// Owes the operator's digest when its time has come.
@@ -14,12 +14,12 @@ impl Engine {
         book.owe(due.owed(now, letter), self.parts.rules.ways, now);
     }
 
-    /// Takes what is due for each idle channel. It is written down as
+    /// Takes the next letter for each idle channel. It is written down as
     /// `sending`; the caller commits before it is carried out.
-    pub(super) fn hand_out(&mut self, now: Moment, book: &mut Book) -> Vec<(Channel, Vec<Dispatch>)> {
-        let mut batches = Vec::new();
+    pub(super) fn hand_out(&mut self, now: Moment, book: &mut Book) -> Vec<(Channel, Dispatch)> {
+        let mut letters = Vec::new();
         if self.closing {
-            return batches;
+            return letters;
         }
         let dry_run = self.parts.rules.ways.dry_run;
         // A book that may have forgotten what it sent writes to no member.
@@ -28,36 +28,32 @@ impl Engine {
             None => &[Audience::Operator, Audience::Member],
         };
         for channel in self.parts.couriers.keys() {
-            let busy = self.carrying.get(channel).is_some_and(|letters| *letters > 0);
             let paused = self.paused.get(channel).is_some_and(|until| *until > now);
-            if busy || paused {
+            if paused || self.carrying.contains(channel) {
                 continue;
             }
-            let batch =
-                book.hand_out(*channel, audiences, limits::COURIER_BATCH, &self.parts.mail_domain, dry_run, now);
-            if !batch.is_empty() {
-                batches.push((*channel, batch));
-            }
+            let letter = book.hand_out(*channel, audiences, &self.parts.mail_domain, dry_run, now);
+            letters.extend(letter.map(|letter| (*channel, letter)));
         }
-        batches
+        letters
     }
 
     /// Hands out what stands aside of the book: it tells of what keeps the book
     /// from being written.
     pub(super) fn carry_aside(&mut self, now: Moment) {
         let mut aside = std::mem::replace(&mut self.aside, Book::new(now));
-        let batches = self.hand_out(now, &mut aside);
+        let letters = self.hand_out(now, &mut aside);
         self.aside = aside;
-        self.carry(batches);
+        self.carry(letters);
     }
 
-    /// Gives committed batches to the couriers.
-    pub(super) fn carry(&mut self, batches: Vec<(Channel, Vec<Dispatch>)>) {
-        for (channel, batch) in batches {
+    /// Gives committed letters to the couriers.
+    pub(super) fn carry(&mut self, letters: Vec<(Channel, Dispatch)>) {
+        for (channel, letter) in letters {
             let Some(courier) = self.parts.couriers.get(&channel) else { continue };
-            let letters = batch.len();
-            let taken = courier.try_send(batch).is_ok();
-            self.carrying.insert(channel, if taken { letters } else { 0 });
+            if courier.try_send(letter).is_ok() {
+                self.carrying.insert(channel);
+            }
         }
     }
 }

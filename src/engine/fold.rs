@@ -10,7 +10,7 @@ use super::act::{Acted, Looked};
 use super::mailbox::Mail;
 use crate::backoff;
 use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment, Reading, Source, WatchLook};
-use crate::ledger::{Act, Book, Channel, Delivered, DeliveryOutcome, Intent, Letter, Owed};
+use crate::ledger::{Act, Book, Channel, Delivered, DeliveryOutcome, Intent, Letter, Owed, WatchRecord};
 use crate::policy::confirm::SETTLED_AFTER;
 use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, inactivity, readings, who};
 use crate::services::failure::Failure;
@@ -142,8 +142,8 @@ impl Engine {
                 self.take_up_tiers(now, book, tiers);
                 None
             }
-            Mail::Delivered(reports) => {
-                self.note_delivered(now, book, &reports);
+            Mail::Delivered(report) => {
+                self.note_delivered(now, book, &report);
                 None
             }
             Mail::Rests(source, wait) => {
@@ -241,9 +241,11 @@ impl Engine {
             self.fold_customer(now, book, &customer);
         }
         let Some(intent) = book.intents.get(&looked.key).cloned() else { return looked };
-        if let Some(watch) = &looked.watch
-            && let Some(why) = fold_watch(book, &intent.member, watch)
-        {
+        let watched = looked.watch.as_ref().and_then(|watch| match intent.act {
+            Act::Forget { .. } => fold_last_record(book, &intent.member, watch),
+            _ => fold_watch(book, &intent.member, watch),
+        });
+        if let Some(why) = watched.filter(|_| looked.second.unanswered.is_none()) {
             looked.second.unanswered = Some(why);
             looked.second.by = Some(Source::Tautulli);
         }
@@ -288,38 +290,34 @@ impl Engine {
         }
     }
 
-    fn note_delivered(&mut self, now: Moment, book: &mut Book, reports: &[Delivered]) {
-        for report in reports {
-            if let Some(letters) = self.carrying.get_mut(&report.channel) {
-                *letters = letters.saturating_sub(1);
+    fn note_delivered(&mut self, now: Moment, book: &mut Book, report: &Delivered) {
+        self.carrying.remove(&report.channel);
+        let pause = book.delivered(report, now).or_else(|| self.aside.delivered(report, now));
+        match &report.outcome {
+            DeliveryOutcome::Accepted => tracing::info!(notice = %report.key.0, channel = ?report.channel, "sent"),
+            DeliveryOutcome::Later { why, .. } | DeliveryOutcome::Unknown { why } => {
+                tracing::warn!(notice = %report.key.0, channel = ?report.channel, "not sent yet: {why}");
             }
-            let pause = book.delivered(report, now).or_else(|| self.aside.delivered(report, now));
-            match &report.outcome {
-                DeliveryOutcome::Accepted => tracing::info!(notice = %report.key.0, channel = ?report.channel, "sent"),
-                DeliveryOutcome::Later { why, .. } | DeliveryOutcome::Unknown { why } => {
-                    tracing::warn!(notice = %report.key.0, channel = ?report.channel, "not sent yet: {why}");
+            DeliveryOutcome::ChannelDown { why, for_secs } => {
+                if !self.paused.contains_key(&report.channel) {
+                    tracing::error!(channel = ?report.channel, pause_secs = for_secs, "nothing can be sent: {why}");
                 }
-                DeliveryOutcome::ChannelDown { why, for_secs } => {
-                    if !self.paused.contains_key(&report.channel) {
-                        tracing::error!(channel = ?report.channel, pause_secs = for_secs, "nothing can be sent: {why}");
-                    }
-                    if report.channel == Channel::Mail && *for_secs >= DOWN_TRIED_EVERY_SECS {
-                        self.tell_no_mail(now, book, why);
-                    }
-                }
-                DeliveryOutcome::Never { why, .. } => {
-                    tracing::warn!(notice = %report.key.0, channel = ?report.channel, "refused for good: {why}");
+                if report.channel == Channel::Mail && *for_secs >= DOWN_TRIED_EVERY_SECS {
+                    self.tell_no_mail(now, book, why);
                 }
             }
-            match pause {
-                Some(secs) => self.pause(now, report.channel, secs),
-                None => {
-                    if report.channel == Channel::Mail && report.outcome == DeliveryOutcome::Accepted {
-                        book.untell(NO_MAIL);
-                    }
-                    self.paused.remove(&report.channel);
-                    self.down_tries.remove(&report.channel);
+            DeliveryOutcome::Never { why, .. } => {
+                tracing::warn!(notice = %report.key.0, channel = ?report.channel, "refused for good: {why}");
+            }
+        }
+        match pause {
+            Some(secs) => self.pause(now, report.channel, secs),
+            None => {
+                if report.channel == Channel::Mail && report.outcome == DeliveryOutcome::Accepted {
+                    book.untell(NO_MAIL);
                 }
+                self.paused.remove(&report.channel);
+                self.down_tries.remove(&report.channel);
             }
         }
     }
@@ -346,9 +344,6 @@ impl Engine {
     /// A channel that is down is tried more and more seldom, up to hourly: a
     /// week without mail is no reason to knock every two minutes.
     fn pause(&mut self, now: Moment, channel: Channel, secs: u64) {
-        if self.paused.get(&channel).is_some_and(|until| *until > now) {
-            return; // Another letter of the same try.
-        }
         let tries = self.down_tries.entry(channel).or_insert(0);
         let longest = DOWN_TRIED_EVERY_SECS.max(secs);
         let pause = secs.saturating_mul(1 << (*tries).min(10)).min(longest);
@@ -377,6 +372,23 @@ fn fold_watch(book: &mut Book, member: &crate::member::MemberId, watch: &WatchLo
             None
         }
     }
+}
+
+/// What Tautulli holds of somebody before it is deleted. Why that must wait, if
+/// it must.
+fn fold_last_record(book: &mut Book, member: &crate::member::MemberId, watch: &WatchLook) -> Option<String> {
+    let member = book.members.get_mut(member)?;
+    match watch.watching_now {
+        None => return Some("Tautulli can't say who is watching now".into()),
+        Some(true) => return Some("they are watching now".into()),
+        Some(false) => {}
+    }
+    let watched = watch.watcher.is_some_and(|watcher| watcher.last_play.is_some());
+    let now = WatchRecord { plays: watch.plays, watched };
+    // A call whose answer was lost may have deleted it since the first look.
+    let before = member.record.unwrap_or(now);
+    member.record = Some(WatchRecord { plays: now.plays.max(before.plays), watched: now.watched || before.watched });
+    None
 }
 
 /// Tautulli's answer is what there is to go by: it lists nobody who is deleted.

@@ -23,7 +23,7 @@ pub enum Mail {
     /// What became of a call.
     Acted(Box<Acted>),
     /// What became of a batch of notices.
-    Delivered(Vec<Delivered>),
+    Delivered(Delivered),
     /// A deadline of the book has come.
     Tick,
     /// A service asked a loop not to be called for so long.

@@ -18,7 +18,7 @@ mod orders;
 mod outcomes;
 pub mod snapshot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -52,7 +52,7 @@ const WRITTEN_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
 const LOGGED_SINGLY_MAX: usize = 50;
 
 /// The way out to each channel that is configured.
-pub type Couriers = BTreeMap<Channel, mpsc::Sender<Vec<Dispatch>>>;
+pub type Couriers = BTreeMap<Channel, mpsc::Sender<Dispatch>>;
 
 /// What the engine needs besides its mailbox.
 pub struct Parts {
@@ -91,8 +91,8 @@ pub struct Engine {
     started: Moment,
     /// The one act under way.
     acting: Option<ActKey>,
-    /// Letters with a courier whose outcome isn't known yet.
-    carrying: BTreeMap<Channel, usize>,
+    /// Channels whose courier has a letter of which the outcome isn't known yet.
+    carrying: BTreeSet<Channel>,
     /// Channels that are down, and until when.
     paused: BTreeMap<Channel, Moment>,
     /// Failed tries of a channel that is down.
@@ -158,7 +158,7 @@ impl Engine {
             waiting: Vec::new(),
             started: now,
             acting: None,
-            carrying: BTreeMap::new(),
+            carrying: BTreeSet::new(),
             paused: BTreeMap::new(),
             down_tries: BTreeMap::new(),
             wanted: BTreeMap::new(),
@@ -192,7 +192,7 @@ impl Engine {
         }
         self.closing = true;
         let rest = async {
-            while self.acting.is_some() || self.carrying.values().any(|letters| *letters > 0) {
+            while self.acting.is_some() || !self.carrying.is_empty() {
                 let drained = mailbox.drain().await;
                 self.pass(drained)?;
             }
@@ -264,12 +264,12 @@ impl Engine {
             Some(job) => Some(job),
             None => self.next_look(now, &mut book),
         };
-        let batches = self.hand_out(now, &mut book);
+        let letters = self.hand_out(now, &mut book);
         let Some(unwritten) = self.commit(now, book)? else {
             if let Some(job) = job {
                 self.start(job);
             }
-            self.carry(batches);
+            self.carry(letters);
             return Ok(());
         };
         // Nothing is handed out that was not written down: what was decided

@@ -38,17 +38,18 @@ impl Engine {
                 (takes_away, intent.due, intent.key.clone())
             })?;
         let member = book.members.get(&next.member)?;
-        let idle = next.is_for_idleness();
-        let stripe =
-            (next.takes_away() && !matches!(next.act, Act::Forget { .. })) || brake::asks_stripe_before(book, next);
+        let watches = next.is_for_idleness() || matches!(next.act, Act::Forget { .. });
+        let stripe = next.takes_away() || brake::asks_stripe_before(book, next);
         let look = LookFor {
             key: next.key.clone(),
             server,
             whom: whom(book, next),
             customers: if stripe { customers(member) } else { Vec::new() },
             created_since: stripe.then(|| self.world.stripe.last.as_ref().map_or(now, |whole| whole.begun)),
-            watcher: member.plex.filter(|_| idle),
+            watcher: member.plex.filter(|_| watches),
             sections: matches!(next.act, Act::Invite { .. } | Act::Update { .. }),
+            // Whoever has no share shows in no listing of shares.
+            home: matches!(next.act, Act::Forget { .. } | Act::Unfriend { .. }),
         };
         self.acting = Some(look.key.clone());
         Some(Job::Look(Box::new(look)))

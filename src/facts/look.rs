@@ -62,6 +62,8 @@ pub struct ShareLook {
     pub shares: Vec<Share>,
     /// They have a share on another server of the owner.
     pub elsewhere: bool,
+    /// They are in the owner's Plex Home, as far as was asked.
+    pub home: bool,
     /// The sections of the server, where they were read along.
     pub sections: Option<BTreeMap<SectionId, Section>>,
 }
@@ -79,4 +81,6 @@ pub struct WatchLook {
     pub watcher: Option<Watcher>,
     /// They have a stream open now; `None` when that can't be told.
     pub watching_now: Option<bool>,
+    /// Rows of theirs in the history.
+    pub plays: u64,
 }

@@ -252,6 +252,14 @@ pub struct Invoice {
     pub needs_action: bool,
 }
 
+impl Invoice {
+    /// What is owed, as people write it.
+    #[must_use]
+    pub fn amount(&self) -> String {
+        Amount { minor: self.amount_due, currency: self.currency.clone() }.to_string()
+    }
+}
+
 /// A customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {

@@ -44,6 +44,32 @@ impl BlindSpans {
         self.closed = merged;
     }
 
+    /// Adds another's spans; one that is still open counts up to `now`.
+    pub fn join(&mut self, other: &Self, now: Moment) {
+        for (from, to) in &other.closed {
+            self.add(*from, *to);
+        }
+        for open in [other.open_since, self.open_since.take()].into_iter().flatten() {
+            self.add(open, now);
+        }
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.closed.is_empty() && self.open_since.is_none()
+    }
+
+    /// Keeps at most `spans_max`: where there are more, the shortest pauses
+    /// between two count as blind, too.
+    pub fn keep_at_most(&mut self, spans_max: usize) {
+        while self.closed.len() > spans_max.max(1) {
+            let pauses = self.closed.iter().zip(self.closed.iter().skip(1)).map(|(one, next)| (one.1, next.0));
+            let Some((from, to)) = pauses.min_by_key(|(from, to)| *to - *from) else { return };
+            self.add(from, to);
+        }
+    }
+
     /// Forgets spans that ended before `horizon`.
     pub fn forget_before(&mut self, horizon: Moment) {
         self.closed.retain(|(_, to)| *to >= horizon);

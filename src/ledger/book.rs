@@ -9,7 +9,7 @@ use super::{
     ActKey, BlindSpans, Entitled, Hold, Intent, InviteTo, Looking, Member, Notice, NoticeKey, Numbers, Starting,
 };
 use crate::facts::{
-    CustomerId, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId, SubscriptionId,
+    CustomerId, Email, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId, SubscriptionId,
 };
 use crate::limits::NOTICE_KEPT_DAYS;
 use crate::member::MemberId;
@@ -35,6 +35,9 @@ pub struct Book {
     pub holds: BTreeMap<ActKey, Hold>,
     /// Messages owed, and those done lately.
     pub outbox: BTreeMap<NoticeKey, Notice>,
+    /// Days (UTC) on which mail to an address was refused for good.
+    #[serde(default)]
+    pub bounced: BTreeMap<Email, BTreeSet<NaiveDate>>,
     /// Removals done: the day's budget and the pace.
     pub removals: Vec<Removal>,
     /// Goings that were explained singly: they don't count as missing.
@@ -178,6 +181,14 @@ pub struct Explained {
     pub population: Population,
     /// Which one: counted once.
     pub what: String,
+    /// How many went with it: plays, where we deleted somebody's record.
+    #[serde(default = "one")]
+    pub count: u64,
+}
+
+/// Each going is one, unless it says otherwise.
+fn one() -> u64 {
+    1
 }
 
 /// Libraries as believed.
@@ -215,8 +226,11 @@ fn is_none_yet(words: &u64) -> bool {
     *words == 0
 }
 
-/// Explained goings matter for the 7 days of continuity.
+/// Explained goings matter for the 7 days of continuity, and for as long as the
+/// count from which they are subtracted is the measure.
 const EXPLAINED_KEPT_DAYS: i64 = 8;
+/// An address that nobody has written to for so long may be another's by now.
+const BOUNCES_KEPT_DAYS: i64 = 400;
 /// Blind spans matter while they can lie inside an idle spell.
 const BLIND_KEPT_DAYS: i64 = 800;
 
@@ -234,6 +248,7 @@ impl Book {
             intents: BTreeMap::new(),
             holds: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            bounced: BTreeMap::new(),
             removals: Vec::new(),
             explained: Vec::new(),
             blind: BlindSpans::default(),
@@ -326,10 +341,15 @@ impl Book {
 
     /// Remembers that one going of a population is explained.
     pub fn explain(&mut self, at: Moment, population: Population, what: impl Into<String>) {
+        self.explain_many(at, population, what, 1);
+    }
+
+    /// Remembers that a going took so many of a population with it.
+    pub fn explain_many(&mut self, at: Moment, population: Population, what: impl Into<String>, count: u64) {
         let what = what.into();
         // Whoever came back and went again is missing from the later counts, too.
         self.explained.retain(|known| known.population != population || known.what != what);
-        self.explained.push(Explained { at, population, what });
+        self.explained.push(Explained { at, population, what, count });
     }
 
     /// Tells once: true when the condition was not yet told. Ends by [`Book::untell`].
@@ -358,8 +378,9 @@ impl Book {
         });
         self.rests.retain(|_, until| *until > now);
         self.removals.retain(|removal| now - removal.at < TimeDelta::days(2));
-        self.explained.retain(|explained| now - explained.at < TimeDelta::days(EXPLAINED_KEPT_DAYS));
         self.blind.forget_before(now - TimeDelta::days(BLIND_KEPT_DAYS));
+        let dead = now.date_naive() - TimeDelta::days(BOUNCES_KEPT_DAYS);
+        self.bounced.retain(|_, days| days.last().is_some_and(|day| *day >= dead));
         let week = (now - TimeDelta::days(EXPLAINED_KEPT_DAYS)).date_naive();
         for peaks in self.marks.populations.values_mut() {
             // The last count that was believed stays the measure, however old.
@@ -367,6 +388,14 @@ impl Book {
             let kept = last.map_or(week, |last| week.min(last - TimeDelta::days(EXPLAINED_KEPT_DAYS)));
             peaks.retain(|day, _| *day >= kept);
         }
+        // An explanation is kept as long as the peak that it is subtracted from.
+        let populations = &self.marks.populations;
+        self.explained.retain(|explained| {
+            let peaks = populations.get(&explained.population);
+            let oldest = peaks.and_then(|peaks| peaks.values().map(|peak| peak.at).min());
+            let lately = now - explained.at < TimeDelta::days(EXPLAINED_KEPT_DAYS);
+            lately || oldest.is_some_and(|oldest| explained.at >= oldest)
+        });
     }
 
     /// Whether anything but watermarks differs.
@@ -391,6 +420,7 @@ impl Book {
     fn differs_in_small_things(&self, other: &Self) -> bool {
         self.explained != other.explained
             || self.blind != other.blind
+            || self.bounced != other.bounced
             || self.libraries != other.libraries
             || self.vips != other.vips
             || self.told != other.told

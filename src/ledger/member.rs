@@ -93,13 +93,26 @@ pub struct Member {
     pub restoring: Option<Restoring>,
     /// Plex refused to invite them.
     pub invite_refused: Option<InviteRefused>,
-    /// Days (UTC) on which their address bounced for good.
+    /// Only in books of before: days on which their address bounced for good.
+    /// Today each address has its own ([`super::Book::bounced`]).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub bounces: BTreeSet<chrono::NaiveDate>,
+    /// Spans in which plays of theirs could not have been recorded, though
+    /// others' were (RULES R3).
+    #[serde(default)]
+    pub unseen: BlindSpans,
+    /// Since when each reading of Tautulli has shown that their plays are
+    /// recorded; `None`: the last one showed the contrary, or there was none.
+    #[serde(default)]
+    pub seen_since: Option<Moment>,
     /// When the friendship at plex.tv is to end, if still gone.
     #[serde(default)]
     pub unfriend_at: Option<Moment>,
     /// When their Tautulli record is to be deleted, if still gone.
     pub forget_at: Option<Moment>,
+    /// What that record held at the last look before it is deleted.
+    #[serde(default)]
+    pub record: Option<WatchRecord>,
     /// It was deleted then, and nothing is recorded of them until it is back.
     #[serde(default)]
     pub forgotten: Option<Moment>,
@@ -210,6 +223,15 @@ pub struct Undo {
     pub grants: Vec<Grant>,
 }
 
+/// What Tautulli has recorded of somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchRecord {
+    /// Rows in its history.
+    pub plays: u64,
+    /// They count among the people with history.
+    pub watched: bool,
+}
+
 /// What `usher restore` gives back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Restoring {
@@ -293,8 +315,11 @@ impl Member {
             restoring: None,
             invite_refused: None,
             bounces: BTreeSet::new(),
+            unseen: BlindSpans::default(),
+            seen_since: None,
             unfriend_at: None,
             forget_at: None,
+            record: None,
             forgotten: None,
             journal: Vec::new(),
         }
@@ -351,12 +376,6 @@ impl Member {
             .or_else(|| self.customers_in_order().into_iter().find_map(|(_, payer)| payer.name.clone()))
             .or_else(|| self.access_email().map(local))
             .unwrap_or_else(|| self.id.to_string())
-    }
-
-    /// Mail to them was refused for good on two different days: no channel (RULES R3).
-    #[must_use]
-    pub fn has_bounced(&self) -> bool {
-        self.bounces.len() >= 2
     }
 
     /// Where access letters go: the Plex address, else the one they paid with.

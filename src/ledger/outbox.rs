@@ -2,7 +2,8 @@
 //!
 //! A notice's key is (subject, kind, occasion, audience), so the same one
 //! can't be owed twice (RULES R10). Its facts and `Message-ID` are fixed at the
-//! first sending; a repeat is the same letter, byte for byte.
+//! first try that may have got through; a repeat is the same letter, byte for
+//! byte. When what it says is over by then, it is written anew.
 
 use std::collections::BTreeMap;
 
@@ -196,6 +197,40 @@ impl Letter {
     #[must_use]
     pub fn is_of_its_day(&self) -> bool {
         matches!(self, Self::Digest { .. })
+    }
+
+    /// The kind in words, for journals.
+    #[must_use]
+    pub fn words(&self) -> String {
+        self.kind().replace('_', " ")
+    }
+
+    /// The day that a warning promises: nothing happens before it is over.
+    pub fn promised_day_mut(&mut self) -> Option<&mut NaiveDate> {
+        match self {
+            Self::InactivityWarning { until, .. } | Self::Subscribe { until, .. } => Some(until),
+            Self::PaymentFailed { access_until, .. } | Self::PaymentActionRequired { access_until, .. } => {
+                access_until.as_mut()
+            }
+            _ => None,
+        }
+    }
+
+    /// It names a day ahead that is over, or counts the days to it wrongly.
+    #[must_use]
+    pub fn is_outdated(&self, today: NaiveDate) -> bool {
+        let over = |day: &Option<NaiveDate>| day.is_some_and(|day| day < today);
+        match self {
+            Self::InactivityWarning { until, .. } | Self::Subscribe { until, .. } => *until < today,
+            Self::PaymentFailed { access_until, next_attempt, .. } => over(access_until) || over(next_attempt),
+            Self::PaymentActionRequired { access_until, .. } => over(access_until),
+            Self::TrialEnding { on, .. } | Self::CancellationReceived { on, .. } => *on < today,
+            Self::CancellationUndone { renews } => over(renews),
+            Self::AccessEnding { on, days_left, .. } => (*on - today).num_days() != *days_left,
+            Self::InviteReminder { lapses, .. } => over(lapses),
+            Self::SubscriptionCancelled { until, .. } => over(until),
+            _ => false,
+        }
     }
 
     /// The kind's word, as in keys, logs, template names and `preview`.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 
 use super::{
     Audience, Book, Channel, Delivered, Delivery, DeliveryOutcome, Dispatch, FirstSending, Letter, Member, Notice,
@@ -17,6 +17,8 @@ use crate::member::MemberId;
 
 /// After so long a dead address is tried once more.
 const DAY_SECS: u64 = 24 * 3600;
+/// An address is dead when so many different days have said so (RULES R3).
+const DEAD_AFTER_DAYS: usize = 2;
 
 /// Which ways out exist, by configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,63 +138,123 @@ impl Book {
         key
     }
 
-    /// Cancels what is not yet out, with a reason.
+    /// Cancels what is not yet out, with a reason. A member's journal says so.
     pub fn cancel_notice(&mut self, key: &NoticeKey, why: &str, now: Moment) {
         let Some(notice) = self.outbox.get_mut(key) else { return };
+        let mut cancelled = false;
         for delivery in notice.deliveries.values_mut() {
             if matches!(delivery, Delivery::Due { .. }) {
                 *delivery = Delivery::Cancelled { at: now, why: why.to_owned() };
+                cancelled = true;
+            }
+        }
+        let (member, words) = (notice.member.clone(), notice.letter.words());
+        if let (true, Audience::Member, Some(member)) = (cancelled, notice.audience, member) {
+            self.note(&member, now, format!("the letter \"{words}\" is not sent: {why}"));
+        }
+    }
+
+    /// A letter that waits says this instead. One that may be out under its
+    /// Message-ID goes as another letter from then on.
+    pub fn reword(&mut self, key: &NoticeKey, letter: Letter, now: Moment) {
+        let Some(notice) = self.outbox.get_mut(key).filter(|notice| notice.letter != letter) else { return };
+        if notice.deliveries.values().any(|delivery| matches!(delivery, Delivery::Sending { .. })) {
+            return;
+        }
+        notice.letter = letter;
+        notice.maybe_out = false;
+        let first = notice.first_sending.take();
+        let (member, words) = (notice.member.clone(), notice.letter.words());
+        if let (Some(first), Some(member)) = (first, member) {
+            let day = first.date.date_naive();
+            let line =
+                format!("the letter \"{words}\" of {day} may be out, and what it says is over: it is written anew");
+            self.note(&member, now, line);
+        }
+    }
+
+    /// A letter that had no way out has one now: it is due.
+    pub fn send_after_all(&mut self, key: &NoticeKey, to: &Email, dry_run: bool, now: Moment) {
+        let Some(notice) = self.outbox.get_mut(key) else { return };
+        notice.to = Some(to.clone());
+        let delivery = match dry_run {
+            true => Delivery::Imagined { at: now },
+            false => Delivery::Due { not_before: now, tries: 0, last_error: None },
+        };
+        notice.deliveries.insert(Channel::Mail, delivery);
+    }
+
+    /// What waits for a channel that is no longer configured isn't queued for it
+    /// any longer (RULES R10).
+    pub fn close_ways(&mut self, ways: Ways) {
+        for notice in self.outbox.values_mut() {
+            let audience = notice.audience;
+            for (channel, delivery) in &mut notice.deliveries {
+                let open = match (channel, audience) {
+                    (Channel::Mail, Audience::Member) => ways.mail,
+                    (Channel::Mail, Audience::Operator) => ways.operator_mail,
+                    (Channel::Discord, _) => ways.discord,
+                };
+                if !open && matches!(delivery, Delivery::Due { .. }) {
+                    *delivery = Delivery::NoChannel;
+                }
             }
         }
     }
 
-    /// Takes up to `max` due notices to `audiences` of one channel: writes `sending` beside
-    /// each and fixes what makes a repeat the same letter. The caller commits
-    /// before it hands them out.
+    /// Takes the oldest notice that is due to one of `audiences` on a channel,
+    /// if none is under way there: writes `sending` beside it and fixes what
+    /// makes a repeat the same letter. The caller commits before it is carried
+    /// out. After a crash only that one may be out (RULES R10).
     pub fn hand_out(
         &mut self,
         channel: Channel,
         audiences: &[Audience],
-        max: usize,
         domain: &str,
         dry_run: bool,
         now: Moment,
-    ) -> Vec<Dispatch> {
-        let mut batch = Vec::new();
-        let mut next_letter = self.next_letter;
-        let kept_back = self.kept_back();
-        let goes = |notice: &&mut Notice| audiences.contains(&notice.audience) && !kept_back.contains(&notice.key);
-        for notice in self.outbox.values_mut().filter(goes) {
-            let stale = now > notice.stale_after && notice.first_sending.is_none();
-            let Some(delivery) = notice.deliveries.get_mut(&channel) else { continue };
-            let Delivery::Due { not_before, tries, .. } = delivery else { continue };
-            if *not_before > now {
-                continue;
-            }
-            if stale {
-                *delivery = Delivery::Cancelled { at: now, why: "no longer worth sending".into() };
-                continue;
-            }
-            if batch.len() == max {
-                break;
-            }
-            *delivery = Delivery::Sending { since: now, tries: *tries };
-            let first = notice.first_sending.get_or_insert_with(|| {
-                let left = format!("usher.{}.{:x}", next_letter, now.timestamp());
-                next_letter += 1;
-                FirstSending { message_id: format!("{left}@{domain}"), date: now }
-            });
-            batch.push(Dispatch {
-                key: notice.key.clone(),
-                audience: notice.audience,
-                to: notice.to.clone(),
-                letter: notice.letter.clone(),
-                first: first.clone(),
-                dry_run,
-            });
+    ) -> Option<Dispatch> {
+        let is_sending = |notice: &Notice| matches!(notice.deliveries.get(&channel), Some(Delivery::Sending { .. }));
+        if self.outbox.values().any(is_sending) {
+            return None;
         }
-        self.next_letter = next_letter;
-        batch
+        let kept_back = self.kept_back();
+        self.drop_stale(channel, audiences, &kept_back, now);
+        let due = |notice: &&Notice| {
+            let delivery = notice.deliveries.get(&channel);
+            let is_due = matches!(delivery, Some(Delivery::Due { not_before, .. }) if *not_before <= now);
+            is_due && audiences.contains(&notice.audience) && !kept_back.contains(&notice.key)
+        };
+        let by_age = |a: &&Notice, b: &&Notice| (a.created, &a.key).cmp(&(b.created, &b.key));
+        let key = self.outbox.values().filter(due).min_by(by_age)?.key.clone();
+        let notice = self.outbox.get_mut(&key)?;
+        let delivery = notice.deliveries.get_mut(&channel)?;
+        let Delivery::Due { tries, .. } = *delivery else { return None };
+        *delivery = Delivery::Sending { since: now, tries };
+        let next_letter = &mut self.next_letter;
+        let first = notice.first_sending.get_or_insert_with(|| {
+            let left = format!("usher.{}.{:x}", next_letter, now.timestamp());
+            *next_letter += 1;
+            FirstSending { message_id: format!("{left}@{domain}"), date: now }
+        });
+        let (first, audience, to, letter) = (first.clone(), notice.audience, notice.to.clone(), notice.letter.clone());
+        Some(Dispatch { key, audience, to, letter, first, dry_run })
+    }
+
+    /// What is no longer worth sending. What is for the operator is never given
+    /// up for age, but for what is of its day; nor is what may be out.
+    fn drop_stale(&mut self, channel: Channel, audiences: &[Audience], kept_back: &BTreeSet<NoticeKey>, now: Moment) {
+        let stale = |notice: &&Notice| {
+            let delivery = notice.deliveries.get(&channel);
+            let is_due = matches!(delivery, Some(Delivery::Due { not_before, .. }) if *not_before <= now);
+            let ages = notice.audience == Audience::Member || notice.letter.is_of_its_day();
+            let waits = kept_back.contains(&notice.key) || notice.maybe_out || now <= notice.stale_after;
+            is_due && ages && !waits && audiences.contains(&notice.audience)
+        };
+        let keys: Vec<NoticeKey> = self.outbox.values().filter(stale).map(|notice| notice.key.clone()).collect();
+        for key in keys {
+            self.cancel_notice(&key, "no longer worth sending", now);
+        }
     }
 
     /// Letters to members that wait because of a start (RULES R11).
@@ -231,7 +293,7 @@ impl Book {
     }
 
     /// Writes down what became of a try. Returns the channel's pause in
-    /// seconds when the whole channel is down.
+    /// seconds when the whole channel is down, or asks for one.
     pub fn delivered(&mut self, report: &Delivered, now: Moment) -> Option<u64> {
         let Delivered { key, channel, outcome } = report;
         let notice = self.outbox.get_mut(key)?;
@@ -245,15 +307,15 @@ impl Book {
             tries,
             last_error: Some(why.to_owned()),
         };
-        let member = notice.member.clone().filter(|_| notice.audience == Audience::Member);
-        let mut member = member.and_then(|member| self.members.get_mut(&member));
-        if let (Some(member), DeliveryOutcome::Never { bad_address: true, .. }) = (&mut member, outcome) {
-            member.bounces.insert(now.date_naive());
-        }
-        let to_be_seen_again = member.as_ref().is_some_and(|member| !member.has_bounced());
+        let address = notice.to.as_ref().filter(|_| notice.audience == Audience::Member);
+        let to_be_seen_again = address.is_some_and(|to| note_bounce(&mut self.bounced, to, outcome, now));
         *delivery = match outcome {
             DeliveryOutcome::Accepted => Delivery::Accepted { at: now },
-            DeliveryOutcome::Later { why, after_secs } => again(after_secs.unwrap_or(0).max(schedule()), failures, why),
+            DeliveryOutcome::Later { why, after_secs } => {
+                // Discord limits the webhook, not the message.
+                pause = after_secs.filter(|_| *channel == Channel::Discord);
+                again(after_secs.unwrap_or(0).max(schedule()), failures, why)
+            }
             DeliveryOutcome::Unknown { why } => {
                 self.repeats += 1;
                 notice.maybe_out = true;
@@ -263,40 +325,55 @@ impl Book {
                 pause = Some(*for_secs);
                 again(*for_secs, tries, why)
             }
-            // An address is dead when two different days have said so (RULES R3).
             DeliveryOutcome::Never { why, bad_address: true } if to_be_seen_again => again(DAY_SECS, failures, why),
             DeliveryOutcome::Never { why, .. } => Delivery::Refused { at: now, why: why.clone() },
         };
-        if let (Some(member), DeliveryOutcome::Accepted) = (member, outcome) {
-            member.bounces.clear();
-        }
-        let certainly_not_out = !delivery.is_done() && !matches!(outcome, DeliveryOutcome::Unknown { .. });
-        // A try that certainly reached nobody is no first sending: what it
-        // promises is made anew, and its shelf life still runs. The operator
-        // hears late rather than never, but for what the day makes stale.
-        let letter = &notice.letter;
-        let not_fixed = letter.is_of_its_day() || notice.audience == Audience::Member;
-        if certainly_not_out && !notice.maybe_out && not_fixed {
+        // A try that certainly reached nobody fixes nothing: what it says is
+        // looked at anew, and its shelf life still runs.
+        let may_be_out = |delivery: &Delivery| matches!(delivery, Delivery::Accepted { .. } | Delivery::Sending { .. });
+        if !notice.maybe_out && !notice.deliveries.values().any(may_be_out) {
             notice.first_sending = None;
         }
         pause
     }
 
-    /// Notices that have failed for so long that the operator should know.
+    /// Mail to this address was refused for good on two different days: there
+    /// is no way to write to it (RULES R3).
+    #[must_use]
+    pub fn is_dead(&self, address: &Email) -> bool {
+        self.bounced.get(address).is_some_and(|days| days.len() >= DEAD_AFTER_DAYS)
+    }
+
+    /// Books of before counted bounces for each member: they were those of the
+    /// address that access letters go to.
+    pub fn move_old_bounces(&mut self) {
+        for member in self.members.values_mut().filter(|member| !member.bounces.is_empty()) {
+            let days = std::mem::take(&mut member.bounces);
+            if let Some(address) = member.access_email() {
+                self.bounced.entry(address.clone()).or_default().extend(days);
+            }
+        }
+    }
+
+    /// Notices that have waited for so long, on a channel that fails, that the
+    /// operator should know.
     #[must_use]
     pub fn undeliverable_for_long(&self, now: Moment) -> Vec<&Notice> {
-        self.outbox
-            .values()
-            .filter(|notice| now - notice.created > TimeDelta::days(UNDELIVERED_TOLD_DAYS))
-            .filter(|notice| {
-                // One that is being tried once more is still stuck: whatever is sent
-                // so long after it came to be owed has failed before.
-                let stuck = |delivery: &Delivery| {
-                    matches!(delivery, Delivery::Due { last_error: Some(_), .. } | Delivery::Sending { .. })
-                };
-                notice.deliveries.values().any(stuck)
-            })
-            .collect()
+        let old = |notice: &&Notice| now - notice.created > TimeDelta::days(UNDELIVERED_TOLD_DAYS);
+        // One that is being tried once more is still stuck: whatever is sent so
+        // long after it came to be owed has failed before.
+        let failed = |delivery: &Delivery| {
+            matches!(delivery, Delivery::Due { last_error: Some(_), .. } | Delivery::Sending { .. })
+        };
+        let failing = |channel: &Channel| {
+            self.outbox.values().filter(old).any(|notice| notice.deliveries.get(channel).is_some_and(failed))
+        };
+        let failing: Vec<Channel> = Channel::ALL.into_iter().filter(failing).collect();
+        // Only the oldest is tried while a channel is down: the others wait behind it.
+        let stuck = |notice: &&Notice| {
+            failing.iter().any(|channel| notice.deliveries.get(channel).is_some_and(|delivery| !delivery.is_done()))
+        };
+        self.outbox.values().filter(old).filter(stuck).collect()
     }
 
     /// The earliest instant after `now` at which a delivery is to be tried.
@@ -316,5 +393,31 @@ impl Book {
     #[must_use]
     pub fn notices_open(&self) -> usize {
         self.outbox.values().filter(|notice| !notice.deliveries.values().all(Delivery::is_done)).count()
+    }
+}
+
+/// What a try says of the address itself. True when it was refused for good,
+/// and another day has to say so before the address counts as dead. A letter
+/// that arrives clears the address.
+fn note_bounce(
+    bounced: &mut BTreeMap<Email, BTreeSet<NaiveDate>>,
+    to: &Email,
+    outcome: &DeliveryOutcome,
+    now: Moment,
+) -> bool {
+    match outcome {
+        DeliveryOutcome::Accepted => {
+            bounced.remove(to);
+            false
+        }
+        DeliveryOutcome::Never { bad_address: true, .. } => {
+            let days = bounced.entry(to.clone()).or_default();
+            days.insert(now.date_naive());
+            if days.len() > DEAD_AFTER_DAYS {
+                days.pop_first();
+            }
+            days.len() < DEAD_AFTER_DAYS
+        }
+        _ => false,
     }
 }

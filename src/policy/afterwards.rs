@@ -1,6 +1,6 @@
 //! What may follow long after somebody is gone: their record in Tautulli is
 //! deleted (R3.2), and the friendship at plex.tv ends (R6). Neither while they
-//! have anything here.
+//! have anything here, and to the brake both are removals (R9).
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,24 @@ use super::{
 use crate::facts::Source;
 use crate::ledger::{Act, ActKey, Member};
 
+/// What both rest on: that they are gone, and that nothing calls them back.
+fn rests_on(scene: Scene<'_>, other: Option<Source>) -> BTreeSet<Source> {
+    let stripe = scene.rules.configured.contains(&Source::Stripe).then_some(Source::Stripe);
+    [Some(Source::Plex), stripe, other].into_iter().flatten().collect()
+}
+
+/// They have access or an invite, are due one, or can't be told about.
+fn is_wanted(member: &Member, standing: &Standing) -> bool {
+    let here = member.share.is_some() || member.restoring.is_some();
+    here || standing.protected.is_some() || standing.is_in() || !standing.unknown.is_empty()
+}
+
 /// R3.2: delete the person in Tautulli, once gone and long after.
 #[must_use]
-pub fn forget(scene: Scene<'_>, member: &Member) -> Option<Proposal> {
+pub fn forget(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposal> {
     let plex = member.plex?;
     let at = member.forget_at.filter(|at| scene.now >= *at)?;
-    if member.share.is_some() || !scene.rules.configured.contains(&Source::Tautulli) {
+    if is_wanted(member, standing) || !scene.rules.configured.contains(&Source::Tautulli) {
         return None;
     }
     Some(Proposal {
@@ -27,7 +39,7 @@ pub fn forget(scene: Scene<'_>, member: &Member) -> Option<Proposal> {
         doing: Doing::Act(Act::Forget { plex }),
         what: format!("delete {} in Tautulli", member.name()),
         because: "removed, and still gone".into(),
-        rests_on: BTreeSet::from([Source::Plex, Source::Tautulli]),
+        rests_on: rests_on(scene, Some(Source::Tautulli)),
         due: at,
         approval: None,
         unwarned: None,
@@ -44,9 +56,7 @@ pub fn unfriend(scene: Scene<'_>, member: &Member, standing: &Standing) -> Optio
     let at = member.unfriend_at.filter(|at| scene.now >= *at)?;
     let friends = scene.world.plex.value()?;
     let is_friend = friends.friends.as_ref().is_some_and(|friends| friends.contains(&plex));
-    let has_something = member.share.is_some() || friends.on_other_servers.contains(&plex);
-    let wanted = standing.protected.is_some() || standing.is_in() || member.restoring.is_some();
-    if !is_friend || has_something || wanted || !standing.unknown.is_empty() {
+    if !is_friend || is_wanted(member, standing) || friends.on_other_servers.contains(&plex) {
         return None;
     }
     Some(Proposal {
@@ -56,7 +66,7 @@ pub fn unfriend(scene: Scene<'_>, member: &Member, standing: &Standing) -> Optio
         doing: Doing::Act(Act::Unfriend { plex }),
         what: format!("end the friendship with {} at plex.tv", member.name()),
         because: "removed, still gone, and nothing is shared with them on any server (UNFRIEND_AFTER_DAYS)".into(),
-        rests_on: BTreeSet::from([Source::Plex]),
+        rests_on: rests_on(scene, None),
         due: at,
         approval: None,
         unwarned: None,

@@ -120,7 +120,7 @@ fn first_failing(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
     if !revoked && let Some(because) = continuity(scene, proposal) {
         return Some(because);
     }
-    if takes_away && proposal.class != Class::Forget {
+    if takes_away {
         let member = scene.book.members.get(&proposal.member);
         if let Some(why) = member.and_then(|member| reasons::protected(scene, member)) {
             return Some(HeldBecause::Protected { why: format!("they are protected: {why}") });
@@ -425,7 +425,7 @@ pub fn second(scene: Scene<'_>, key: &ActKey, looked: &SecondLook) -> Result<Adm
 }
 
 /// 8: re-read at every source that it rests on: Plex always, Stripe when
-/// configured, Tautulli for idleness.
+/// configured, Tautulli for idleness and before it forgets somebody.
 fn second_look(scene: Scene<'_>, proposal: &Proposal, looked: &SecondLook) -> Result<(), HeldBecause> {
     if let Some(why) = &looked.unanswered {
         return Err(HeldBecause::SecondLook { why: why.clone() });
@@ -434,11 +434,10 @@ fn second_look(scene: Scene<'_>, proposal: &Proposal, looked: &SecondLook) -> Re
         let why = format!("{subscription} is new at Stripe and could be theirs");
         return Err(HeldBecause::SecondLook { why });
     }
-    let stripe = scene.rules.configured.contains(&Source::Stripe) && proposal.class != Class::Forget;
+    let stripe = scene.rules.configured.contains(&Source::Stripe);
     let needed = proposal.rests_on.iter().copied().chain(stripe.then_some(Source::Stripe));
     for source in needed {
-        let forgets_without_look = proposal.class == Class::Forget && source == Source::Tautulli;
-        if !looked.answered.contains(&source) && !forgets_without_look {
+        if !looked.answered.contains(&source) {
             return Err(not_asked_again(source));
         }
     }

@@ -168,6 +168,9 @@ pub fn fold_look(now: Moment, rules: &Rules, world: &mut World, book: &mut Book,
     if look.shares.is_empty() {
         take_away_if_ours(now, book, member, look.begun);
     }
+    if let (true, Some(known)) = (look.home, book.members.get_mut(&about)) {
+        known.home = true;
+    }
     world.listed.insert(about, look.begun);
     if let Some(sections) = &look.sections {
         for news in libraries::fold_sections(now, book, sections) {
@@ -364,7 +367,7 @@ fn taken_up(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Sh
     let occasion = format!("share-{}-{}", row.id, joined_day(row, now));
     let downloads = row.downloads.unwrap_or(false);
     let welcome = Letter::Welcome { libraries: libraries.clone(), downloads };
-    book.owe(Owed::to_member(&member, &occasion, welcome, TimeDelta::days(3)), rules.ways, now);
+    book.owe(Owed::to_member(&member, &occasion, welcome, super::life::NEWS_SHELF), rules.ways, now);
     let joined = Letter::Joined { who: member.person(), how, libraries };
     book.owe(Owed::to_operator(Some(&id), &occasion, joined), rules.ways, now);
     id

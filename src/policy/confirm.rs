@@ -8,7 +8,8 @@ use super::{Rules, World, letters, libraries, pending, pruning, refusals};
 use crate::backoff;
 use crate::facts::{CancelWhen, Moment, PlexId, ShareId, Source};
 use crate::ledger::{
-    Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, InviteTo, Letter, Member, Owed, Removal,
+    Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, InviteTo, Letter, Member, Owed, Population,
+    Removal,
 };
 
 /// A whole reading begun sooner after a call of ours is dropped: it may show
@@ -166,10 +167,22 @@ fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &M
         Act::Forget { .. } => {
             if let Some(known) = book.members.get_mut(&member.id) {
                 known.forgotten = Some(now);
+                known.record = None;
                 known.note(now, "deleted in Tautulli");
             }
+            explain_deleted(now, book, member);
         }
         Act::Remember { .. } => book.note(&member.id, now, "taken back in Tautulli: what they watch counts again"),
+    }
+}
+
+/// What we deleted in Tautulli ourselves is no drop (R9.5).
+fn explain_deleted(now: Moment, book: &mut Book, member: &Member) {
+    let Some(record) = member.record else { return };
+    let what = format!("{} {}", member.id, now.timestamp());
+    book.explain_many(now, Population::History, what.clone(), record.plays);
+    if record.watched {
+        book.explain(now, Population::Watchers, what);
     }
 }
 
@@ -195,7 +208,7 @@ fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member, to: &In
     let downloads = share.row.downloads.unwrap_or(false);
     let letter = Letter::Invited { tier, libraries, downloads, address };
     let occasion = format!("share-{}", share.row.id);
-    book.owe(Owed::to_member(member, occasion, letter, TimeDelta::days(3)), rules.ways, now);
+    book.owe(Owed::to_member(member, occasion, letter, pending::INVITE_SHELF), rules.ways, now);
 }
 
 fn ended(

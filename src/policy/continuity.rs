@@ -46,7 +46,8 @@ fn expected(now: Moment, book: &Book, population: Population) -> u64 {
     // A count is as old as its reading's begin: what was explained in that very
     // instant came after it.
     let since = |at: Moment| move |explained: &&Explained| explained.population == population && explained.at >= at;
-    let explained_since = |at: Moment| book.explained.iter().filter(since(at)).count() as u64;
+    let explained_since =
+        |at: Moment| book.explained.iter().filter(since(at)).map(|explained| explained.count).sum::<u64>();
     peaks
         .values()
         .filter(|peak| end - peak.at <= TimeDelta::days(DAYS))

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use super::{
     Rules, Scene, World, brake, by_hand, codes, confirm, entitlements, letters, libraries, life, offers, pending,
     plan::{self, Doing, Problem, Proposal},
-    pruning, reasons, rehearsing, selling, sharing, standing_reports, starting, trials, two_reports, unmanaged,
+    pruning, reasons, rehearsing, selling, sharing, standing_reports, starting, still_true, trials, two_reports, unmanaged,
     webhooks, who,
 };
 use crate::facts::{Moment, PriceId};
@@ -81,6 +81,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     standing_reports::tell_doubled(now, rules, book);
     standing_reports::tell_stuck(now, rules, world, book);
     two_reports::tell(now, rules, world, book, &waiting);
+    still_true::check(now, rules, world, book);
     book.prune(now);
     waiting
 }
@@ -359,7 +360,7 @@ pub fn next_deadline(scene: Scene<'_>) -> Option<Moment> {
         }
         deadlines.extend(member.forget_at);
         deadlines.extend(member.unfriend_at);
-        deadlines.extend(member.asked.as_ref().and_then(|asked| asked.promised_end));
+        deadlines.extend(member.asked.as_ref().and_then(|asked| unmanaged::over(scene.rules, asked)));
         deadlines.extend(pending::deadlines(scene, member));
     }
     deadlines.extend(scene.book.intents.values().map(|intent| intent.not_before));

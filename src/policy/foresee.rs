@@ -240,7 +240,8 @@ impl Paper {
             act => return self.take_effect_elsewhere(intent, act),
         };
         let shares = row.into_iter().collect();
-        let look = ShareLook { begun: now, whom: Whom::default(), shares, elsewhere: false, sections: None };
+        let look =
+            ShareLook { begun: now, whom: Whom::default(), shares, elsewhere: false, home: false, sections: None };
         comings::fold_look(now, &self.rules, &mut self.world, &mut self.book, &intent.member, &look);
     }
 

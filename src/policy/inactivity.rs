@@ -1,6 +1,8 @@
 //! R3: inactivity. Looks at members whose **only** reasons are *by hand* or
-//! *complimentary*. Only *observed* time counts; what can't be known leads to
-//! no action and is said.
+//! *complimentary*. Only *observed* time counts, and observed means: of this
+//! member. What can't be known leads to no action and is said.
+
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
@@ -8,8 +10,9 @@ use super::{
     Rules, Scene,
     reasons::{Reason, ReasonKind, Standing},
 };
-use crate::facts::{Activity, Moment, Whole};
+use crate::facts::{Activity, Moment, Section, SectionId, Whole};
 use crate::ledger::{Book, GrantKind, Member, Population};
+use crate::limits::UNSEEN_SPANS_MAX;
 
 /// A day of grace after joining, coming back or being restored.
 const GRACE: TimeDelta = TimeDelta::hours(24);
@@ -44,14 +47,16 @@ pub fn idle(scene: Scene<'_>, member: &Member, standing: &Standing) -> Idle {
     }
 }
 
-/// The time since then that counts: observed, and not on holiday.
+/// The time since then that counts: observed, of this member too, and not on
+/// holiday.
 #[must_use]
 pub fn counted(scene: Scene<'_>, member: &Member, since: Moment) -> TimeDelta {
     let mut holidays = member.grants.iter().filter(|grant| grant.kind == GrantKind::Holiday).peekable();
-    if holidays.peek().is_none() {
+    if holidays.peek().is_none() && member.unseen.is_empty() {
         return scene.book.blind.observed(since, scene.now);
     }
     let mut stopped = scene.book.blind.clone();
+    stopped.join(&member.unseen, scene.now);
     for holiday in holidays {
         stopped.add(holiday.since, holiday.until.map_or(scene.now, |until| until.min(scene.now)));
     }
@@ -86,6 +91,12 @@ fn unknowable(scene: Scene<'_>, member: &Member) -> Option<String> {
     if !activity.connected || scene.book.blind.is_blind() {
         return Some("Tautulli is cut off from Plex and records nothing".into());
     }
+    unrecorded(&scene.book.libraries.known, member, activity)
+}
+
+/// Why Tautulli, which sees others, records no plays of this member (or not all
+/// of them), if it doesn't.
+fn unrecorded(known: &BTreeMap<SectionId, Section>, member: &Member, activity: &Activity) -> Option<String> {
     let Some(account) = member.plex else { return Some("plex.tv doesn't say which account it is".into()) };
     let Some(watcher) = activity.people.get(&account) else {
         return Some("Tautulli doesn't list them".into());
@@ -93,15 +104,10 @@ fn unknowable(scene: Scene<'_>, member: &Member) -> Option<String> {
     if !watcher.keep_history {
         return Some("Tautulli keeps no history for them".into());
     }
-    unlogged_library(scene, member, activity)
-}
-
-fn unlogged_library(scene: Scene<'_>, member: &Member, activity: &Activity) -> Option<String> {
-    let share = member.share.as_ref()?;
-    let libraries = share.row.libraries(&scene.book.libraries.known);
+    let libraries = member.share.as_ref()?.row.libraries(known);
     let unlogged = libraries
         .iter()
-        .filter_map(|id| scene.book.libraries.known.get(id))
+        .filter_map(|id| known.get(id))
         .find(|section| activity.unlogged_keys.contains(&section.key))?;
     Some(format!("library {:?} is shared with them, and Tautulli keeps no history for it", unlogged.title))
 }
@@ -135,11 +141,38 @@ pub fn fold_activity(rules: &Rules, book: &mut Book, whole: &Whole<Activity>) {
     } else if let Some(last) = last_good.filter(|last| whole.begun - *last > unseen_after) {
         book.blind.add(last, whole.begun);
     }
+    note_who_is_seen(book, whole, last_good);
     for member in book.members.values_mut() {
         let Some(account) = member.plex else { continue };
         let watching = activity.watching_now.as_ref().is_some_and(|now| now.contains(&account));
         let played = activity.people.get(&account).and_then(|watcher| watcher.last_play);
         advance_play(member, if watching { Some(whole.begun) } else { played.map(|at| at.min(whole.at)) });
+    }
+}
+
+/// Opens a span for whoever's plays could not be recorded since the last good
+/// reading, and closes it for those whose plays are recorded again: meanwhile
+/// their clock stands (RULES R3). Whoever was never seen before this reading
+/// has no time behind them that counts: nobody knows since when it is so.
+fn note_who_is_seen(book: &mut Book, whole: &Whole<Activity>, last_good: Option<Moment>) {
+    let Book { libraries, members, .. } = book;
+    for member in members.values_mut().filter(|member| member.has_access()) {
+        match (unrecorded(&libraries.known, member, &whole.value), member.seen_since) {
+            (None, Some(_)) => {}
+            (None, None) => {
+                member.unseen.close(whole.at);
+                member.seen_since = Some(whole.at);
+            }
+            (Some(_), seen) => {
+                member.unseen.open(seen.map_or(Moment::UNIX_EPOCH, |since| last_good.unwrap_or(since).max(since)));
+                member.seen_since = None;
+            }
+        }
+        // No clock of theirs begins before their last play.
+        if let Some(last_play) = member.last_play {
+            member.unseen.forget_before(last_play);
+        }
+        member.unseen.keep_at_most(UNSEEN_SPANS_MAX);
     }
 }
 

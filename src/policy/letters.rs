@@ -2,7 +2,7 @@
 //! means for a spell. All of it is level-triggered: the same book owes the
 //! same letters, each at most once.
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 
 use super::{
     Rules, Scene, World,
@@ -23,6 +23,8 @@ pub(super) fn fate(book: &Book, key: &NoticeKey) -> Option<Delivery> {
 /// Writes into the spells what became of their letters, and ends spells whose
 /// cause is over. A warning dies with its spell.
 pub fn take_note(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
+    book.move_old_bounces();
+    book.close_ways(rules.ways);
     let ids: Vec<MemberId> = book.members.keys().cloned().collect();
     for id in ids {
         end_stale_idle_spell(now, rules, world, book, &id);
@@ -65,27 +67,59 @@ fn is_older(book: &Book, spell: &IdleSpell, since: Moment) -> bool {
     since > spell.started && spell.warned_at.or_else(owed).is_some_and(|warned| since < warned)
 }
 
+/// The day that the letter of a spell promises, counted from today for as long
+/// as the letter can still say so. One that may be out with a day that is over
+/// by now is written anew (RULES R10).
+pub(super) fn keep_promise(
+    now: Moment,
+    rules: &Rules,
+    book: &mut Book,
+    key: &NoticeKey,
+    wanted: impl FnOnce(NaiveDate) -> NaiveDate,
+) -> Option<NaiveDate> {
+    let notice = book.outbox.get(key)?;
+    let mut letter = notice.letter.clone();
+    let day = letter.promised_day_mut()?;
+    let waits = matches!(notice.deliveries.get(&Channel::Mail), Some(Delivery::Due { .. }));
+    if waits && (notice.first_sending.is_none() || *day < rules.day_of(now)) {
+        *day = wanted(*day);
+        let day = *day;
+        book.reword(key, letter, now);
+        return Some(day);
+    }
+    Some(*day)
+}
+
+/// A letter that could not be sent for want of a way goes after all once there
+/// is one: another address, or SMTP is on. True when it does.
+pub(super) fn find_a_way(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, key: &NoticeKey) -> bool {
+    let address = book.members.get(id).and_then(Member::access_email).cloned();
+    let Some(address) = address.filter(|address| rules.ways.mail && !book.is_dead(address)) else { return false };
+    let Some(notice) = book.outbox.get(key) else { return false };
+    let no_way = match notice.deliveries.get(&Channel::Mail) {
+        Some(Delivery::NoChannel) => true,
+        Some(Delivery::Refused { .. }) => notice.to.as_ref() != Some(&address),
+        _ => false,
+    };
+    if no_way {
+        book.send_after_all(key, &address, rules.ways.dry_run, now);
+    }
+    no_way
+}
+
 fn note_idle_warning(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
-    let Some(spell) = book.members.get(id).and_then(|member| member.idle.clone()) else { return };
+    let Some(mut spell) = book.members.get(id).and_then(|member| member.idle.clone()) else { return };
+    if spell.no_channel && find_a_way(now, rules, book, id, &spell.notice) {
+        spell.no_channel = false;
+        if let Some(idle) = book.members.get_mut(id).and_then(|member| member.idle.as_mut()) {
+            idle.no_channel = false;
+        }
+    }
     if spell.warned_at.is_some() || spell.no_channel {
         return;
     }
     let Some(fate) = fate(book, &spell.notice) else { return };
-    let until = match book.outbox.get_mut(&spell.notice) {
-        Some(notice) => {
-            // The promised day is fixed at the first sending, not before.
-            if let (Letter::InactivityWarning { until, .. }, None) = (&mut notice.letter, &notice.first_sending)
-                && matches!(fate, Delivery::Due { .. })
-            {
-                *until = promise(now, rules);
-            }
-            match &notice.letter {
-                Letter::InactivityWarning { until, .. } => *until,
-                _ => return,
-            }
-        }
-        None => return,
-    };
+    let Some(until) = keep_promise(now, rules, book, &spell.notice, |_| promise(now, rules)) else { return };
     let told = match (&fate, fate.accepted_at()) {
         (Delivery::Imagined { .. }, _) => MemberTold::DryRun,
         (_, Some(_)) => MemberTold::Accepted,
@@ -117,30 +151,33 @@ fn note_idle_warning(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId)
 }
 
 /// The day until whose end a warning sent now gives time.
-fn promise(now: Moment, rules: &Rules) -> chrono::NaiveDate {
+fn promise(now: Moment, rules: &Rules) -> NaiveDate {
     rules.day_of(now + TimeDelta::days(rules.warning_days()))
 }
 
 /// Opens an idle spell with its warning, which the brake has let through.
 pub fn open_idle_spell(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, spell: Moment, days: i64) {
     let Some(member) = book.members.get(id).cloned() else { return };
-    let letter = Letter::InactivityWarning {
-        idle_days: days,
-        last_play: member.last_play.map(|at| rules.day_of(at)),
-        never_watched: member.last_play.is_none(),
-        until: promise(now, rules),
-        downloads: member.share.as_ref().and_then(|share| share.row.downloads) != Some(false),
-        pays: rules.prune_paying && undo::charging(&member).next().is_some(),
-    };
+    let letter = idle_warning(rules, &member, days, promise(now, rules));
     let mut owed = Owed::to_member(&member, format!("idle-{}", spell.timestamp()), letter, TimeDelta::days(365));
-    if member.has_bounced() {
-        owed.to = None;
-    }
+    owed.to = owed.to.filter(|address| !book.is_dead(address));
     let notice = book.owe(owed, rules.ways, now);
     if let Some(member) = book.members.get_mut(id) {
         member.note(now, format!("idle for {days} days; a warning is owed"));
         member.idle =
             Some(IdleSpell { started: spell, notice, warned_at: None, promised_end: None, no_channel: false });
+    }
+}
+
+/// What a warning says of somebody who has been idle for so many days.
+pub(super) fn idle_warning(rules: &Rules, member: &Member, days: i64, until: NaiveDate) -> Letter {
+    Letter::InactivityWarning {
+        idle_days: days,
+        last_play: member.last_play.map(|at| rules.day_of(at)),
+        never_watched: member.last_play.is_none(),
+        until,
+        downloads: member.share.as_ref().and_then(|share| share.row.downloads) != Some(false),
+        pays: rules.prune_paying && undo::charging(member).next().is_some(),
     }
 }
 

@@ -44,6 +44,7 @@ pub mod sharing;
 pub mod sign_in;
 pub mod standing_reports;
 pub mod starting;
+pub mod still_true;
 pub mod trials;
 pub mod two_reports;
 pub mod undo;

@@ -16,9 +16,12 @@ use crate::member::MemberId;
 
 /// Days after which a reminder goes out.
 const REMIND_ON_DAYS: [i64; 2] = [3, 10];
-/// A reminder is worth sending for so long. Later none is owed: notices that
-/// are done are forgotten in the end, and it would go out once more.
-const REMINDER_SHELF: TimeDelta = TimeDelta::days(3);
+/// A reminder comes to be owed so long. Later none is: notices that are done
+/// are forgotten in the end, and it would go out once more.
+const REMINDER_OWED_FOR: TimeDelta = TimeDelta::days(3);
+/// A letter about an invite is worth sending for so long, if it still waits:
+/// until the next one says it.
+pub(super) const INVITE_SHELF: TimeDelta = TimeDelta::days(14);
 
 /// An invite of ours that waits.
 fn ours_waiting(member: &Member) -> Option<&ShareRecord> {
@@ -49,7 +52,7 @@ pub fn remind(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
             let age = (now - ours_waiting(member)?.first_seen).num_days();
             Some((
                 member.id.clone(),
-                REMIND_ON_DAYS.into_iter().find(|day| (*day..*day + REMINDER_SHELF.num_days()).contains(&age))?,
+                REMIND_ON_DAYS.into_iter().find(|day| (*day..*day + REMINDER_OWED_FOR.num_days()).contains(&age))?,
             ))
         })
         .collect();
@@ -66,7 +69,7 @@ pub fn remind(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
             lapses: lapses(&standing).then(|| rules.day_of(end)),
         };
         let occasion = format!("share-{}-day-{day}", share.row.id);
-        let owed = Owed::to_member(member, occasion, letter, REMINDER_SHELF);
+        let owed = Owed::to_member(member, occasion, letter, INVITE_SHELF);
         book.owe(owed, rules.ways, now);
     }
 }

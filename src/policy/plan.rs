@@ -87,7 +87,13 @@ impl Class {
     pub fn takes_away(self) -> bool {
         matches!(
             self,
-            Self::Removal { .. } | Self::Narrowing | Self::Warning | Self::CutOff | Self::Unsubscribe | Self::Forget
+            Self::Removal { .. }
+                | Self::Narrowing
+                | Self::Warning
+                | Self::CutOff
+                | Self::Unsubscribe
+                | Self::Forget
+                | Self::Unfriend
         )
     }
 
@@ -158,7 +164,7 @@ pub fn plan(scene: Scene<'_>) -> Plan {
         plan.problems.extend(undo::charged_and_revoked(member));
         plan.proposals.extend(cut_off(scene, member, &standing));
         plan.proposals.extend(moments::propose(scene, member));
-        plan.proposals.extend(afterwards::forget(scene, member));
+        plan.proposals.extend(afterwards::forget(scene, member, &standing));
         plan.proposals.extend(afterwards::unfriend(scene, member, &standing));
         plan.proposals.extend(undo::cancel_for_revoke(scene, member));
         plan.proposals.extend(undo::remember(scene, member));

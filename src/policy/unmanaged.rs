@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::{
     Rules, Scene, World,
-    letters::fate,
+    letters::{fate, find_a_way, keep_promise},
     plan::{Class, Doing, Proposal, unmatched},
     pruning,
     reasons::{self, ReasonKind, Standing},
@@ -68,7 +68,7 @@ fn invited_at(member: &Member) -> Option<Moment> {
 
 /// Asks, or ends.
 pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, hindrance: Option<&String>) -> Option<Proposal> {
-    let days = scene.rules.unmanaged_days?;
+    scene.rules.unmanaged_days?;
     let share = member.share.as_ref().filter(|_| is_unmanaged(scene, member, standing))?;
     let mut proposal = Proposal {
         key: ActKey::new("ask", &member.id, &share.row.id.to_string()),
@@ -83,12 +83,7 @@ pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, hindrance
         doing: Doing::AskToSubscribe,
     };
     let Some(spell) = &member.asked else { return Some(proposal) };
-    // Whoever couldn't be written to is asked for by the operator, as late.
-    let over = match spell.no_channel {
-        true => Some(spell.since + TimeDelta::days(days)),
-        false => spell.promised_end,
-    };
-    let due = over.filter(|over| scene.now >= *over)?;
+    let due = over(scene.rules, spell).filter(|over| scene.now >= *over)?;
     proposal.key = ActKey::new("end", &member.id, &format!("{}-unmanaged", share.row.id));
     proposal.class = Class::Removal { stated: false };
     proposal.what = format!("remove {}", member.name());
@@ -102,6 +97,18 @@ pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, hindrance
     Some(proposal)
 }
 
+/// When their time is over: the promised day is, and the letter has stood,
+/// accepted, for as long. Whoever couldn't be written to is asked about by the
+/// operator, as late.
+#[must_use]
+pub fn over(rules: &Rules, spell: &AskedSpell) -> Option<Moment> {
+    let time = TimeDelta::days(rules.unmanaged_days?);
+    if spell.no_channel {
+        return Some(spell.since + time);
+    }
+    Some(spell.promised_end?.max(spell.told_at? + time))
+}
+
 fn promise(now: Moment, rules: &Rules) -> chrono::NaiveDate {
     rules.day_of(now + TimeDelta::days(rules.unmanaged_days.unwrap_or_default()))
 }
@@ -113,9 +120,7 @@ pub fn open(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     let letter = Letter::Subscribe { until: promise(now, rules), address: member.email.clone() };
     let occasion = format!("share-{}-{}", share.row.id, now.timestamp());
     let mut owed = Owed::to_member(&member, occasion, letter, SHELF);
-    if member.has_bounced() {
-        owed.to = None;
-    }
+    owed.to = owed.to.filter(|address| !book.is_dead(address));
     let notice = book.owe(owed, rules.ways, now);
     if let Some(member) = book.members.get_mut(id) {
         member.note(now, "is asked to subscribe; a letter is owed");
@@ -135,17 +140,12 @@ pub fn take_note(now: Moment, rules: &Rules, world: &World, book: &mut Book, id:
         }
         return;
     }
-    if spell.told_at.is_some() || spell.no_channel {
+    let no_channel = spell.no_channel && !find_a_way(now, rules, book, id, &spell.notice);
+    if spell.told_at.is_some() || no_channel {
         return;
     }
     let Some(fate) = fate(book, &spell.notice) else { return };
-    let Some(notice) = book.outbox.get_mut(&spell.notice) else { return };
-    let Letter::Subscribe { until, .. } = &mut notice.letter else { return };
-    if notice.first_sending.is_none() && matches!(fate, Delivery::Due { .. }) {
-        // What is promised is fixed at the first sending, not before.
-        *until = promise(now, rules);
-    }
-    let until = *until;
+    let Some(until) = keep_promise(now, rules, book, &spell.notice, |_| promise(now, rules)) else { return };
     let no_channel = matches!(fate, Delivery::NoChannel | Delivery::Refused { .. });
     let Some(member) = book.members.get_mut(id) else { return };
     let Some(asked) = member.asked.as_mut() else { return };

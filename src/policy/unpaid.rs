@@ -4,8 +4,12 @@
 
 use chrono::TimeDelta;
 
-use super::{Rules, letters::fate, life, paying};
-use crate::facts::{Amount, Invoice, InvoiceId, Moment, Status, SubscriptionId};
+use super::{
+    Rules,
+    letters::{fate, keep_promise},
+    life, paying,
+};
+use crate::facts::{Invoice, InvoiceId, Moment, Status, SubscriptionId};
 use crate::ledger::{Billed, Book, Delivery, Letter, Member, Owed, UnpaidSpell};
 use crate::member::MemberId;
 
@@ -42,19 +46,9 @@ fn note_letter(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, subsc
     let spell = |book: &Book| book.members.get(id).and_then(|member| member.unpaid.get(subscription)).cloned();
     let Some(spell) = spell(book).filter(|spell| spell.told_at.is_none() && !spell.no_channel) else { return };
     let Some(fate) = fate(book, &spell.notice) else { return };
-    let mut promised = spell.promised_end;
-    if let Some(notice) = book.outbox.get_mut(&spell.notice)
-        && let (
-            Letter::PaymentFailed { access_until: Some(until), .. }
-            | Letter::PaymentActionRequired { access_until: Some(until), .. },
-            None,
-        ) = (&mut notice.letter, &notice.first_sending)
-        && matches!(fate, Delivery::Due { .. })
-    {
-        // What is promised is fixed at the first sending, not before.
-        *until = (*until).max(rules.day_of(now + paying::AFTER_LETTER));
-        promised = Some(rules.end_of_day(*until));
-    }
+    let earliest = rules.day_of(now + paying::AFTER_LETTER);
+    let until = keep_promise(now, rules, book, &spell.notice, |day| day.max(earliest));
+    let promised = until.map(|day| rules.end_of_day(day)).or(spell.promised_end);
     let Some(member) = book.members.get_mut(id) else { return };
     let Some(unpaid) = member.unpaid.get_mut(subscription) else { return };
     unpaid.promised_end = promised;
@@ -88,7 +82,7 @@ fn open(now: Moment, rules: &Rules, book: &mut Book, member: &Member, billed: &B
     let earliest = now + paying::AFTER_LETTER;
     let days = TimeDelta::days(rules.payment_grace_days);
     let access_until = invoice.map(|invoice| rules.day_of((invoice.owed_since() + days).max(earliest)));
-    let (amount, pay_url) = (invoice.map(amount), invoice.and_then(|invoice| invoice.hosted_url.clone()));
+    let (amount, pay_url) = (invoice.map(Invoice::amount), invoice.and_then(|invoice| invoice.hosted_url.clone()));
     let by_themselves = invoice.is_some_and(|invoice| invoice.needs_action);
     let letter = match by_themselves {
         true => Letter::PaymentActionRequired { amount, pay_url, access_until },
@@ -125,9 +119,4 @@ fn is_the_same_spell(spell: &UnpaidSpell, billed: &Billed) -> bool {
     let open = billed.now.open_invoices.as_ref();
     let spoken_of = |id: &InvoiceId| open.is_none_or(|open| open.iter().any(|invoice| invoice.id == *id));
     spell.subscription == billed.now.id && spell.invoice.as_ref().is_none_or(spoken_of)
-}
-
-/// As people write it.
-fn amount(invoice: &Invoice) -> String {
-    Amount { minor: invoice.amount_due, currency: invoice.currency.clone() }.to_string()
 }

@@ -15,7 +15,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub use limits::{fit, groups};
+pub use limits::fit;
 
 use super::failure::{Certainty, Failure};
 use super::http::{Call, Http, Reply};
@@ -55,7 +55,7 @@ impl fmt::Debug for Discord {
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
-    /// For all the notices in it.
+    /// Of the notice in it.
     pub outcome: DeliveryOutcome,
     /// How long Discord wants us to wait before the next message.
     pub pause: Option<Duration>,
@@ -90,15 +90,14 @@ impl Discord {
         })
     }
 
-    /// Posts `embeds` as one message: at most one of [`groups`]'s groups. A
-    /// message refused as malformed goes out once more as short plain text.
-    pub async fn send(&self, embeds: &[Embed]) -> Sent {
-        let fitted: Vec<Embed> = embeds.iter().map(fit).collect();
-        let sent = self.post(&json!({"embeds": fitted, "allowed_mentions": {"parse": []}})).await;
+    /// Posts one message. One that is refused as malformed goes out once more as
+    /// short plain text.
+    pub async fn send(&self, embed: &Embed) -> Sent {
+        let sent = self.post(&json!({"embeds": [fit(embed)], "allowed_mentions": {"parse": []}})).await;
         if !matches!(sent.outcome, Never { .. }) {
             return sent;
         }
-        let content = limits::plain(embeds);
+        let content = limits::plain(embed);
         self.post(&json!({"content": content, "allowed_mentions": {"parse": []}})).await
     }
 

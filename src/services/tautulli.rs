@@ -112,12 +112,13 @@ impl Tautulli {
         let mut watcher = watchers(&table.rows)?.remove(&id);
         let history = vec![("user_id", number.as_str()), ("length", "100")];
         let history = self.history(history, Rows::First).await?;
+        let plays = history.filtered;
         let stop = latest_stops(&history.rows).remove(&id);
         if let Some(watcher) = &mut watcher {
             watcher.last_play = watcher.last_play.max(stop);
         }
         let watching_now = self.watching().await?.map(|now| now.contains(&id));
-        Ok(WatchLook { begun, account: id, connected, watcher, watching_now })
+        Ok(WatchLook { begun, account: id, connected, watcher, watching_now, plays })
     }
 
     /// Erases somebody's history for good and stops keeping it. Someone
@@ -208,7 +209,7 @@ impl Tautulli {
         if (want == Rows::All && count != filtered) || (count == 0 && filtered > 0) {
             return Err(Failure::partial(format!("Tautulli {command}: {count} of {filtered} rows came")));
         }
-        Ok(Table { rows: rows.to_vec(), total })
+        Ok(Table { rows: rows.to_vec(), filtered, total })
     }
 
     /// `{}` in the place of an object means that the command gave nothing.
@@ -251,6 +252,9 @@ enum Rows {
 
 struct Table {
     rows: Vec<Value>,
+    /// Rows that fit the question.
+    filtered: u64,
+    /// Rows in all.
     total: u64,
 }
 

@@ -118,7 +118,7 @@ async fn every_fault_of_a_mail_server_has_its_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_for_discord_is_merged_and_outlives_its_faults() {
+async fn letters_for_discord_go_one_by_one_and_outlive_its_faults() {
     let (clock, _) = virtual_clock(moment(1_795_000_000));
     let server = DiscordStandIn::start(clock.clone());
     let http = Http::new(&tls::client_config(None).unwrap(), clock, None).unwrap();
@@ -126,38 +126,35 @@ async fn a_batch_for_discord_is_merged_and_outlives_its_faults() {
     let discord = Discord::new(http, &webhook, Some(server.url())).unwrap();
     assert!(discord.check().await.is_ok());
     let route = DiscordRoute { discord, renderer: Arc::new(renderer()), tz: chrono_tz::Tz::UTC };
-    let batch: Vec<Dispatch> = KINDS
+    let all: Vec<Dispatch> = KINDS
         .iter()
         .map(|kind| sample_dispatch(kind).unwrap())
         .filter(|dispatch| dispatch.audience == usher::ledger::Audience::Operator)
-        .take(10) // As many as one message holds.
         .collect();
-    let (batches, inbox) = mpsc::channel(1);
+    let (letters, inbox) = mpsc::channel(1);
     let (post, mut outcomes) = mpsc::channel(1);
     let play = async {
-        let mut round = async || {
-            batches.send(batch.clone()).await.unwrap();
-            outcomes.recv().await.unwrap()
+        let mut round = async |letter: &Dispatch| -> DeliveryOutcome {
+            letters.send(letter.clone()).await.unwrap();
+            let report: Delivered = outcomes.recv().await.unwrap();
+            assert_eq!(report.key, letter.key);
+            report.outcome
         };
-        let delivered: Vec<Delivered> = round().await;
-        assert_eq!(delivered.len(), batch.len());
-        assert!(delivered.iter().all(|one| one.outcome == DeliveryOutcome::Accepted), "{delivered:?}");
-        assert_eq!(server.messages().iter().map(|message| message.embeds.len()).sum::<usize>(), batch.len());
-        assert!(server.messages().len() <= 2);
+        for letter in &all {
+            assert_eq!(round(letter).await, DeliveryOutcome::Accepted);
+        }
+        assert!(server.messages().iter().all(|message| message.embeds.len() == 1));
+        assert_eq!(server.messages().len(), all.len());
 
         server.limit_next(1.25);
-        for one in round().await {
-            let waits = matches!(one.outcome, DeliveryOutcome::Later { after_secs: Some(2), .. });
-            assert!(waits || one.outcome == DeliveryOutcome::Accepted, "{one:?}");
-        }
+        let limited = round(&all[0]).await;
+        assert!(matches!(limited, DeliveryOutcome::Later { after_secs: Some(2), .. }), "{limited:?}");
+        assert_eq!(round(&all[0]).await, DeliveryOutcome::Accepted);
         server.delete_webhook();
-        let calls = server.requests().len();
-        for one in round().await {
-            assert_eq!(word(&one.outcome), "down 86400");
-            assert!(!format!("{one:?}").contains(server.token()));
-        }
-        assert_eq!(server.requests().len(), calls + 1, "a webhook that is gone is asked once");
-        drop(batches);
+        let gone = round(&all[0]).await;
+        assert_eq!(word(&gone), "down 86400");
+        assert!(!format!("{gone:?}").contains(server.token()));
+        drop(letters);
     };
     tokio::join!(run_discord(inbox, post, route), play);
     assert_eq!(server.unexpected(), Vec::<String>::new());

@@ -63,7 +63,7 @@ struct Room {
     post: Post,
     asks: mpsc::Sender<(Wish, oneshot::Sender<Answer>)>,
     jobs: mpsc::Receiver<Job>,
-    mails: mpsc::Receiver<Vec<Dispatch>>,
+    mails: mpsc::Receiver<Dispatch>,
     needs: watch::Receiver<Arc<Needs>>,
     view: watch::Receiver<Arc<dyn View>>,
     /// What goes wrong at each commit.
@@ -239,6 +239,7 @@ impl Room {
                 whom: wanted.whom.clone(),
                 shares,
                 elsewhere: false,
+                home: false,
                 sections: wanted.sections.then(|| self.house.friends.sections.clone()),
             }),
             customers: wanted.customers.iter().map(|id| self.customer(&id.0)).collect(),
@@ -256,6 +257,7 @@ impl Room {
             connected: true,
             watcher: self.house.activity.people.get(&account).cloned(),
             watching_now: Some(false),
+            plays: 0,
         }
     }
 
@@ -300,14 +302,14 @@ impl Room {
         self.send(Mail::Acted(Box::new(acted))).await;
     }
 
-    /// The letters that are handed out now.
+    /// The letter that is handed out now, if one is.
     fn letters(&mut self) -> Vec<Dispatch> {
-        self.mails.try_recv().unwrap_or_default()
+        self.mails.try_recv().into_iter().collect()
     }
 
     async fn delivered(&self, letter: &Dispatch, outcome: DeliveryOutcome) {
         let report = Delivered { key: letter.key.clone(), channel: Channel::Mail, outcome };
-        self.send(Mail::Delivered(vec![report])).await;
+        self.send(Mail::Delivered(report)).await;
     }
 
     async fn asked(&self, ask: Ask, dry_run: bool) -> Answer {

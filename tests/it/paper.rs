@@ -9,8 +9,9 @@ use usher::facts::{
     SectionId, ServerId, Share, ShareId, ShareState, Source, Status, Subscription, SubscriptionId, Watcher, Whole,
 };
 use usher::ledger::{
-    Act, ActKey, Audience, Billed, Book, Channel, Delivery, Gone, Grant, GrantKind, IdleSpell, Intent, IntentState,
-    Letter, Member, Notice, NoticeKey, Payer, ShareRecord, Undo, UnpaidSpell, Ways,
+    Act, ActKey, Audience, Billed, Book, Channel, Delivered, Delivery, DeliveryOutcome, Dispatch, Gone, Grant,
+    GrantKind, IdleSpell, Intent, IntentState, Letter, Member, Notice, NoticeKey, Payer, ShareRecord, Undo,
+    UnpaidSpell, Ways,
 };
 use usher::member::MemberId;
 use usher::policy::asks::{self, Ask, Hearing, Said};
@@ -34,6 +35,20 @@ pub type Change = fn(&mut Paper);
 
 pub fn days(n: i64) -> TimeDelta {
     TimeDelta::days(n)
+}
+
+/// Hands out mails, oldest first, until this one's turn comes; the others are
+/// accepted. `None`: it isn't due.
+pub fn hand_out(book: &mut Book, key: &NoticeKey, now: Moment) -> Option<Dispatch> {
+    let audiences = [Audience::Operator, Audience::Member];
+    while let Some(letter) = book.hand_out(Channel::Mail, &audiences, "attic.example", false, now) {
+        if letter.key == *key {
+            return Some(letter);
+        }
+        let outcome = DeliveryOutcome::Accepted;
+        book.delivered(&Delivered { key: letter.key, channel: Channel::Mail, outcome }, now);
+    }
+    None
 }
 
 /// The warning of somebody who never watched, and has time until then.

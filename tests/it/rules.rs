@@ -24,6 +24,7 @@ pub(crate) mod house;
 mod idle_spells;
 mod invites;
 mod known;
+mod late;
 mod linking;
 mod looking;
 mod merging;

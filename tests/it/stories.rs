@@ -18,6 +18,7 @@ mod idle;
 mod idle_limits;
 mod joining;
 mod known;
+mod late;
 mod leaving;
 mod lessons;
 mod letters;

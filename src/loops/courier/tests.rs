@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::clock::Clock;
@@ -38,65 +38,54 @@ fn mail_route() -> MailRoute {
     }
 }
 
-fn batch() -> Vec<Dispatch> {
+fn all() -> Vec<Dispatch> {
     KINDS.iter().map(|kind| sample_dispatch(kind).unwrap()).collect()
 }
 
-async fn all(mut outcomes: mpsc::Receiver<Vec<Delivered>>) -> Vec<Delivered> {
-    let mut delivered = Vec::new();
-    while let Some(some) = outcomes.recv().await {
-        delivered.extend(some);
+/// Every letter, each after the outcome of the one before.
+async fn play(letters: mpsc::Sender<Dispatch>, mut outcomes: mpsc::Receiver<Delivered>) -> Vec<DeliveryOutcome> {
+    let mut came = Vec::new();
+    for letter in all() {
+        letters.send(letter.clone()).await.unwrap();
+        let report = outcomes.recv().await.unwrap();
+        assert_eq!(report.key, letter.key);
+        came.push(report.outcome);
     }
-    delivered
-}
-
-/// Whoever is cut off before the second letter has the first one's outcome.
-#[tokio::test(start_paused = true)]
-async fn promise_07_an_outcome_is_posted_before_the_next_letter_is_begun() {
-    let (batches, inbox) = mpsc::channel(1);
-    let (post, mut outcomes) = mpsc::channel(1);
-    batches.send(batch()).await.unwrap();
-    let courier = tokio::spawn(run_mail(inbox, post, mail_route()));
-    assert_eq!(outcomes.recv().await.unwrap().len(), 1);
-    courier.abort();
+    came
 }
 
 #[tokio::test(start_paused = true)]
-async fn dry_run_writes_to_no_member_and_a_dead_server_is_tried_once() {
-    let (batches, inbox) = mpsc::channel(1);
-    let (post, outcomes) = mpsc::channel(KINDS.len());
-    batches.send(batch()).await.unwrap();
-    drop(batches);
-    run_mail(inbox, post, mail_route()).await;
-    let delivered = all(outcomes).await;
-    assert_eq!(delivered.len(), KINDS.len());
-    for (dispatch, delivered) in batch().iter().zip(&delivered) {
-        assert_eq!(dispatch.key, delivered.key);
-        match (&dispatch.audience, &delivered.outcome) {
+async fn dry_run_writes_to_no_member_and_every_mail_has_its_outcome() {
+    let (letters, inbox) = mpsc::channel(1);
+    let (post, outcomes) = mpsc::channel(1);
+    let (came, ()) = tokio::join!(play(letters, outcomes), run_mail(inbox, post, mail_route()));
+    for (letter, outcome) in all().iter().zip(&came) {
+        match (&letter.audience, outcome) {
             (Audience::Member, DeliveryOutcome::Never { why, .. }) => assert!(why.contains("dry run"), "{why}"),
             (Audience::Operator, DeliveryOutcome::ChannelDown { for_secs: 120, .. }) => {}
             other => panic!("{other:?}"),
         }
     }
+    assert_eq!(came.len(), KINDS.len());
 }
 
 #[tokio::test]
-async fn every_dispatch_to_discord_has_one_outcome() {
+async fn nothing_meant_for_a_member_goes_to_discord() {
     let http = Http::new(&tls::client_config(None).unwrap(), Clock::system(), None).unwrap();
     let base = format!("http://127.0.0.1:{}", closed_port());
     let webhook = Secret::new("https://discord.com/api/webhooks/129/token-of-it");
     let discord = Discord::new(http, &webhook, Some(base)).unwrap();
-    let (post, outcomes) = mpsc::channel(KINDS.len());
     let route = DiscordRoute { discord, renderer: renderer(), tz: Tz::UTC };
-    discord_batch(&route, &batch(), &post).await.unwrap();
-    drop(post);
-    let delivered = all(outcomes).await;
-    let keys: BTreeSet<_> = delivered.iter().map(|one| &one.key).collect();
-    assert_eq!(keys.len(), KINDS.len());
-    for one in &delivered {
-        match &one.outcome {
-            DeliveryOutcome::Never { why, .. } => assert!(why.contains("members")),
-            DeliveryOutcome::ChannelDown { why, for_secs: 120 } => assert!(!why.contains("token-of-it"), "{why}"),
+    let (letters, inbox) = mpsc::channel(1);
+    let (post, outcomes) = mpsc::channel(1);
+    tokio::time::pause();
+    let (came, ()) = tokio::join!(play(letters, outcomes), run_discord(inbox, post, route));
+    for (letter, outcome) in all().iter().zip(&came) {
+        match (&letter.audience, outcome) {
+            (Audience::Member, DeliveryOutcome::Never { why, .. }) => assert!(why.contains("members")),
+            (Audience::Operator, DeliveryOutcome::ChannelDown { why, for_secs: 120 }) => {
+                assert!(!why.contains("token-of-it"), "{why}");
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -2,12 +2,9 @@
 //! stricter of the two readings. Over a limit, Discord refuses the whole
 //! message; so texts are cut with `…`.
 
-use std::ops::Range;
-
 use crate::letters::{Embed, Field};
 use crate::limits::embed::{
-    CONTENT_MAX, DESCRIPTION_MAX, FIELD_NAME_MAX, FIELD_VALUE_MAX, FIELDS_MAX, FOOTER_MAX, PER_MESSAGE_MAX, TITLE_MAX,
-    TOTAL_MAX,
+    DESCRIPTION_MAX, FIELD_NAME_MAX, FIELD_VALUE_MAX, FIELDS_MAX, FOOTER_MAX, TITLE_MAX, TOTAL_MAX,
 };
 
 /// A value shorter than this isn't worth showing cut.
@@ -37,29 +34,9 @@ pub fn fit(embed: &Embed) -> Embed {
     out
 }
 
-/// How to spread `embeds` over messages: at most 10 and 6000 units each.
-#[must_use]
-pub fn groups(embeds: &[Embed]) -> Vec<Range<usize>> {
-    let mut out = Vec::new();
-    let (mut start, mut together) = (0, 0);
-    for (i, embed) in embeds.iter().enumerate() {
-        let size = size(&fit(embed));
-        if i > start && (i - start == PER_MESSAGE_MAX || together + size > TOTAL_MAX) {
-            out.push(start..i);
-            (start, together) = (i, 0);
-        }
-        together += size;
-    }
-    if start < embeds.len() {
-        out.push(start..embeds.len());
-    }
-    out
-}
-
-/// The titles alone, for a message that Discord found malformed.
-pub(super) fn plain(embeds: &[Embed]) -> String {
-    let titles: Vec<String> = embeds.iter().map(|embed| cut(&embed.title, TITLE_MAX)).collect();
-    or_dash(cut(&titles.join("\n"), CONTENT_MAX))
+/// The title alone, for a message that Discord found malformed.
+pub(super) fn plain(embed: &Embed) -> String {
+    or_dash(cut(&embed.title, TITLE_MAX))
 }
 
 /// All that counts toward the sum.
@@ -127,17 +104,5 @@ mod tests {
             }
         }
         assert_eq!(fit(&embed(10, 1, 0)).fields[0].value, "–");
-    }
-
-    #[test]
-    fn a_message_holds_at_most_ten_embeds_and_six_thousand_characters() {
-        let small = vec![embed(0, 0, 0); 23];
-        let spread = groups(&small);
-        assert_eq!(spread.iter().map(Range::len).sum::<usize>(), 23);
-        for group in spread.iter().chain(&groups(&vec![embed(3000, 0, 0); 5])) {
-            assert!(group.len() <= PER_MESSAGE_MAX && !group.is_empty());
-        }
-        assert!(groups(&vec![embed(4000, 0, 0); 3]) == [0..1, 1..2, 2..3]);
-        assert!(groups(&[]).is_empty());
     }
 }

@@ -64,7 +64,7 @@ impl Plex {
         })?;
         let (_, sections) = self.rooms(&server.id, lane).await?;
         let mut shares = self.shares(&server.id, lane).await?;
-        let people = match self.people(&server.id).await {
+        let people = match self.people(&server.id, lane).await {
             // An endpoint of v1: once it is removed, the shares alone must do,
             // and they can, as long as nobody of the Home is taken for a guest.
             Err(failure) if failure.is_gone() && shares.tells_home => None,
@@ -205,8 +205,16 @@ impl Plex {
         children(&reply, &value, "Invite")
     }
 
-    async fn people(&self, server: &ServerId) -> Result<People, Failure> {
-        let (reply, value) = self.get_xml(Lane::Loop, "/api/users").await?;
+    /// Everybody in the owner's Plex Home, for an act.
+    ///
+    /// # Errors
+    /// When the listing can't be read whole.
+    pub async fn home(&self, server: &ServerId, lane: Lane) -> Result<BTreeSet<PlexId>, Failure> {
+        Ok(self.people(server, lane).await?.home)
+    }
+
+    async fn people(&self, server: &ServerId, lane: Lane) -> Result<People, Failure> {
+        let (reply, value) = self.get_xml(lane, "/api/users").await?;
         let rows = children(&reply, &value, "User")?;
         rows::people(&rows, server).ok_or_else(|| super::not(&reply, "a list of people with ids"))
     }

@@ -3,13 +3,12 @@
 
 use chrono::TimeDelta;
 use usher::facts::{CancelWhen, Section, SectionId, SubscriptionId};
-use usher::ledger::{
-    Act, Audience, Channel, Delivered, DeliveryOutcome, GrantKind, HeldBecause, Intent, IntentState, Letter,
-};
+use usher::ledger::{Act, Channel, Delivered, DeliveryOutcome, GrantKind, HeldBecause, Intent, IntentState, Letter};
 use usher::policy::asks::{self, Ask, Hearing};
 use usher::policy::{Tiers, decide};
 
 use super::house::{House, MOVIES, TV, days};
+use crate::paper::hand_out;
 
 /// Twelve friends by hand; Ann (200) never watches, the others do.
 fn idle(downloads: bool) -> House {
@@ -78,7 +77,7 @@ fn a_promise_is_made_anew_while_the_letter_is_certainly_not_out() {
     .into_iter()
     .enumerate()
     {
-        house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, house.now);
+        hand_out(&mut house.book, &key, house.now).expect("it is due");
         let report = Delivered { key: key.clone(), channel: Channel::Mail, outcome };
         house.book.delivered(&report, house.now);
         house.later(days(4));
@@ -86,16 +85,20 @@ fn a_promise_is_made_anew_while_the_letter_is_certainly_not_out() {
         assert_eq!(until(&house), first + days(4 * (i64::try_from(day).unwrap() + 1)));
     }
     // From the first try that may have reached them on, it is the same letter.
-    let sent = house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, house.now);
-    let first_id = sent.iter().find(|dispatch| dispatch.key == key).unwrap().first.message_id.clone();
-    let lost = DeliveryOutcome::Unknown { why: "250 lost".into() };
-    house.book.delivered(&Delivered { key: key.clone(), channel: Channel::Mail, outcome: lost }, house.now);
+    let first_id = hand_out(&mut house.book, &key, house.now).unwrap().first.message_id;
+    let lost = || DeliveryOutcome::Unknown { why: "250 lost".into() };
+    house.book.delivered(&Delivered { key: key.clone(), channel: Channel::Mail, outcome: lost() }, house.now);
     let promised = until(&house);
+    house.later(days(1));
+    house.decide();
+    let again = hand_out(&mut house.book, &key, house.now).unwrap();
+    assert_eq!((until(&house), &again.first.message_id), (promised, &first_id));
+    // When that day is over, it is another letter.
+    house.book.delivered(&Delivered { key: key.clone(), channel: Channel::Mail, outcome: lost() }, house.now);
     house.later(days(4));
     house.decide();
-    let again = house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, house.now);
-    let again = again.iter().find(|dispatch| dispatch.key == key).unwrap();
-    assert_eq!((until(&house), &again.first.message_id), (promised, &first_id));
+    let anew = hand_out(&mut house.book, &key, house.now).unwrap();
+    assert!(until(&house) >= house.rules.day_of(house.now + days(3)) && anew.first.message_id != first_id);
 }
 
 /// Ann pays and is in, as account 200, by an invite of ours.
@@ -247,17 +250,16 @@ fn a_letter_that_was_never_out_is_not_sent_when_it_is_no_longer_worth_it() {
     house.settle();
     let key = house.letters("welcome")[0].clone();
     let try_it = |house: &mut House| {
-        let sent = house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, house.now);
-        let tried = sent.iter().any(|dispatch| dispatch.key == key);
+        let tried = hand_out(&mut house.book, &key, house.now).is_some();
         let outcome = DeliveryOutcome::ChannelDown { why: "connection refused".into(), for_secs: 60 };
         house.book.delivered(&Delivered { key: key.clone(), channel: Channel::Mail, outcome }, house.now);
         tried
     };
     assert!(try_it(&mut house));
+    house.later(days(13));
+    assert!(try_it(&mut house), "worth sending for 14 days");
     house.later(days(2));
-    assert!(try_it(&mut house), "worth sending for 3 days");
-    house.later(days(2));
-    assert!(!try_it(&mut house), "a welcome four days later is none");
+    assert!(!try_it(&mut house), "a welcome fifteen days later is none");
     let fate = house.book.outbox[&key].deliveries.values().next().unwrap();
     assert!(matches!(fate, usher::ledger::Delivery::Cancelled { .. }), "{fate:?}");
 }

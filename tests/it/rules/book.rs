@@ -56,7 +56,8 @@ fn what_still_matters_for_budget_and_continuity_is_not_forgotten() {
     let now = paper.now;
     let removal = |ago: TimeDelta| Removal { at: now - ago, member: MemberId::number(1), stated: false };
     paper.book.removals = vec![removal(days(3)), removal(days(2)), removal(TimeDelta::hours(47))];
-    let explained = |ago| Explained { at: now - ago, population: Population::Friends, what: format!("{ago}") };
+    let explained =
+        |ago| Explained { at: now - ago, population: Population::Friends, what: format!("{ago}"), count: 1 };
     paper.book.explained = vec![explained(days(9)), explained(days(8)), explained(days(7))];
     paper.book.blind.add(now - days(900), now - days(801));
     paper.book.blind.add(now - days(20), now - days(10));

@@ -33,7 +33,7 @@ fn member<'a>(house: &'a mut House, id: &MemberId) -> &'a mut Member {
 /// A look at one person, begun then, that shows these rows.
 fn look(house: &mut House, id: &MemberId, begun: TimeDelta, shares: Vec<Share>) {
     let begun = house.now + begun;
-    let look = ShareLook { begun, whom: Whom::default(), shares, elsewhere: false, sections: None };
+    let look = ShareLook { begun, whom: Whom::default(), shares, elsewhere: false, home: false, sections: None };
     comings::fold_look(house.now, &house.rules, &mut house.world, &mut house.book, id, &look);
 }
 

@@ -161,18 +161,16 @@ fn after_a_start_it_waits_for_stripe_but_not_until_it_is_of_no_use() {
 #[test]
 fn a_digest_that_no_mail_server_takes_in_time_is_not_sent_later() {
     let mut house = quiet(Digest::Weekly, Tz::UTC, "2026-11-01T12:00:00Z");
-    let hand_out = |house: &mut House| {
-        house.book.hand_out(Channel::Mail, &[Audience::Operator], 20, "example.com", false, house.now)
-    };
+    let hand_out =
+        |house: &mut House| house.book.hand_out(Channel::Mail, &[Audience::Operator], "example.com", false, house.now);
     house.now = moment("2026-11-23T09:00:00Z");
     make(&mut house).expect("due");
-    let sent = hand_out(&mut house);
-    assert_eq!(sent.len(), 1);
+    let sent = hand_out(&mut house).expect("due");
     let outcome = DeliveryOutcome::Later { why: "450 try later".into(), after_secs: None };
-    let report = Delivered { key: sent[0].key.clone(), channel: Channel::Mail, outcome };
+    let report = Delivered { key: sent.key, channel: Channel::Mail, outcome };
     house.book.delivered(&report, house.now);
     house.now = moment("2026-11-26T00:01:00Z");
-    assert_eq!(hand_out(&mut house), Vec::new());
+    assert_eq!(hand_out(&mut house), None);
     assert_eq!(house.book.notices_open(), 0, "it is given up");
 }
 
@@ -316,7 +314,7 @@ fn a_letter_that_was_refused_is_said_in_the_next_digest_only() {
     house.settle();
     let warning = house.letters("inactivity_warning")[0].clone();
     let now = house.now;
-    house.book.hand_out(Channel::Mail, &[Audience::Member], 20, "example.com", false, now);
+    crate::paper::hand_out(&mut house.book, &warning, now).expect("due");
     let outcome = DeliveryOutcome::Never { why: "550 no such user".into(), bad_address: false };
     house.book.delivered(&Delivered { key: warning, channel: Channel::Mail, outcome }, now);
     let line = "- inactivity warning to bob: refused: 550 no such user\n";

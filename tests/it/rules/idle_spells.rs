@@ -303,8 +303,8 @@ fn the_promised_day_moves_until_the_letter_may_be_out_and_never_after() {
     };
     let due = || Delivery::Due { not_before: paper.now, tries: 0, last_error: None };
     assert_eq!(until(warned_by(false, due(), None).2), now, "SMTP was down: three days from now");
-    let first = FirstSending { message_id: "1@attic.example".into(), date: paper.now - days(5) };
-    assert_eq!(until(warned_by(false, due(), Some(first)).2), owed, "it may be out with this day");
+    let first = || Some(FirstSending { message_id: "1@attic.example".into(), date: paper.now - days(5) });
+    assert_eq!(until(warned_by(false, due(), first()).2), now, "it may be out, but its day is over: written anew");
     let sending = Delivery::Sending { since: paper.now, tries: 0 };
     assert_eq!(until(warned_by(false, sending, None).2), owed);
 }

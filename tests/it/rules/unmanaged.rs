@@ -295,8 +295,9 @@ fn to_an_address_that_bounced_no_letter_is_owed() {
     let mut paper = ann_is_asked(|paper| paper.member().asked = None);
     let ann = paper.ann.clone();
     let day = paper.rules.day_of(paper.now);
-    paper.member().bounces = [day, day - days(1), day - days(2)].into();
-    assert!(paper.member().has_bounced());
+    let address = paper.member().email.clone().unwrap();
+    paper.book.bounced.insert(address.clone(), [day, day - days(1), day - days(2)].into());
+    assert!(paper.book.is_dead(&address));
     unmanaged::open(paper.now, &paper.rules, &mut paper.book, &ann);
     let notice = paper.member().asked.as_ref().unwrap().notice.clone();
     assert_eq!(paper.book.outbox[&notice].to, None);

@@ -134,7 +134,7 @@ pub(super) fn letters(table: &mut Table) {
     for ago in [2, 4] {
         let mut paper = Paper::new();
         let key = welcome(&mut paper, days(ago), None);
-        paper.book.hand_out(Channel::Mail, &[Audience::Member], 20, "attic.example", false, paper.now);
+        paper.book.hand_out(Channel::Mail, &[Audience::Member], "attic.example", false, paper.now);
         table.result(&format!("{ago} days after it came to be owed"), &words(&paper.book.outbox[&key]));
     }
 }

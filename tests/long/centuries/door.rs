@@ -333,8 +333,14 @@ impl House {
     fn read_back(&mut self, member: &MemberId, share: Option<ShareId>) {
         let row = |id: ShareId| self.friends.shares.iter().find(|row| row.id == id).cloned();
         let shares = share.and_then(row).into_iter().collect();
-        let look =
-            ShareLook { begun: self.now, whom: Whom::default(), shares, sections: None, elsewhere: Default::default() };
+        let look = ShareLook {
+            begun: self.now,
+            whom: Whom::default(),
+            shares,
+            sections: None,
+            elsewhere: Default::default(),
+            home: false,
+        };
         comings::fold_look(self.now, &self.rules, &mut self.world, &mut self.book, member, &look);
         confirm::confirm(self.now, &self.rules, &self.world, &mut self.book);
     }
@@ -376,8 +382,7 @@ impl House {
     /// The mails that are due; a warning that nobody took warned nobody.
     fn deliver(&mut self) {
         let audiences = [Audience::Operator, Audience::Member];
-        let batch = self.book.hand_out(Channel::Mail, &audiences, 10_000, "attic.example", false, self.now);
-        for dispatch in batch {
+        while let Some(dispatch) = self.book.hand_out(Channel::Mail, &audiences, "attic.example", false, self.now) {
             let why = "nobody answers".to_owned();
             let outcome = match self.sky {
                 Sky::MailDown => DeliveryOutcome::ChannelDown { why, for_secs: 3600 },

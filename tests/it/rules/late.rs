@@ -1,0 +1,264 @@
+//! R3, R5, R9 and R10: letters that go out late, time in which somebody could
+//! not be seen, and what follows long after.
+
+use chrono::TimeDelta;
+use usher::facts::{PlexId, Source};
+use usher::ledger::{AskedSpell, Audience, Channel, Delivered, Delivery, DeliveryOutcome, Letter, NoticeKey, Owed};
+use usher::ledger::{Book, Dispatch, Ways};
+use usher::policy::plan::Class;
+use usher::policy::{brake, decide};
+
+use super::house::{House, MOVIES, days};
+use crate::paper::Paper;
+
+fn hours(hours: i64) -> TimeDelta {
+    TimeDelta::hours(hours)
+}
+
+fn hand_out(book: &mut Book, audience: Audience, now: usher::facts::Moment) -> Vec<Dispatch> {
+    book.hand_out(Channel::Mail, &[audience], "attic.example", false, now).into_iter().collect()
+}
+
+fn report(book: &mut Book, key: &NoticeKey, outcome: DeliveryOutcome, now: usher::facts::Moment) {
+    book.delivered(&Delivered { key: key.clone(), channel: Channel::Mail, outcome }, now);
+}
+
+fn down() -> DeliveryOutcome {
+    DeliveryOutcome::Later { why: "451 try later".into(), after_secs: None }
+}
+
+/// Ann is in by hand alone and was asked to subscribe: the letter was accepted
+/// `accepted` ago and names the day on which it is that many days from now.
+fn asked(accepted: TimeDelta, names: i64) -> Paper {
+    let mut paper = Paper::new();
+    paper.rules.unmanaged_days = Some(14);
+    let ann = paper.ann.clone();
+    paper.make_friend(&ann, days(1));
+    let promised = paper.rules.end_of_day(paper.rules.day_of(paper.now + days(names)));
+    let told = paper.now - accepted;
+    let notice = NoticeKey("asked".into());
+    paper.member().asked = Some(AskedSpell {
+        since: paper.now - days(40),
+        notice,
+        told_at: Some(told),
+        promised_end: Some(promised),
+        no_channel: false,
+    });
+    paper
+}
+
+fn classes(paper: &Paper) -> Vec<Class> {
+    paper.plan().proposals.iter().map(|proposal| proposal.class).collect()
+}
+
+#[test]
+fn promise_01_who_is_asked_to_subscribe_has_the_whole_time_from_the_acceptance() {
+    assert_eq!(classes(&asked(days(2), -5)), [], "it named a day in last week");
+    assert_eq!(classes(&asked(days(14) - TimeDelta::seconds(1), -1)), []);
+    assert_eq!(classes(&asked(days(14), -1)), [Class::Removal { stated: false }]);
+    assert_eq!(classes(&asked(days(20), 1)), [], "nor before the day that it named is over");
+}
+
+#[test]
+fn what_is_for_the_operator_is_never_given_up_for_age_and_the_oldest_goes_first() {
+    let mut paper = Paper::new();
+    let ways = Ways { mail: true, operator_mail: true, discord: false, dry_run: false };
+    let mut keys = Vec::new();
+    for n in 0..30 {
+        let letter = Letter::Attention { title: format!("{n}"), detail: String::new(), what_to_do: String::new() };
+        let owed = Owed::to_operator(None, format!("occasion-{}", 99 - n), letter);
+        keys.push(paper.book.owe(owed, ways, paper.now + hours(n)));
+    }
+    let late = paper.now + days(30);
+    let mut sent = Vec::new();
+    loop {
+        let batch = hand_out(&mut paper.book, Audience::Operator, late);
+        if batch.is_empty() {
+            break;
+        }
+        for letter in batch {
+            report(&mut paper.book, &letter.key, DeliveryOutcome::Accepted, late);
+            sent.push(letter.key);
+        }
+    }
+    assert_eq!(sent, keys);
+}
+
+#[test]
+fn the_bounce_of_one_address_says_nothing_of_another() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    let ways = Ways { mail: true, operator_mail: true, discord: false, dry_run: false };
+    paper.make_friend(&ann, days(28));
+    // Money letters go to another address, which is dead.
+    for n in 0..2 {
+        let letter = Letter::CancellationUndone { renews: None };
+        let mut owed = Owed::to_member(paper.member(), format!("{n}"), letter, days(60));
+        owed.to = usher::facts::Email::parse("money@example.com");
+        let key = paper.book.owe(owed, ways, paper.now);
+        let at = paper.now - days(2 - n);
+        paper
+            .book
+            .outbox
+            .get_mut(&key)
+            .unwrap()
+            .deliveries
+            .insert(Channel::Mail, Delivery::Due { not_before: at, tries: 0, last_error: None });
+        hand_out(&mut paper.book, Audience::Member, at);
+        report(&mut paper.book, &key, DeliveryOutcome::Never { why: "550".into(), bad_address: true }, at);
+    }
+    decide::decide(paper.now, &paper.rules, &paper.world, &mut paper.book);
+    let warning = paper.book.outbox.values().find(|notice| notice.letter.kind() == "inactivity_warning").unwrap();
+    assert!(matches!(warning.deliveries[&Channel::Mail], Delivery::Due { .. }), "{warning:?}");
+}
+
+/// Ann (200) and eleven others are in by hand; all but Ann watch daily.
+fn watching_house() -> House {
+    let mut house = House::new();
+    for n in 0..12 {
+        house.share(10 + n, 200 + n, &format!("friend{n}"), &[MOVIES], days(400));
+        house.played(200 + n, days(0));
+    }
+    house.settle();
+    house.deliver();
+    house
+}
+
+fn pass_days(house: &mut House, count: i64) {
+    for _ in 0..count {
+        for n in 1..12 {
+            house.played(200 + n, days(0));
+        }
+        house.days(1);
+    }
+}
+
+fn warned(house: &House) -> bool {
+    house.member(200).idle.is_some()
+}
+
+#[test]
+fn promise_02_time_in_which_somebody_could_not_be_seen_stands_still_for_them() {
+    type Change = fn(&mut House);
+    let spoils: [(&str, Change, Change); 3] = [
+        (
+            "no history is kept for her",
+            |house| house.activity.people.get_mut(&PlexId(200)).unwrap().keep_history = false,
+            |house| house.activity.people.get_mut(&PlexId(200)).unwrap().keep_history = true,
+        ),
+        (
+            "Tautulli doesn't list her",
+            |house| drop(house.activity.people.remove(&PlexId(200))),
+            |house| {
+                let at = house.book.by_account(PlexId(200)).unwrap().last_play;
+                let watcher = usher::facts::Watcher { last_play: at, keep_history: true };
+                house.activity.people.insert(PlexId(200), watcher);
+            },
+        ),
+        (
+            "a library of hers has no history",
+            |house| drop(house.activity.unlogged_keys.insert(1)),
+            |house| house.activity.unlogged_keys.clear(),
+        ),
+    ];
+    for (why, spoil, mend) in spoils {
+        let mut house = watching_house();
+        pass_days(&mut house, 10);
+        spoil(&mut house);
+        pass_days(&mut house, 60);
+        mend(&mut house);
+        pass_days(&mut house, 15);
+        assert!(!warned(&house), "{why}: ten days before and fifteen after");
+        pass_days(&mut house, 3);
+        assert!(warned(&house), "{why}: now it is 27");
+    }
+}
+
+#[test]
+fn promise_08_forgetting_and_unfriending_are_removals_to_looked_fresh_continuity_and_protected() {
+    let gone = || {
+        let mut paper = Paper::new();
+        let (now, account) = (paper.now, paper.member().plex.unwrap());
+        paper.rules.unfriend_days = Some(5);
+        paper.world.plex.last.as_mut().unwrap().value.friends = Some([account].into());
+        paper.member().forget_at = Some(now);
+        paper.member().unfriend_at = Some(now);
+        paper
+    };
+    let held = |paper: &Paper| {
+        let admission = brake::admit(paper.scene(), paper.plan());
+        let held: Vec<&str> = admission.held.iter().map(|(_, because)| because.rule()).collect();
+        (admission.admitted.len(), held)
+    };
+    assert_eq!(held(&gone()), (2, vec![]));
+    let mut stale = gone();
+    for at in [days(3)] {
+        let whole = stale.world.plex.last.as_mut().unwrap();
+        (whole.begun, whole.at) = (stale.now - at, stale.now - at);
+    }
+    assert_eq!(held(&stale), (0, vec!["fresh", "fresh"]));
+    let mut home = gone();
+    home.member().home = true;
+    assert_eq!(held(&home).0, 0);
+    let mut drop = gone();
+    let fewer = usher::policy::Drop { since: drop.now, now: 3, expected: 20 };
+    drop.world.drops.insert(usher::ledger::Population::Friends, fewer);
+    assert_eq!(held(&drop), (0, vec!["continuity", "continuity"]));
+    let mut pays = gone();
+    let ann = pays.ann.clone();
+    pays.pays(&ann, usher::facts::Status::Active, days(1));
+    assert!(!classes(&pays).contains(&Class::Forget), "who pays will be back");
+    assert!(gone().rules.configured.contains(&Source::Stripe));
+}
+
+#[test]
+fn an_explanation_is_kept_as_long_as_the_peak_that_it_is_subtracted_from() {
+    use usher::ledger::Population;
+    use usher::policy::{World, continuity};
+    let now = Paper::new().now;
+    let (mut world, mut book) = (World::default(), Book::new(now));
+    continuity::measure(now, &mut world, &mut book, Population::Subscriptions, 5);
+    for n in 0..3 {
+        book.explain(now + hours(1), Population::Subscriptions, format!("sub_{n}"));
+    }
+    // Asleep for three weeks; the first pass forgets what it can.
+    let awake = now + days(21);
+    book.prune(awake);
+    continuity::measure(awake, &mut world, &mut book, Population::Subscriptions, 2);
+    assert!(world.drops.is_empty(), "{:?}", world.drops);
+}
+
+#[test]
+fn a_failed_try_leaves_the_letter_free_to_say_what_is_true_now() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.shares(&ann, &[crate::paper::MOVIES], days(299));
+    let end = paper.now + days(7) - hours(1);
+    paper.pays(&ann, usher::facts::Status::Active, days(300)).now.cancel_at = Some(end);
+    let pass = |paper: &mut Paper| {
+        decide::decide(paper.now, &paper.rules, &paper.world, &mut paper.book);
+    };
+    let open = |paper: &Paper| {
+        let due = |notice: &&usher::ledger::Notice| {
+            notice.letter.kind() == "access_ending" && matches!(notice.deliveries[&Channel::Mail], Delivery::Due { .. })
+        };
+        let letters = paper.book.outbox.values().filter(due).map(|notice| notice.letter.clone());
+        letters
+            .map(|letter| match letter {
+                Letter::AccessEnding { days_left, .. } => days_left,
+                other => panic!("{other:?}"),
+            })
+            .collect::<Vec<_>>()
+    };
+    pass(&mut paper);
+    assert_eq!(open(&paper), [7]);
+    for letter in hand_out(&mut paper.book, Audience::Member, paper.now) {
+        report(&mut paper.book, &letter.key, down(), paper.now);
+    }
+    paper.now += days(2);
+    pass(&mut paper);
+    assert_eq!(open(&paper), [5], "what it says is counted from today");
+    paper.now += days(3);
+    pass(&mut paper);
+    assert_eq!(open(&paper), [2], "of both that are due only the nearest goes");
+}
