@@ -164,7 +164,8 @@ impl Reach {
             share.sections = Some(sections);
         }
         if let (true, Some(account)) = (wanted.home, wanted.whom.account) {
-            share.home |= self.plex.home(&wanted.server, Lane::Act).await?.contains(&account);
+            let home = self.plex.home(&wanted.server, Lane::Act).await.map_err(of(Source::Plex))?;
+            share.home |= home.contains(&account);
         }
         looked.share = Some(share);
         looked.second.answered.push(Source::Plex);

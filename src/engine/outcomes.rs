@@ -110,8 +110,9 @@ impl Engine {
             .collect();
         for intent in tried {
             let whom = super::orders::whom(book, &intent);
-            let shares = whole.value.shares.iter().filter(|share| whom.is(share)).cloned().collect();
-            let look = ShareLook { begun: whole.begun, whom, shares, elsewhere: false, sections: None };
+            let shares: Vec<_> = whole.value.shares.iter().filter(|share| whom.is(share)).cloned().collect();
+            let home = whom.account.is_some_and(|account| whole.value.home.contains(&account));
+            let look = ShareLook { begun: whole.begun, whom, shares, elsewhere: false, home, sections: None };
             comings::fold_look(now, &rules, &mut self.world, book, &intent.member, &look);
         }
     }

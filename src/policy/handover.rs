@@ -58,6 +58,8 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         restoring,
         // What was seen of them.
         last_play,
+        unseen,
+        seen_since,
         returned,
         gone,
         undo,
@@ -69,6 +71,7 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         bounces: _,
         unfriend_at: _,
         forget_at: _,
+        record: _,
         forgotten: _,
         journal: _,
     } = there;
@@ -99,6 +102,8 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         blocked,
         cancels,
         last_play: last_play.max(here.last_play),
+        unseen,
+        seen_since,
         returned: returned.max(here.returned),
         idle: here.idle,
         unpaid: here.unpaid,
@@ -110,6 +115,7 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         bounces: here.bounces,
         unfriend_at: here.unfriend_at,
         forget_at: here.forget_at,
+        record: here.record,
         forgotten: here.forgotten,
         journal: here.journal,
     }
