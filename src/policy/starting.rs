@@ -172,15 +172,26 @@ fn tell(now: Moment, rules: &Rules, book: &mut Book, looking: &Looking) {
         (StartCause::Upgrade, 1) => "one thing that only the new version would do".to_owned(),
         (StartCause::Upgrade, many) => format!("{many} things that only the new version would do"),
     };
+    let reason = match looking.cause {
+        StartCause::GoLive => {
+            "Usher is live now. What was due at this start is not done yet: it waits for your word, over restarts \
+             too. Who pays is invited meanwhile."
+        }
+        StartCause::Upgrade => {
+            "This version of Usher would do what the one before would not, on the same facts. It waits for your \
+             word, over restarts too. Who pays is invited meanwhile."
+        }
+    };
     let people = waits.iter().map(|hold| format!("{}: {} ({}): {}", hold.id, hold.what, hold.member, hold.why));
     let letter = Letter::Held {
         title,
-        reason: format!("{}. Invites for people who pay don't wait.", capitalized(&because.sentence())),
+        reason: reason.to_owned(),
         people: people.collect(),
         how_to_approve: vec![
             format!("usher approve {name}"),
             format!("usher approve {}", first.id),
             format!("usher reject {}", first.id),
+            format!("usher reject {name}"),
         ],
     };
     let occasion = format!("{name}-{}", looking.since.timestamp());
@@ -188,11 +199,6 @@ fn tell(now: Moment, rules: &Rules, book: &mut Book, looking: &Looking) {
     for hold in book.starting.waits.values_mut().filter(|hold| hold.because == because) {
         hold.notice = Some(notice.clone());
     }
-}
-
-fn capitalized(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// What is no longer due waits no more. Not knowing is no reason to forget.

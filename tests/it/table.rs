@@ -151,6 +151,7 @@ fn the_decision_table_is_as_it_was_read() {
     money::libraries(&mut table);
     waiting::comings(&mut table);
     waiting::the_brake(&mut table);
+    waiting::starts(&mut table);
     letters::letters(&mut table);
     let _ = write!(table.text, "\n\n{} situations\n", table.rows);
     let text: String = table.text.lines().map(|line| format!("{}\n", line.trim_end())).collect();

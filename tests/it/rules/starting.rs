@@ -9,6 +9,7 @@ use usher::ledger::{
     Audience, Book, Channel, Delivery, HeldBecause, IntentState, Letter, Looking, Matter, Member, Notice, NoticeKey,
     StartCause, VERSION,
 };
+use usher::letters::{Brand, Renderer};
 use usher::policy::asks::Ask;
 use usher::policy::{Rules, Tiers, World, decide, readings, starting};
 use usher::store::{Store, Which};
@@ -105,9 +106,9 @@ fn a_yes_of_the_rehearsal_is_not_a_yes_to_going_live() {
     paper.book.intents.clear();
     goes_live(&mut paper);
     looks(&mut paper);
-    assert_eq!(waits(&paper), ["h-2 remove ann"]);
+    assert_eq!(waits(&paper), ["h-1 remove ann"], "it is the same thing, and has the same number");
     assert!(paper.book.intents.is_empty());
-    say(&mut paper, "h-2", true).unwrap();
+    say(&mut paper, "h-1", true).unwrap();
     decides(&mut paper);
     assert_eq!(paper.book.intents.len(), 1, "approved twice: of the person, and of the start");
 }
@@ -206,7 +207,9 @@ fn letters_that_are_owed_wait_and_those_about_a_payers_invite_do_not() {
     looks(&mut paper);
     assert_eq!(out(&mut paper), [welcome.clone()]);
     assert_eq!(waits(&paper), ["h-1 write to ann: payment failed"]);
-    say(&mut paper, "all", true).unwrap();
+    let said = say(&mut paper, "all", true).unwrap();
+    assert!(said[0].contains("not been told"), "all is what the operator has been told of: {said:?}");
+    say(&mut paper, "go-live", true).unwrap();
     assert_eq!(out(&mut paper).len(), 2);
     assert!(paper.book.outbox.contains_key(&failed));
 }
@@ -276,6 +279,32 @@ fn a_start_between_looking_keeps_looking_for_what_it_began_with() {
     let once = Looking { cause: StartCause::GoLive, since: paper.now, only: None };
     starting::begin(paper.now, &paper.rules, &mut paper.book, true);
     assert_eq!(paper.book.starting.looking, Some(once));
+}
+
+/// As the operator reads it; `BLESS=1` writes it anew.
+#[test]
+fn the_message_of_a_start_is_as_in_its_golden_file() {
+    let mut said = String::new();
+    for live in [true, false] {
+        let mut paper = idle_ann();
+        let bob = paper.friend("bob", days(1));
+        paper.of(&bob).blocked = Some(paper.now - days(1));
+        paper.book.version = "0.0.1".into();
+        paper.book.committed = paper.now;
+        starting::begin(paper.now, &paper.rules, &mut paper.book, live);
+        looks(&mut paper);
+        let batch = paper.book.hand_out(Channel::Mail, &[Audience::Operator], 9, "example.com", false, paper.now);
+        let held = batch.into_iter().find(|one| matches!(one.letter, Letter::Held { .. })).unwrap();
+        let brand =
+            Brand { name: "Attic Cinema".into(), color: "#3b5b92".into(), support_link: None, public_url: None };
+        let mail = Renderer::new(brand, &BTreeMap::new()).unwrap().mail(&held, chrono_tz::UTC).unwrap();
+        said.push_str(&format!("{}\n\n{}\n----\n", mail.subject, mail.text));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/letters/held_at_a_start.txt");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &said).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), said, "look at it, then BLESS=1");
 }
 
 // ---- Books of schema 1 ----

@@ -116,6 +116,8 @@ async fn a_live_season_in_between_restarts_the_rehearsal() {
     rig.set("DRY_RUN", "false");
     rig.open().await;
     rig.hours(3).await;
+    super::say(&rig, "approve", &["go-live"]).await;
+    rig.hours(3).await;
     assert_eq!(super::told(&rig, "ann", "Still with us"), 1, "live: really warned");
     rig.close().await;
     rig.smtp.forget_received();

@@ -241,6 +241,9 @@ async fn promise_05_what_is_said_in_a_rehearsal_is_written_in_both_books_and_don
     rig.set("DRY_RUN", "false");
     rig.open().await;
     rig.hours(1).await;
+    assert!(rig.plex.has_access(PlexId(2_000_001)), "going live shows it first");
+    super::say(&rig, "approve", &["go-live"]).await;
+    rig.hours(1).await;
     assert!(!rig.plex.has_access(PlexId(2_000_001)), "{}", why(&rig, "ann").await);
     assert!(rig.plex.has_access(PlexId(2_000_002)));
     assert_eq!(told(&rig, "bob", "Welcome"), 0, "nobody else is new");
