@@ -56,6 +56,8 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         // What was seen of them.
         last_play,
         returned,
+        unseen,
+        seen_since,
         gone,
         undo,
         // What was only thought.
@@ -66,6 +68,7 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         bounces: _,
         unfriend_at: _,
         forget_at: _,
+        record: _,
         forgotten: _,
         journal: _,
     } = there;
@@ -93,6 +96,9 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         cancels,
         last_play: last_play.max(here.last_play),
         returned: returned.max(here.returned),
+        // It was begun from the live book, so it holds what that had seen.
+        unseen,
+        seen_since,
         idle: here.idle,
         unpaid: here.unpaid,
         asked: here.asked,
@@ -103,6 +109,7 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         bounces: here.bounces,
         unfriend_at: here.unfriend_at,
         forget_at: here.forget_at,
+        record: here.record,
         forgotten: here.forgotten,
         journal: here.journal,
     }
