@@ -162,6 +162,32 @@ mod tests {
     }
 
     #[test]
+    fn what_two_saw_nothing_of_counts_once() {
+        let (mut house, mut person) = (BlindSpans::default(), BlindSpans::default());
+        house.add(at(10), at(20));
+        house.open(at(40));
+        person.add(at(15), at(25));
+        person.open(at(45));
+        house.join(&person, at(50));
+        assert_eq!(house.closed, [(at(10), at(25)), (at(40), at(50))]);
+        assert!(!house.is_blind() && !house.is_empty());
+    }
+
+    #[test]
+    fn of_too_many_spans_the_nearest_become_one() {
+        let mut blind = BlindSpans::default();
+        for from in [0, 10, 13, 30] {
+            blind.add(at(from), at(from + 2));
+        }
+        blind.keep_at_most(3);
+        assert_eq!(blind.closed, [(at(0), at(2)), (at(10), at(15)), (at(30), at(32))]);
+        blind.keep_at_most(1);
+        assert_eq!(blind.closed, [(at(0), at(32))]);
+        blind.keep_at_most(0);
+        assert_eq!(blind.closed.len(), 1);
+    }
+
+    #[test]
     fn a_clock_that_runs_backwards_observes_nothing() {
         assert_eq!(BlindSpans::default().observed(at(5), at(1)), TimeDelta::zero());
     }

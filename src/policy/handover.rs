@@ -61,6 +61,8 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         unseen,
         seen_since,
         returned,
+        unseen,
+        seen_since,
         gone,
         undo,
         // What was only thought.
@@ -105,6 +107,9 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         unseen,
         seen_since,
         returned: returned.max(here.returned),
+        // It was begun from the live book, so it holds what that had seen.
+        unseen,
+        seen_since,
         idle: here.idle,
         unpaid: here.unpaid,
         asked: here.asked,

@@ -148,7 +148,9 @@ fn promise_02_time_in_which_somebody_could_not_be_seen_stands_still_for_them() {
         ),
         (
             "Tautulli doesn't list her",
-            |house| drop(house.activity.people.remove(&PlexId(200))),
+            |house| {
+                house.activity.people.remove(&PlexId(200));
+            },
             |house| {
                 let at = house.book.by_account(PlexId(200)).unwrap().last_play;
                 let watcher = usher::facts::Watcher { last_play: at, keep_history: true };
@@ -157,7 +159,9 @@ fn promise_02_time_in_which_somebody_could_not_be_seen_stands_still_for_them() {
         ),
         (
             "a library of hers has no history",
-            |house| drop(house.activity.unlogged_keys.insert(1)),
+            |house| {
+                house.activity.unlogged_keys.insert(1);
+            },
             |house| house.activity.unlogged_keys.clear(),
         ),
     ];
@@ -261,4 +265,177 @@ fn a_failed_try_leaves_the_letter_free_to_say_what_is_true_now() {
     paper.now += days(3);
     pass(&mut paper);
     assert_eq!(open(&paper), [2], "of both that are due only the nearest goes");
+}
+
+#[test]
+fn books_of_before_keep_their_bounces_for_the_address_that_they_were_of() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.make_friend(&ann, days(28));
+    let mut old = serde_json::to_value(&paper.book).unwrap();
+    let member = old["members"].as_object_mut().unwrap().values_mut().next().unwrap();
+    for new in ["unseen", "seen_since", "record"] {
+        member.as_object_mut().unwrap().remove(new);
+    }
+    member["bounces"] = serde_json::json!(["2026-01-20", "2026-01-21"]);
+    old.as_object_mut().unwrap().remove("bounced");
+    paper.book = serde_json::from_value(old).unwrap();
+    let mut moved = paper.book.clone();
+    decide::decide(paper.now, &paper.rules, &paper.world, &mut moved);
+    let address = paper.member().email.clone().unwrap();
+    assert!(moved.is_dead(&address) && moved.members[&ann].bounces.is_empty());
+    assert!(moved.members[&ann].idle.as_ref().unwrap().notice.0.starts_with(&ann.0));
+    let warning = &moved.outbox[&moved.members[&ann].idle.as_ref().unwrap().notice];
+    assert_eq!(warning.deliveries[&Channel::Mail], Delivery::NoChannel);
+}
+
+#[test]
+fn promise_01_who_has_another_address_by_now_is_warned_there() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.make_friend(&ann, days(28));
+    let dead = paper.member().email.clone().unwrap();
+    let day = paper.now.date_naive();
+    paper.book.bounced.insert(dead, [day, day - days(1)].into());
+    let pass = |paper: &mut Paper| {
+        decide::decide(paper.now, &paper.rules, &paper.world, &mut paper.book);
+    };
+    pass(&mut paper);
+    pass(&mut paper);
+    assert!(paper.member().idle.as_ref().unwrap().no_channel);
+    paper.now += days(3);
+    let new = usher::facts::Email::parse("new@example.com");
+    paper.member().email = new.clone();
+    pass(&mut paper);
+    let spell = paper.member().idle.clone().unwrap();
+    assert!(!spell.no_channel);
+    let sent = crate::paper::hand_out(&mut paper.book, &spell.notice, paper.now).expect("it goes after all");
+    assert_eq!(sent.to, new);
+    report(&mut paper.book, &spell.notice, DeliveryOutcome::Accepted, paper.now);
+    pass(&mut paper);
+    let spell = paper.member().idle.clone().unwrap();
+    assert!(spell.warned_at == Some(paper.now) && spell.promised_end.unwrap() >= paper.now + days(3));
+}
+
+#[test]
+fn what_waits_for_a_channel_that_is_switched_off_is_not_queued() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.make_friend(&ann, days(28));
+    decide::decide(paper.now, &paper.rules, &paper.world, &mut paper.book);
+    assert!(paper.book.has_letters_due(paper.now));
+    (paper.rules.ways.mail, paper.rules.ways.operator_mail) = (false, false);
+    decide::decide(paper.now, &paper.rules, &paper.world, &mut paper.book);
+    let open = |notice: &&usher::ledger::Notice| notice.deliveries.get(&Channel::Mail).is_some_and(|at| !at.is_done());
+    assert_eq!(paper.book.outbox.values().filter(open).count(), 0);
+    assert!(paper.member().idle.as_ref().unwrap().no_channel, "removal only by approval");
+}
+
+#[test]
+fn what_is_not_so_any_more_is_not_said() {
+    use crate::paper::{MOVIES, TV};
+    use usher::facts::Status;
+    use usher::ledger::EndedBecause;
+    type Change = fn(&mut Paper);
+    let here: Change = |paper| {
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES, TV], days(20));
+        paper.pays(&ann, Status::Active, days(20));
+    };
+    let waits: Change = |paper| {
+        let ann = paper.ann.clone();
+        paper.pays(&ann, Status::Active, days(20));
+        paper.waits(&ann, days(2));
+    };
+    let gone: Change = |_| ();
+    let address = || usher::facts::Email::parse("ann@example.com").unwrap();
+    let welcome = || Letter::Welcome { libraries: vec!["Old".into()], downloads: false };
+    let invited = || Letter::Invited { tier: None, libraries: Vec::new(), downloads: false, address: address() };
+    let on = Paper::new().now.date_naive();
+    let cases: [(&str, Letter, Change, Option<&str>); 12] = [
+        ("a welcome, and they are here", welcome(), here, None),
+        ("a welcome, and they are gone", welcome(), gone, Some("they have no access any more")),
+        ("an invite, and it waits", invited(), waits, None),
+        ("an invite, and they are in", invited(), here, Some("they have taken the invite up")),
+        ("an invite, and it is gone", invited(), gone, Some("the invite is gone")),
+        (
+            "an end, and they are back",
+            Letter::AccessEnded { because: EndedBecause::Canceled },
+            here,
+            Some("they are back"),
+        ),
+        ("an end, and they are gone", Letter::AccessEnded { because: EndedBecause::Canceled }, gone, None),
+        (
+            "a cancellation that was taken back",
+            Letter::CancellationReceived { on: on + days(5), stays: false },
+            here,
+            Some("their subscription does not end then"),
+        ),
+        ("what was taken back", Letter::CancellationUndone { renews: Some(on - days(3)) }, here, None),
+        (
+            "another tier of before",
+            Letter::TierChanged { tier: "Gold".into(), libraries: Vec::new(), downloads: false },
+            here,
+            Some("they buy something else by now"),
+        ),
+        (
+            "a trial that is over",
+            Letter::TrialEnding { on: on - days(1), then: usher::facts::AfterTrial::Unknown },
+            here,
+            Some("no trial ends then"),
+        ),
+        (
+            "a payment that came",
+            Letter::PaymentFailed { amount: None, pay_url: None, access_until: None, next_attempt: Some(on - days(2)) },
+            here,
+            Some("nothing is unpaid any more"),
+        ),
+    ];
+    for (what, letter, make, over) in cases {
+        let mut paper = Paper::new();
+        make(&mut paper);
+        let now = paper.now;
+        let due = Delivery::Due { not_before: now, tries: 1, last_error: None };
+        let key = paper.letter("m-1/letter", letter, days(4), due);
+        let customer = paper.member().customers.keys().next().cloned();
+        paper.book.outbox.get_mut(&key).unwrap().customer = customer;
+        usher::policy::still_true::check(now, &paper.rules, &paper.world, &mut paper.book);
+        let notice = &paper.book.outbox[&key];
+        let why = match &notice.deliveries[&Channel::Mail] {
+            Delivery::Cancelled { why, .. } => Some(why.as_str()),
+            _ => None,
+        };
+        assert_eq!(why, over, "{what}");
+        match &notice.letter {
+            Letter::Welcome { libraries, .. } if over.is_none() => assert_eq!(libraries.len(), 2, "as it is now"),
+            Letter::CancellationUndone { renews } => assert_eq!(*renews, None, "that day is over"),
+            _ => {}
+        }
+        if let Some(why) = over {
+            assert!(paper.member().journal.last().unwrap().what.contains(why), "{what}");
+        }
+    }
+}
+
+#[test]
+fn of_two_letters_about_one_invite_only_the_newer_goes() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.pays(&ann, usher::facts::Status::Active, days(20));
+    paper.waits(&ann, days(3));
+    let now = paper.now;
+    let due = || Delivery::Due { not_before: now, tries: 1, last_error: None };
+    let address = usher::facts::Email::parse("ann@example.com").unwrap();
+    let invited = Letter::Invited { tier: None, libraries: Vec::new(), downloads: false, address };
+    let key = paper.letter("m-1/invited/share-1/member", invited, days(3), due());
+    decide::decide(now, &paper.rules, &paper.world, &mut paper.book);
+    assert!(matches!(paper.book.outbox[&key].deliveries[&Channel::Mail], Delivery::Cancelled { .. }));
+    let open: Vec<&str> = paper
+        .book
+        .outbox
+        .values()
+        .filter(|notice| notice.audience == Audience::Member && notice.deliveries.values().any(|at| !at.is_done()))
+        .map(|notice| notice.letter.kind())
+        .collect();
+    assert_eq!(open, ["invite_reminder"]);
 }

@@ -72,13 +72,13 @@ async fn promise_01_a_letter_that_was_under_way_at_a_stop_gives_its_whole_time_w
 #[tokio::test(start_paused = true)]
 async fn promise_01_a_letter_that_got_through_unseen_and_names_a_day_that_is_over_is_written_anew() {
     let (mut rig, names) = five_by_hand("late-asked-lost").await;
+    rig.open().await;
+    rig.minutes(2).await;
     // The server takes one, and its answer is lost; then it is down for long.
     rig.smtp.fault(Fault::DropAfterDot, Stay::Next(1));
-    rig.open().await;
-    rig.minutes(1).await;
     super::say(&rig, "approve", &["all"]).await;
-    for _ in 0..40 {
-        rig.pass(Duration::from_millis(500)).await;
+    for _ in 0..400 {
+        rig.pass(Duration::from_millis(50)).await;
         if rig.smtp.received().iter().any(|mail| mail.answer_lost) {
             break;
         }

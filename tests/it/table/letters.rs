@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use usher::facts::Status;
-use usher::ledger::{Audience, Channel, Delivery, Letter, Notice, NoticeKey, Owed};
+use usher::ledger::{Audience, Channel, Delivered, Delivery, DeliveryOutcome, Letter, Notice, NoticeKey, Owed};
 use usher::policy::decide;
 
 use super::Table;
@@ -136,6 +136,98 @@ pub(super) fn letters(table: &mut Table) {
         let key = welcome(&mut paper, days(ago), None);
         paper.book.hand_out(Channel::Mail, &[Audience::Member], "attic.example", false, paper.now);
         table.result(&format!("{ago} days after it came to be owed"), &words(&paper.book.outbox[&key]));
+    }
+    late(table);
+}
+
+/// What a letter says that came to be owed `ago`, and whose first try certainly
+/// failed (or may be out); by then `spoil` has happened.
+fn late_row(table: &mut Table, what: &str, ago: i64, may_be_out: bool, make: fn(&mut Paper), spoil: fn(&mut Paper)) {
+    let mut paper = Paper::new();
+    paper.now -= days(ago);
+    paper.book.committed -= days(ago);
+    make(&mut paper);
+    let decide = |paper: &mut Paper| {
+        decide::decide(paper.now, &paper.rules, &paper.world, &mut paper.book);
+    };
+    decide(&mut paper);
+    let member = |notice: &&Notice| notice.audience == Audience::Member;
+    let key = paper.book.outbox.values().find(member).expect("a letter").key.clone();
+    let before = said(&paper, &key);
+    let sent = crate::paper::hand_out(&mut paper.book, &key, paper.now).expect("due");
+    let why = "the connection was lost".to_owned();
+    let outcome = match may_be_out {
+        true => DeliveryOutcome::Unknown { why },
+        false => DeliveryOutcome::Later { why, after_secs: None },
+    };
+    paper.book.delivered(&Delivered { key: key.clone(), channel: Channel::Mail, outcome }, paper.now);
+    paper.now += days(ago);
+    spoil(&mut paper);
+    decide(&mut paper);
+    let after = match &paper.book.outbox[&key].deliveries[&Channel::Mail] {
+        Delivery::Cancelled { why, .. } => format!("cancelled: {why}"),
+        _ => {
+            let again = crate::paper::hand_out(&mut paper.book, &key, paper.now).expect("due");
+            let id = if again.first == sent.first { "the same Message-ID" } else { "a new Message-ID" };
+            format!("{}; {id}", said(&paper, &key))
+        }
+    };
+    table.result(what, &format!("{before} -> {after}"));
+}
+
+/// The days that it names.
+fn said(paper: &Paper, key: &NoticeKey) -> String {
+    match &paper.book.outbox[key].letter {
+        Letter::AccessEnding { days_left, .. } => format!("ends in {days_left} days"),
+        Letter::PaymentFailed { access_until, next_attempt, .. } => {
+            let day =
+                |day: &Option<chrono::NaiveDate>| day.map_or("-".to_owned(), |day| day.format("%-d %b").to_string());
+            format!("until {}, next try {}", day(access_until), day(next_attempt))
+        }
+        Letter::InactivityWarning { idle_days, until, .. } => {
+            format!("idle for {idle_days}, until {}", until.format("%-d %b"))
+        }
+        Letter::Subscribe { until, .. } => format!("until {}", until.format("%-d %b")),
+        other => other.words(),
+    }
+}
+
+fn late(table: &mut Table) {
+    table.group("late, on 31 January: a letter whose first try failed, or (*) may be out");
+    let same: fn(&mut Paper) = |_| ();
+    let idle: fn(&mut Paper) = |paper| {
+        let ann = paper.ann.clone();
+        paper.make_friend(&ann, days(28));
+    };
+    for (may_be_out, star) in [(false, ""), (true, "*")] {
+        late_row(table, &format!("AccessEnding, owed 1 day ago{star}"), 1, may_be_out, |paper| ends_in(paper, 6), same);
+        late_row(table, &format!("InactivityWarning, owed 2 days ago{star}"), 2, may_be_out, idle, same);
+        late_row(table, &format!("InactivityWarning, owed 9 days ago{star}"), 9, may_be_out, idle, same);
+        let asked: fn(&mut Paper) = |paper| {
+            let ann = paper.ann.clone();
+            paper.make_friend(&ann, days(1));
+            paper.rules.unmanaged_days = Some(14);
+        };
+        let watches: fn(&mut Paper) = |paper| {
+            let ann = paper.ann.clone();
+            paper.watched(&ann, days(1));
+        };
+        late_row(table, &format!("Subscribe, owed 20 days ago{star}"), 20, may_be_out, asked, watches);
+        let failing: fn(&mut Paper) = |paper| {
+            let ann = paper.ann.clone();
+            paper.shares(&ann, &[MOVIES], days(299));
+            paper.owes(&ann, Status::PastDue, days(1), Some(days(2)));
+        };
+        late_row(table, &format!("PaymentFailed, owed 4 days ago{star}"), 4, may_be_out, failing, same);
+        late_row(
+            table,
+            &format!("AccessEnding, owed 8 days ago{star}"),
+            8,
+            may_be_out,
+            |paper| ends_in(paper, 6),
+            same,
+        );
+        late_row(table, &format!("InactivityWarning, and they watched{star}"), 1, may_be_out, idle, watches);
     }
 }
 

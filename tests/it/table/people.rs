@@ -579,6 +579,31 @@ fn unknowable(table: &mut Table) {
         warned_long_ago(paper);
         paper.world.tautulli = usher::policy::Seen::default();
     });
+    table.group("by hand, watched 45 days ago; while they could not be seen, their clock stands");
+    let unseen = |paper: &mut Paper, from: i64, to: Option<i64>| {
+        by_hand(paper, 45);
+        let now = paper.now;
+        match to {
+            Some(to) => paper.member().unseen.add(now - days(from), now - days(to)),
+            None => paper.member().unseen.open(now - days(from)),
+        }
+    };
+    table.row("never out of sight", |paper| by_hand(paper, 45));
+    table.row("unseen for 20 days, 15 days ago", |paper| unseen(paper, 35, Some(15)));
+    table.row("unseen for 10 days, 15 days ago", |paper| unseen(paper, 25, Some(15)));
+    table.row("never seen before 15 days ago", |paper| unseen(paper, 20_000, Some(15)));
+    table.row("the same ten days blind for everybody and for them count once", |paper| {
+        unseen(paper, 25, Some(15));
+        let now = paper.now;
+        paper.book.blind.add(now - days(25), now - days(15));
+    });
+    table.row("warned 20 days ago, and unseen for the last 18", |paper| {
+        by_hand(paper, 48);
+        let ann = paper.ann.clone();
+        paper.warned(&ann, days(20));
+        let now = paper.now;
+        paper.member().unseen.add(now - days(18), now);
+    });
     table.row("never watched, and Tautulli's history is empty", |paper| {
         warned_long_ago(paper);
         paper.member().last_play = None;
@@ -607,6 +632,8 @@ pub(super) fn unmanaged(table: &mut Table) {
         ("still in the outbox", None, None),
         ("accepted 5 days ago", Some(5), Some(9)),
         ("accepted 15 days ago", Some(15), Some(0)),
+        ("accepted 2 days ago, and the day that it named is over since a week", Some(2), Some(-7)),
+        ("accepted 15 days ago, and it named the day after tomorrow", Some(15), Some(2)),
     ] {
         table.row(&format!("asked, the letter {word}"), |paper| {
             requires(paper);

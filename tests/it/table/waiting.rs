@@ -107,7 +107,7 @@ fn goings(table: &mut Table) {
 type Make = fn(&mut Paper);
 
 /// Something to take away, something to give.
-const DUE: [(&str, Make); 5] = [
+const DUE: [(&str, Make); 7] = [
     ("idle and warned", |paper| {
         let ann = paper.ann.clone();
         paper.make_friend(&ann, days(31));
@@ -131,13 +131,23 @@ const DUE: [(&str, Make); 5] = [
         let ann = paper.ann.clone();
         paper.pays(&ann, Status::Active, TimeDelta::hours(1));
     }),
+    ("gone, and to be forgotten by Tautulli", |paper| {
+        let now = paper.now;
+        paper.member().forget_at = Some(now - TimeDelta::hours(1));
+    }),
+    ("gone, and the friendship is to end", |paper| {
+        let (now, account) = (paper.now, paper.member().plex.unwrap());
+        paper.rules.unfriend_days = Some(5);
+        paper.world.plex.last.as_mut().unwrap().value.friends = Some([account].into());
+        paper.member().unfriend_at = Some(now - TimeDelta::hours(1));
+    }),
 ];
 
 fn fewer(population: Population, paper: &mut Paper) {
     paper.world.drops.insert(population, Drop { since: paper.now, now: 3, expected: 10 });
 }
 
-const CONDITIONS: [(&str, Make); 24] = [
+const CONDITIONS: [(&str, Make); 25] = [
     ("all is well", |_| ()),
     ("1 looked: plex.tv only once", |paper| paper.world.plex.wholes = 1),
     ("1 looked: Stripe only once", |paper| paper.world.stripe.wholes = 1),
@@ -172,6 +182,10 @@ const CONDITIONS: [(&str, Make); 24] = [
         paper.rules.vip_names = vec!["ann".into()];
         let account = paper.member().plex.unwrap();
         paper.book.vips.insert("ann".into(), account);
+    }),
+    ("6 protected: in the owner's Plex Home by now", |paper| {
+        let account = paper.member().plex.unwrap();
+        paper.world.plex.last.as_mut().unwrap().value.home = [account].into();
     }),
     ("9 budget: one removal 5 hours ago", |paper| removed(paper, TimeDelta::hours(5), false)),
     ("9 budget: an end that Stripe stated, 5 hours ago", |paper| removed(paper, TimeDelta::hours(5), true)),
