@@ -9,8 +9,8 @@ use chrono::TimeDelta;
 use super::{
     Rules, Scene, World, brake, by_hand, codes, confirm, entitlements, letters, libraries, life, offers, pending,
     plan::{self, Doing, Problem, Proposal},
-    pruning, reasons, rehearsing, selling, sharing, standing_reports, starting, still_true, trials, two_reports, unmanaged,
-    webhooks, who,
+    pruning, reasons, rehearsing, selling, sharing, standing_reports, starting, still_true, trials, two_reports,
+    unmanaged, webhooks, who,
 };
 use crate::facts::{Moment, PriceId};
 use crate::ledger::{

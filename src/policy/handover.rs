@@ -61,8 +61,6 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         unseen,
         seen_since,
         returned,
-        unseen,
-        seen_since,
         gone,
         undo,
         // What was only thought.
@@ -104,8 +102,6 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         blocked,
         cancels,
         last_play: last_play.max(here.last_play),
-        unseen,
-        seen_since,
         returned: returned.max(here.returned),
         // It was begun from the live book, so it holds what that had seen.
         unseen,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use usher::facts::{Activity, Billing, Catalogue, Customer, Friends, Moment, PlexId, Reading, Source, Watcher, Whole};
 use usher::ledger::{
-    Audience, Book, Channel, Delivery, HeldBecause, IntentState, Letter, Looking, Matter, Member, Notice, NoticeKey,
-    StartCause, VERSION,
+    Audience, Book, Channel, Delivered, Delivery, DeliveryOutcome, Dispatch, HeldBecause, IntentState, Letter, Looking,
+    Matter, Member, Notice, NoticeKey, StartCause, VERSION,
 };
 use usher::letters::{Brand, Renderer};
 use usher::policy::asks::Ask;
@@ -200,7 +200,7 @@ fn letters_that_are_owed_wait_and_those_about_a_payers_invite_do_not() {
     let out = |paper: &mut Paper| -> Vec<NoticeKey> {
         let (mut book, now) = (paper.book.clone(), paper.now);
         let both = [Audience::Operator, Audience::Member];
-        let batch = book.hand_out(Channel::Mail, &both, 9, "example.com", false, now);
+        let batch = handed_out(&mut book, &both, now);
         batch.into_iter().filter(|one| one.audience == Audience::Member).map(|one| one.key).collect()
     };
     assert_eq!(out(&mut paper), [welcome.clone()], "before it has looked, too");
@@ -293,7 +293,7 @@ fn the_message_of_a_start_is_as_in_its_golden_file() {
         paper.book.committed = paper.now;
         starting::begin(paper.now, &paper.rules, &mut paper.book, live);
         looks(&mut paper);
-        let batch = paper.book.hand_out(Channel::Mail, &[Audience::Operator], 9, "example.com", false, paper.now);
+        let batch = handed_out(&mut paper.book, &[Audience::Operator], paper.now);
         let held = batch.into_iter().find(|one| matches!(one.letter, Letter::Held { .. })).unwrap();
         let brand =
             Brand { name: "Attic Cinema".into(), color: "#3b5b92".into(), support_link: None, public_url: None };
@@ -454,7 +454,7 @@ impl Then {
     /// Letters to members that would be handed out now.
     fn letters(&self) -> Vec<String> {
         let mut book = self.book.clone();
-        let batch = book.hand_out(Channel::Mail, &[Audience::Member], 99, "example.com", false, self.now);
+        let batch = handed_out(&mut book, &[Audience::Member], self.now);
         batch.into_iter().map(|one| one.key.0).collect()
     }
 
@@ -549,4 +549,15 @@ fn an_old_book_is_committed_in_the_new_form_beside_the_old_one() {
 
 fn house_opens() -> Moment {
     Moment::from_timestamp(1_768_400_000, 0).unwrap()
+}
+
+/// Everything that a courier would be handed, one letter after the other.
+fn handed_out(book: &mut Book, audiences: &[Audience], now: Moment) -> Vec<Dispatch> {
+    let mut all = Vec::new();
+    while let Some(one) = book.hand_out(Channel::Mail, audiences, "example.com", false, now) {
+        let outcome = DeliveryOutcome::Accepted;
+        book.delivered(&Delivered { key: one.key.clone(), channel: Channel::Mail, outcome }, now);
+        all.push(one);
+    }
+    all
 }

@@ -224,7 +224,8 @@ fn whose(table: &mut Table) {
         let mut paper = Paper::new();
         make(&mut paper);
         usher::policy::who::link_payers(paper.now, &mut paper.book);
-        let payer = &paper.book.members[paper.book.merged.get(&"m-2".into()).unwrap_or(&"m-2".into())];
+        let second = usher::member::MemberId::number(2);
+        let payer = &paper.book.members[paper.book.merged.get(&second).unwrap_or(&second)];
         let whose = match payer.id == paper.ann {
             true => "Ann's".to_owned(),
             false if payer.disputed.is_empty() => "by itself: invited at its address".to_owned(),
@@ -339,6 +340,8 @@ fn approve_all(paper: &mut Paper) {
             because: usher::ledger::HeldBecause::Adoption,
             since: paper.now,
             verdict,
+            notice: None,
+            rehearsed: false,
         };
         paper.book.holds.insert(proposal.key, hold);
     }
