@@ -104,7 +104,8 @@ fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book, wait
         let left = member.gone.as_ref().is_some_and(|gone| !gone.by_us);
         let under_way = book.intents.values().any(|intent| intent.member == member.id)
             || waiting.iter().any(|waiting| waiting.member == member.id);
-        !left && !member.is_invited() && !under_way
+        // Who may be one of several is told with the commands that say who.
+        !left && !member.is_invited() && !under_way && member.disputed.is_empty()
     };
     let charged: Vec<(&Member, String)> = charged_without_access(scene).collect();
     // Who is invited once more after a refusal was told of, and isn't anew.

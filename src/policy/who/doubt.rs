@@ -5,8 +5,6 @@
 //! known with them. It waits, and the operator is told once. No approval stands
 //! for that; `usher revoke` does, and so does saying who it is, or isn't.
 
-use std::collections::BTreeSet;
-
 use chrono::TimeDelta;
 
 use super::known::{Common, Known};
@@ -165,23 +163,26 @@ impl Doubt {
     }
 }
 
+/// Whether the doubt of this condition is still one.
+fn lasts(book: &Book, payers: &[Unlinked<'_>], condition: &str) -> bool {
+    let mut parts = condition.split('/').skip(1);
+    let (Some(member), Some(customer)) = (parts.next(), parts.next()) else { return false };
+    let member = MemberId(member.to_owned());
+    let Some(member) = book.members.get(book.merged.get(&member).unwrap_or(&member)) else { return false };
+    let known = Known::of(book, member);
+    payers.iter().filter(|other| other.customer.as_str() == customer).any(|other| {
+        let others = other.payer.is_none_or(|payer| payer.id != member.id);
+        others && other.known.common(&known).is_some() && !is_declared(book, member, other.payer, other.customer)
+    })
+}
+
 /// Tells of each doubt for which something waits, once while it lasts.
 pub fn tell_doubts(now: Moment, rules: &Rules, world: &World, book: &mut Book, doubts: &[Doubt]) {
     let told: Vec<String> = book.told.keys().filter(|key| key.starts_with("could-be/")).cloned().collect();
     if !told.is_empty() {
-        let scene = Scene { now, rules, book, world };
-        let payers = unlinked(scene);
-        let lasts: BTreeSet<String> = payers
-            .iter()
-            .flat_map(|other| {
-                let could_be = |member: &&Member| {
-                    doubt(book, std::slice::from_ref(other), member, true).is_some() && member.plex.is_some()
-                };
-                let members = book.members.values().filter(could_be);
-                members.map(|member| format!("could-be/{}/{}", member.id, other.customer)).collect::<Vec<_>>()
-            })
-            .collect();
-        book.told.retain(|key, _| !key.starts_with("could-be/") || lasts.contains(key));
+        let payers = unlinked(Scene { now, rules, book, world });
+        let over: Vec<String> = told.into_iter().filter(|key| !lasts(book, &payers, key)).collect();
+        book.told.retain(|key, _| !over.contains(key));
     }
     for doubt in doubts {
         let name = book.members.get(&doubt.member).map(super::in_full).unwrap_or_default();

@@ -47,10 +47,10 @@ impl<'a> Known<'a> {
         known.accounts.extend(member.plex);
         // What the operator said was never theirs says nothing of them.
         let former = member.former.iter().filter(|(id, _)| !member.strangers.contains_key(id.as_str()));
-        let others = member.subscriptions.values().filter_map(|billed| {
-            let customer = &billed.now.customer;
-            book.by_customer(customer).and_then(|holder| holder.customers.get(customer))
-        });
+        // Where only a subscription is theirs, its customer is somebody else's.
+        let others = member.subscriptions.values().map(|billed| &billed.now.customer);
+        let others = others.filter(|customer| !member.customers.contains_key(*customer));
+        let others = others.filter_map(|customer| book.by_customer(customer)?.customers.get(customer));
         for payer in member.customers.values().chain(former.map(|(_, payer)| payer)).chain(others) {
             known.add_payer(payer);
         }

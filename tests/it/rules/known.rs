@@ -270,7 +270,7 @@ fn who_is_revoked_doesnt_come_in_again_by_a_new_purchase_and_the_operator_hears_
     buys(&mut house, "2", "work@example.com", "Ann");
     house.days(2);
     assert_eq!(invited(&house), []);
-    assert_eq!(told(&house, "you revoked them").len(), 1, "{:#?}", told(&house, ""));
+    assert_eq!(told(&house, "you revoked their access").len(), 1, "{:#?}", told(&house, ""));
 }
 
 // Who may be somebody who pays.

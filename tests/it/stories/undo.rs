@@ -196,7 +196,7 @@ async fn an_ask_of_two_people_or_with_dry_run_changes_nothing() {
     let mut rig = Rig::new("ask-nothing").await;
     super::idle::ann_watched(&mut rig, days(1)).await;
     let other = rig.old_friend(2_000_009, "ann2", 300);
-    rig.plex.with_account(other, |other| other.title = "ann".into());
+    rig.plex.with_account(other, |other| (other.username, other.title) = (String::new(), "ann".into()));
     rig.watched(other, days(1));
     rig.open().await;
     rig.minutes(5).await;
