@@ -8,7 +8,7 @@
 
 use chrono::NaiveDate;
 
-use super::{Rules, Scene, World, inactivity, letters, libraries, reasons, who};
+use super::{Rules, Scene, World, inactivity, letters, libraries, paying, reasons, who};
 use crate::facts::{Invoice, Moment, Status};
 use crate::ledger::{Audience, Billed, Book, Channel, Delivery, Letter, Member, Notice, NoticeKey, ShareRecord};
 
@@ -31,6 +31,7 @@ pub fn check(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     let due: Vec<NoticeKey> = book.outbox.values().filter(is_due).map(|notice| notice.key.clone()).collect();
     let today = rules.day_of(now);
     for key in due {
+        follow_address(book, &key);
         let Some(notice) = book.outbox.get(&key) else { continue };
         match truth(Scene { now, rules, book, world }, notice) {
             Over(why) => book.cancel_notice(&key, why, now),
@@ -39,6 +40,19 @@ pub fn check(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
             }
             Says(_) => {}
         }
+    }
+}
+
+/// A letter about access goes to the address that the account has now, unless it
+/// may be out to the one of before. Letters about money and invites have an
+/// address of their own.
+fn follow_address(book: &mut Book, key: &NoticeKey) {
+    let Some(notice) = book.outbox.get(key).filter(|notice| notice.first_sending.is_none()) else { return };
+    let own = notice.customer.is_some()
+        || matches!(notice.letter, Letter::Invited { .. } | Letter::InviteReminder { .. } | Letter::BillingLink { .. });
+    let address = about(book, notice).and_then(|member| member.email.clone()).filter(|_| !own);
+    if let (Some(address), Some(notice)) = (address, book.outbox.get_mut(key)) {
+        notice.to = Some(address);
     }
 }
 
@@ -172,14 +186,19 @@ fn of_a_payment(scene: Scene<'_>, member: &Member, notice: &Notice) -> Truth {
     let open = billed.and_then(|billed| billed.now.open_invoices.as_ref());
     let invoice = open.and_then(|open| open.iter().find(|invoice| spell.invoice.as_ref() == Some(&invoice.id)));
     let amount_now = |known: Option<String>| invoice.map(Invoice::amount).or(known);
+    // Written anew, it gives as much time as any other.
+    let earliest = scene.rules.day_of(scene.now + paying::AFTER_LETTER);
+    let until_now = |known: Option<NaiveDate>| known.map(|day| day.max(earliest));
     let url_now = |known: Option<String>| invoice.and_then(|invoice| invoice.hosted_url.clone()).or(known);
     Says(match notice.letter.clone() {
         Letter::PaymentFailed { amount, pay_url, access_until, .. } => {
             let next = invoice.and_then(|invoice| invoice.next_attempt_at).filter(|at| *at > scene.now);
             let next_attempt = next.map(|at| scene.rules.day_of(at));
+            let access_until = until_now(access_until);
             Letter::PaymentFailed { amount: amount_now(amount), pay_url: url_now(pay_url), access_until, next_attempt }
         }
         Letter::PaymentActionRequired { amount, pay_url, access_until } => {
+            let access_until = until_now(access_until);
             Letter::PaymentActionRequired { amount: amount_now(amount), pay_url: url_now(pay_url), access_until }
         }
         other => other,
