@@ -241,11 +241,14 @@ pub fn may_cut_off(now: Moment, rules: &Rules, member: &Member, billed: &Billed)
     over && member.unpaid.get(&sub.id).is_some_and(stood)
 }
 
-/// Over, and followed by another: what became of it says nothing any more.
+/// Over, and followed by another: what became of it says nothing any more. Of
+/// two that follow each other within a second, the later one counts.
 #[must_use]
 pub fn is_superseded(member: &Member, billed: &Billed) -> bool {
     let over = matches!(billed.now.status, Status::Canceled | Status::IncompleteExpired);
     let Some(ended) = billed.now.ended_at.filter(|_| over) else { return false };
     let began = |status: &Status| !matches!(status, Status::Incomplete | Status::IncompleteExpired);
-    member.subscriptions.values().any(|other| other.now.created >= ended && began(&other.now.status))
+    let order = |sub: &Subscription| (sub.created, sub.id.clone());
+    let follows = |other: &Subscription| other.created >= ended && order(other) > order(&billed.now);
+    member.subscriptions.values().any(|other| follows(&other.now) && began(&other.now.status))
 }
