@@ -78,7 +78,8 @@ fn truth(scene: Scene<'_>, notice: &Notice) -> Truth {
         }
         Letter::Subscribe { until, .. } => match &member.asked {
             Some(spell) if spell.notice == notice.key => {
-                Says(Letter::Subscribe { until: *until, address: member.email.clone() })
+                let (address, member) = (member.email.clone(), Some(member.id.clone()));
+                Says(Letter::Subscribe { until: *until, address, member })
             }
             _ => Over("they no longer need to be asked to subscribe"),
         },
