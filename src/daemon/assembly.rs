@@ -112,8 +112,9 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
         // One that can't be read has nothing to hand over.
         let rehearsal = Store::<Book>::read_only(&config.state_dir, Which::DryRun).ok();
         let came_last = |there: &Book| there.goes_with(loaded.book.as_ref(), loaded.generation);
-        // What only heard the operator's word in a rehearsal has adopted nobody.
-        let rehearsed = (loaded.book.is_some() && book.adopted.is_empty())
+        // What only heard the operator's word in a rehearsal has adopted nobody,
+        // and no version ran live on it.
+        let rehearsed = (loaded.book.is_some() && book.adopted.is_empty() && book.version.is_empty())
             || rehearsal.as_ref().and_then(|there| there.book.as_ref()).is_some_and(came_last);
         if let Some(store::Loaded { book: Some(there), trust, .. }) = rehearsal {
             let livemode = config.stripe.as_ref().map(|stripe| stripe.livemode);

@@ -167,8 +167,8 @@ fn tell(now: Moment, rules: &Rules, book: &mut Book, looking: &Looking) {
     let Some(first) = waits.first() else { return };
     let name = looking.cause.name();
     let title = match (looking.cause, waits.len()) {
-        (StartCause::GoLive, 1) => "one thing, before Usher goes live".to_owned(),
-        (StartCause::GoLive, many) => format!("{many} things, before Usher goes live"),
+        (StartCause::GoLive, 1) => "one thing that going live would do".to_owned(),
+        (StartCause::GoLive, many) => format!("{many} things that going live would do"),
         (StartCause::Upgrade, 1) => "one thing that only the new version would do".to_owned(),
         (StartCause::Upgrade, many) => format!("{many} things that only the new version would do"),
     };
