@@ -187,11 +187,17 @@ impl Reach {
         };
         whom.share = share.or(whom.share);
         let after = match order.act {
-            Act::Forget { .. } | Act::Remember { .. } | Act::Cancel { .. } | Act::Unfriend { .. } => None,
+            Act::Forget { .. }
+            | Act::Remember { .. }
+            | Act::Cancel { .. }
+            | Act::Uncancel { .. }
+            | Act::Unfriend { .. } => None,
             _ => self.listing(server, &whom).await.ok(),
         };
         let customer = match (&order.act, &self.stripe, customer) {
-            (Act::Cancel { .. }, Some(stripe), Some(customer)) => stripe.customer(&customer).await.ok(),
+            (Act::Cancel { .. } | Act::Uncancel { .. }, Some(stripe), Some(customer)) => {
+                stripe.customer(&customer).await.ok()
+            }
             _ => None,
         };
         Acted { customer, key: order.key, ended: self.clock.now(), share, failure, after }
@@ -233,6 +239,14 @@ impl Reach {
                 Some(stripe) => {
                     let key = format!("usher-cancel-{subscription}");
                     stripe.cancel(live, subscription, *when, &key).await.map(|()| None)
+                }
+                None => Err(Failure::not_done(FailureKind::Internal, "Stripe is not configured")),
+            },
+            Act::Uncancel { subscription, said } => match &self.stripe {
+                // Another restore takes back another end.
+                Some(stripe) => {
+                    let key = format!("usher-keep-{subscription}-{}", said.timestamp());
+                    stripe.keep(live, subscription, &key).await.map(|()| None)
                 }
                 None => Err(Failure::not_done(FailureKind::Internal, "Stripe is not configured")),
             },

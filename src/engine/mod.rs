@@ -28,7 +28,7 @@ use crate::facts::{Moment, Source};
 use crate::ledger::{ActKey, Book, Channel, Dispatch, Letter, Owed};
 use crate::limits;
 use crate::policy::decide::{self, Waiting};
-use crate::policy::{Rules, Scene, World, brake, digest, entitlements};
+use crate::policy::{Rules, Scene, World, brake, digest, entitlements, follow};
 use crate::store::{AuditLine, Store, StoreError};
 use act::Job;
 pub use asks::LiveBook;
@@ -137,11 +137,13 @@ impl Engine {
         }
         let (only_look, forgotten) = (parts.only_look.take(), std::mem::take(&mut parts.forgotten));
         let world = World { only_look, forgotten, ..World::default() };
+        take_up_tiers_of_before(&mut parts, &mut book);
         // A process that lives for minutes only writes them all the same.
         let written = book.committed;
         if let Some(live) = &parts.live {
             asks::catch_up(&parts.rules, &world, &live.book, &mut book);
         }
+        let unwritten = Unwritten { book: book.tiers != parts.book.tiers, ..Unwritten::default() };
         let book = Arc::new(book);
         Self {
             book,
@@ -154,7 +156,7 @@ impl Engine {
             down_tries: BTreeMap::new(),
             wanted: BTreeMap::new(),
             marks_written: written,
-            unwritten: Unwritten::default(),
+            unwritten,
             aside: Book::new(now),
             clock_told: false,
             early: fold::Sound::default(),
@@ -382,6 +384,15 @@ impl Engine {
             entitled: entitlements::due(&self.parts.rules, &self.book),
         }
     }
+}
+
+/// The tiers at a start: the file's, or those of products as the book knows
+/// them, until Stripe is read.
+fn take_up_tiers_of_before(parts: &mut Parts, book: &mut Book) {
+    if let Some(tiers) = parts.rules.tiers.products_of_before(&book.tiers) {
+        parts.rules = Arc::new(Rules { tiers, ..(*parts.rules).clone() });
+    }
+    follow::take_up(book, &parts.rules.tiers);
 }
 
 /// One line per change of the world; many at once (adoption) are one line.

@@ -44,11 +44,13 @@ impl Engine {
         let takes_away = match &next.act {
             Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. } | Act::Unfriend { .. } => true,
             Act::Update { narrows, .. } => *narrows,
-            Act::Invite { .. } | Act::Remember { .. } => false,
+            Act::Invite { .. } | Act::Remember { .. } | Act::Uncancel { .. } => false,
         };
         let idle =
             matches!(&next.act, Act::End { cause: EndCause::Idle { .. }, .. } | Act::Cancel { idle_days: Some(_), .. });
-        let stripe = (takes_away && !matches!(next.act, Act::Forget { .. })) || brake::asks_stripe_before(book, next);
+        let stripe = (takes_away && !matches!(next.act, Act::Forget { .. }))
+            || matches!(next.act, Act::Uncancel { .. })
+            || brake::asks_stripe_before(book, next);
         let look = LookFor {
             key: next.key.clone(),
             server,
@@ -80,7 +82,7 @@ impl Engine {
                 let row = book.members.get(&intent.member)?.share.as_ref().map(|share| Box::new(share.row.clone()));
                 self.acting = Some(looked.key.clone());
                 let customer = match &intent.act {
-                    Act::Cancel { subscription, .. } => {
+                    Act::Cancel { subscription, .. } | Act::Uncancel { subscription, .. } => {
                         let billed = book.members.get(&intent.member)?.subscriptions.get(subscription);
                         billed.map(|billed| billed.now.customer.clone())
                     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
-use super::{ActKey, BlindSpans, Entitled, Hold, Intent, InviteTo, Member, Notice, NoticeKey, Numbers};
+use super::{ActKey, BlindSpans, Entitled, Hold, Intent, InviteTo, KnownTiers, Member, Notice, NoticeKey, Numbers};
 use crate::facts::{
     CustomerId, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId, SubscriptionId,
 };
@@ -41,6 +41,9 @@ pub struct Book {
     pub blind: BlindSpans,
     /// Libraries as believed.
     pub libraries: Libraries,
+    /// The tiers as they were taken up last.
+    #[serde(default)]
+    pub tiers: KnownTiers,
     /// Each VIP entry and the account that it first hit.
     pub vips: BTreeMap<String, PlexId>,
     /// Standing conditions that the operator has been told of, and since when.
@@ -231,6 +234,7 @@ impl Book {
             explained: Vec::new(),
             blind: BlindSpans::default(),
             libraries: Libraries::default(),
+            tiers: KnownTiers::default(),
             vips: BTreeMap::new(),
             told: BTreeMap::new(),
             entitled: BTreeMap::new(),
@@ -375,6 +379,7 @@ impl Book {
         self.explained != other.explained
             || self.blind != other.blind
             || self.libraries != other.libraries
+            || self.tiers != other.tiers
             || self.vips != other.vips
             || self.told != other.told
             || self.cursor != other.cursor
