@@ -61,6 +61,9 @@ pub enum Act {
         #[serde(default)]
         idle_days: Option<i64>,
     },
+    /// Take back the end at Stripe that `usher revoke` had set; `said`: when the
+    /// operator asked for it.
+    Uncancel { subscription: SubscriptionId, said: Moment },
     /// End the friendship at plex.tv, once nothing is shared any more.
     Unfriend { plex: PlexId },
     /// Delete the person in Tautulli, once gone.
