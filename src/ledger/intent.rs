@@ -177,7 +177,7 @@ impl Intent {
     pub fn service(&self) -> Source {
         match self.act {
             Act::Invite { .. } | Act::Update { .. } | Act::End { .. } | Act::Unfriend { .. } => Source::Plex,
-            Act::Cancel { .. } => Source::Stripe,
+            Act::Cancel { .. } | Act::Uncancel { .. } => Source::Stripe,
             Act::Forget { .. } | Act::Remember { .. } => Source::Tautulli,
         }
     }
@@ -188,7 +188,7 @@ impl Intent {
         match &self.act {
             Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. } | Act::Unfriend { .. } => true,
             Act::Update { narrows, .. } => *narrows,
-            Act::Invite { .. } | Act::Remember { .. } => false,
+            Act::Invite { .. } | Act::Remember { .. } | Act::Uncancel { .. } => false,
         }
     }
 
@@ -196,10 +196,10 @@ impl Intent {
     #[must_use]
     pub fn calls(&self) -> BTreeSet<Source> {
         let mut sources = BTreeSet::from([Source::Plex, self.service()]);
-        if self.takes_away() && !matches!(self.act, Act::Forget { .. }) {
+        if self.takes_away() {
             sources.insert(Source::Stripe);
         }
-        if self.is_for_idleness() {
+        if self.is_for_idleness() || matches!(self.act, Act::Forget { .. }) {
             sources.insert(Source::Tautulli);
         }
         sources

@@ -121,10 +121,12 @@ impl Room {
         let (publish, view) = watch::channel(nothing);
         let (needs_tx, needs) = watch::channel(Arc::new(Needs::default()));
         let (stop, stopped) = oneshot::channel::<()>();
+        house.book.version = usher::ledger::VERSION.to_owned();
         let mut parts = Parts {
             store,
             book: house.book.clone(),
             live: None,
+            rehearsed: false,
             rules: Arc::new(house.rules.clone()),
             only_look: None,
             forgotten: Vec::new(),

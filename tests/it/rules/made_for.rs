@@ -262,7 +262,7 @@ fn guest() -> House {
     let mut house = House::new();
     house.share(10, 100, "zed", &[MOVIES], days(400));
     house.settle();
-    says(&mut house, &Ask::Invite { who: "nina@example.com".into(), tier: "Basic".into(), days: Some(30) });
+    says(&mut house, &Ask::Invite { who: "nina@example.com".into(), tier: "Basic".into(), days: Some(asks::Stay::Days(30)) });
     house.settle();
     house.carry_out();
     let row = house.friends.shares.last().unwrap().id.0;
