@@ -155,6 +155,8 @@ fn world(now: Moment, size: u64) -> World {
         newest_event: None,
         webhook_heard: None,
         moments: Vec::new(),
+        pauses: BTreeMap::new(),
+        invoices_denied: false,
         cursor: None,
     };
     let watcher = |number: u64| Watcher {
@@ -223,6 +225,7 @@ fn subscription(now: Moment, number: u64) -> Subscription {
         member: None,
         signed_in: None,
         collection_paused: false,
+        paused: usher::facts::PausedSaid::default(),
         open_invoices: None,
     }
 }

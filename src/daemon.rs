@@ -265,7 +265,7 @@ async fn open_doors(
     let lobby = assembly::lobby(config, clock, services, &desk)?;
     let till = lobby.till.clone();
     let public_door = PublicDoor { webhook, tally: tally.clone(), desk: desk.clone(), lobby, clock: clock.clone() };
-    let admin_door = AdminDoor { tokens, tally, desk, clock: clock.clone(), till };
+    let admin_door = AdminDoor::new(tokens, tally, desk, clock.clone(), till);
     tasks.spawn(async move {
         let answer = move |asked| {
             let door = public_door.clone();

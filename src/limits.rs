@@ -25,6 +25,11 @@ pub const BODY_BYTES_MAX: usize = 256 * KIB;
 /// For the whole body to arrive. Stripe gives up on an endpoint after 10 s, so
 /// head and body together stay within that.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Answers to requests with an `Idempotency-Key` that are remembered: a key's
+/// digest and at most some 2 KiB (a page's address at Stripe), so 2 MiB.
+pub const ANSWERS_KEPT_MAX: usize = 1000;
+/// For so long: as Stripe itself remembers a key.
+pub const ANSWERS_KEPT_HOURS: i64 = 24;
 /// What one address may post (join, redeem, billing) in a minute.
 pub const STRANGER_POSTS_PER_MINUTE: u32 = 5;
 /// And in an hour: a household trying out codes, not a guesser.

@@ -15,6 +15,7 @@ mod features;
 mod hooks;
 mod life;
 mod lists;
+mod pausing;
 mod query;
 mod records;
 mod render;
@@ -30,7 +31,7 @@ use usher::{clock::Clock, facts::Moment};
 
 pub use account::Account;
 pub use hooks::{Attempt, Delivery, send, sign, sign_with};
-pub use records::{AfterRetries, CancelForm, Interval, Shape, Status};
+pub use records::{AfterRetries, CancelForm, Interval, PausedBy, Shape, Status};
 
 use crate::base::StandIn;
 use hooks::{Endpoint, Hooks};

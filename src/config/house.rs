@@ -25,6 +25,15 @@ pub enum PausedCollection {
     End,
 }
 
+/// What becomes of access while a subscription is paused by somebody's wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnPause {
+    /// It stays.
+    Keep,
+    /// It ends with what is paid for.
+    End,
+}
+
 /// What a refund or a dispute does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnReversal {
@@ -64,6 +73,8 @@ pub struct House {
     pub expiry_warn_days: Vec<u32>,
     /// Paused collection.
     pub paused_collection: PausedCollection,
+    /// A paused subscription.
+    pub on_pause: OnPause,
     /// A refund.
     pub on_refund: OnReversal,
     /// A dispute.
@@ -92,6 +103,7 @@ pub(super) fn house(raw: &Raw, problems: &mut Problems) -> House {
     let modes = [("auto", PruneMode::Auto), ("approve", PruneMode::Approve), ("report", PruneMode::Report)];
     let graces = [("stripe", PaymentGrace::Stripe), ("strict", PaymentGrace::Strict)];
     let paused = [("keep", PausedCollection::Keep), ("end", PausedCollection::End)];
+    let pauses = [("keep", OnPause::Keep), ("end", OnPause::End)];
     let unmanaged = [("keep", Unmanaged::Keep), ("require-subscription", Unmanaged::RequireSubscription)];
     let house = House {
         warn_days: problems.read_or(raw.warn_days(), 27, days(1..=3650)),
@@ -103,6 +115,7 @@ pub(super) fn house(raw: &Raw, problems: &mut Problems) -> House {
         expiry_settle_hours: problems.read_or(raw.expiry_settle_hours(), 24, parse::number(0..=720, "hours")),
         expiry_warn_days: problems.read_or(raw.expiry_warn_days(), vec![7, 3], warn_days),
         paused_collection: problems.read_or(raw.paused_collection(), PausedCollection::Keep, parse::one_of(&paused)),
+        on_pause: problems.read_or(raw.on_pause(), OnPause::End, parse::one_of(&pauses)),
         on_refund: problems.read_or(raw.on_refund(), OnReversal::Tell, &reversal),
         on_dispute: problems.read_or(raw.on_dispute(), OnReversal::Tell, &reversal),
         unmanaged: problems.read_or(raw.unmanaged(), Unmanaged::Keep, parse::one_of(&unmanaged)),

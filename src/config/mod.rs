@@ -19,7 +19,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use house::{House, OnReversal, PausedCollection, PaymentGrace, Unmanaged};
+pub use house::{House, OnPause, OnReversal, PausedCollection, PaymentGrace, Unmanaged};
 pub use parse::{ConfigProblem, Network};
 pub use raw::VARIABLES;
 pub use runtime::{Brand, DoorConfig, Intervals, Log};

@@ -60,6 +60,7 @@ variables! {
     expiry_settle_hours "EXPIRY_SETTLE_HOURS",
     expiry_warn_days "EXPIRY_WARN_DAYS",
     paused_collection "PAUSED_COLLECTION",
+    on_pause "ON_PAUSE",
     on_refund "ON_REFUND",
     on_dispute "ON_DISPUTE",
     unmanaged "UNMANAGED",

@@ -209,7 +209,16 @@ fn numbers_out_of_range_or_malformed_are_refused() {
 
 #[test]
 fn unknown_words_are_refused_with_the_known_ones() {
-    for name in ["PRUNE_MODE", "PAYMENT_GRACE", "PAUSED_COLLECTION", "ON_REFUND", "ON_DISPUTE", "UNMANAGED", "DIGEST"] {
+    for name in [
+        "PRUNE_MODE",
+        "PAYMENT_GRACE",
+        "PAUSED_COLLECTION",
+        "ON_PAUSE",
+        "ON_REFUND",
+        "ON_DISPUTE",
+        "UNMANAGED",
+        "DIGEST",
+    ] {
         problem(&[(name, "perhaps")], name, "set one of: ");
     }
     for name in ["PRUNE_PAYING", "DEFAULT_DOWNLOADS", "LOG_ADDRESSES", "LOG_FORMAT", "LOG_LEVEL", "SMTP_TLS"] {

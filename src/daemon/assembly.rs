@@ -177,6 +177,7 @@ pub(crate) fn rules_with(config: &Config, tiers: Tiers) -> Rules {
         settle: TimeDelta::hours(i64::from(house.expiry_settle_hours)),
         expiry_warn_days: house.expiry_warn_days.iter().map(|days| i64::from(*days)).collect(),
         paused_collection_ends: house.paused_collection == config::PausedCollection::End,
+        pause_keeps: house.on_pause == config::OnPause::Keep,
         refund_ends: house.on_refund == config::OnReversal::End,
         dispute_ends: house.on_dispute == config::OnReversal::End,
         vip_names: house.vip_names.iter().map(|name| name.trim().to_lowercase()).collect(),

@@ -10,7 +10,8 @@ use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
-use super::api::answered;
+use super::answers::{Answers, Which};
+use super::api::{Trouble, answered};
 use super::health;
 use super::lobby::Till;
 use super::metrics;
@@ -43,6 +44,8 @@ pub struct AdminDoor {
     pub clock: Clock,
     /// What is sold, and how.
     pub till: Option<Till>,
+    /// What was answered to requests with an `Idempotency-Key`.
+    answers: Arc<Answers>,
 }
 
 /// What can be asked for with a token.
@@ -101,6 +104,25 @@ enum Right {
 }
 
 impl AdminDoor {
+    /// A door of these.
+    #[must_use]
+    pub fn new(tokens: Arc<AdminTokens>, tally: Arc<Tally>, desk: Desk, clock: Clock, till: Option<Till>) -> Self {
+        Self { tokens, tally, desk, clock, till, answers: Arc::default() }
+    }
+
+    /// Does what is asked, once for one `Idempotency-Key`.
+    async fn once(&self, asked: &Asked, done: impl Future<Output = Result<Value, Trouble>>) -> Reply {
+        let which = Which::of(asked);
+        if let Some(answer) = which.as_ref().and_then(|which| self.answers.to(self.clock.now(), which)) {
+            return json(StatusCode::OK, &answer);
+        }
+        let outcome = done.await;
+        if let (Some(which), Ok(answer)) = (which, &outcome) {
+            self.answers.keep(self.clock.now(), which, answer);
+        }
+        answered(outcome)
+    }
+
     /// Answers; waits only for the engine, and for Stripe where it sells.
     pub async fn answer(&self, asked: Asked) -> Reply {
         let reads = matches!(asked.method, Method::GET | Method::HEAD);
@@ -145,12 +167,12 @@ impl AdminDoor {
             Verb::Plans => answered(self.plans()),
             Verb::Subscription => answered(self.subscription(asked)),
             Verb::Access => answered(self.access(asked)),
-            Verb::Checkout => answered(self.checkout(asked).await),
-            Verb::Portal => answered(self.portal(asked).await),
-            Verb::Cancel => answered(self.cancel(asked).await),
-            Verb::Uncancel => answered(self.uncancel(asked).await),
-            Verb::Upgrade => answered(self.upgrade(asked).await),
-            Verb::Usage => answered(self.usage(asked).await),
+            Verb::Checkout => self.once(asked, self.checkout(asked)).await,
+            Verb::Portal => self.once(asked, self.portal(asked)).await,
+            Verb::Cancel => self.once(asked, self.cancel(asked)).await,
+            Verb::Uncancel => self.once(asked, self.uncancel(asked)).await,
+            Verb::Upgrade => self.once(asked, self.upgrade(asked)).await,
+            Verb::Usage => self.once(asked, self.usage(asked)).await,
         }
     }
 

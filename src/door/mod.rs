@@ -6,6 +6,7 @@
 //! book: everything goes through the engine's mailbox and its snapshot.
 
 mod admin;
+mod answers;
 mod api;
 mod health;
 mod lobby;

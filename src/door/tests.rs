@@ -160,7 +160,7 @@ pub(crate) fn furnished(glass: Glass, secrets: &[&str], till: Option<Till>) -> H
     let tokens = Arc::new(AdminTokens { change: Secret::new(CHANGE), read: Secret::new(READ) });
     House {
         public: PublicDoor { webhook, tally: Arc::clone(&tally), desk: desk.clone(), lobby, clock: clock.clone() },
-        admin: AdminDoor { tokens, tally, desk, clock, till: None },
+        admin: AdminDoor::new(tokens, tally, desk, clock, None),
         hints: hints_in,
         asks: asks_in,
         _view: view_out,

@@ -190,7 +190,7 @@ impl Reach {
     ) -> Acted {
         let order = order.spend();
         let called = match &self.live {
-            Some(live) => self.call(live, &order.act, server, row).await,
+            Some(live) => self.call(live, &order, server, row).await,
             None => Err(Failure::not_done(FailureKind::Internal, "dry run: nothing is changed")),
         };
         let (share, failure) = match called {
@@ -218,12 +218,12 @@ impl Reach {
     async fn call(
         &self,
         live: &Live,
-        act: &Act,
+        order: &Order,
         server: &ServerId,
         row: Option<&Share>,
     ) -> Result<Option<ShareId>, Failure> {
         let missing = || Failure::not_done(FailureKind::Internal, "the share to change is not known");
-        match act {
+        match &order.act {
             Act::Invite { to, sections, downloads, settings } => {
                 let to = match to {
                     InviteTo::Account(account) => plex::InviteTo::Account(*account),
@@ -247,9 +247,11 @@ impl Reach {
                 }
             }
             Act::Cancel { subscription, when, .. } => match &self.stripe {
-                // One key per subscription: a repeat is the same cancellation.
+                // Every try of one intent has the intent's key. An intent of an old
+                // book has the key under which it may have been tried.
                 Some(stripe) => {
-                    let key = format!("usher-cancel-{subscription}");
+                    let key = order.idempotency_key.clone();
+                    let key = key.unwrap_or_else(|| format!("usher-cancel-{subscription}"));
                     stripe.cancel(live, subscription, *when, &key).await.map(|()| None)
                 }
                 None => Err(Failure::not_done(FailureKind::Internal, "Stripe is not configured")),

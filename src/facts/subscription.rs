@@ -26,7 +26,8 @@ pub enum Status {
     PastDue,
     /// Retries used up; the account is set to keep it.
     Unpaid,
-    /// The trial ended without a payment method.
+    /// Paused as a whole: by somebody's wish, after a failed payment, or since
+    /// a trial ended without a payment method (facts/stripe.md §11).
     Paused,
     /// Terminal.
     Canceled,
@@ -174,9 +175,24 @@ pub struct Subscription {
     pub signed_in: Option<SignedIn>,
     /// Collection is paused; the status stays `active`.
     pub collection_paused: bool,
+    /// Why and since when it is `paused`, where the answer says so.
+    #[serde(default)]
+    pub paused: PausedSaid,
     /// Open invoices, oldest first, for the statuses that need them
-    /// (`past_due`, `unpaid`); `None` where they weren't read.
+    /// (`past_due`, `unpaid`, `paused`); `None` where they weren't read.
     pub open_invoices: Option<Vec<Invoice>>,
+}
+
+/// What Stripe says of a pause (`status_details.paused`); older API versions
+/// say nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PausedSaid {
+    /// `subscription.type`, in Stripe's word.
+    #[serde(default)]
+    pub cause: Option<String>,
+    /// `transitioned_at`.
+    #[serde(default)]
+    pub since: Option<Moment>,
 }
 
 /// A Plex account that somebody has shown to be theirs, by signing in.
@@ -321,6 +337,11 @@ pub struct Billing {
     pub stated: BTreeMap<SubscriptionId, Stated>,
     /// Moments that no listing shows, since the cursor.
     pub moments: Vec<MoneyMoment>,
+    /// When subscriptions were paused last, by the events since the cursor.
+    pub pauses: BTreeMap<SubscriptionId, Moment>,
+    /// The key may not read invoices (403): since when somebody owes is not
+    /// known.
+    pub invoices_denied: bool,
     /// The webhook endpoints of the account; `None` = not known.
     pub endpoints: Option<Vec<WebhookEndpoint>>,
     /// When money last moved, by the events since the cursor.
@@ -379,7 +400,8 @@ pub enum MoneyWhat {
     /// `of_the_latest`: and it was for the newest paid invoice.
     Refund { id: String, failed: bool, whole: bool, of_the_latest: bool },
     /// The payer's bank claims it back; in Stripe's word for how that stands.
-    Dispute { id: String, status: String },
+    /// `due_by`: until when Stripe takes an answer.
+    Dispute { id: String, status: String, due_by: Option<Moment> },
     /// The payer's bank suspects fraud.
     FraudWarning { id: String },
     /// An invoice was given up.

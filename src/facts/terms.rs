@@ -1,7 +1,9 @@
 //! What a subscription costs, exactly as Stripe tells it: for the money report
 //! alone. Nothing of it is kept in the book, and nobody's access hangs on it.
 
-use super::{PriceId, Ratio};
+use std::collections::BTreeSet;
+
+use super::{PriceId, ProductId, Ratio};
 
 /// All that a subscription's price is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Terms {
 pub struct Line {
     /// Which price.
     pub price: PriceId,
+    /// Its product, where the answer named it.
+    pub product: Option<ProductId>,
     /// Lower-case ISO code.
     pub currency: String,
     /// How often it is charged; `None` where that couldn't be read.
@@ -106,9 +110,24 @@ pub enum Discount {
         off: Off,
         /// `duration: forever`: the others lower no recurring revenue.
         forever: bool,
+        /// What it is taken off.
+        on: AppliesTo,
+        /// Its id, by which the former can be asked for.
+        id: Option<String>,
     },
     /// Only its id came.
     Unread(String),
+}
+
+/// What a coupon is taken off (`applies_to`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppliesTo {
+    /// Not shown unless it is asked for: taken as everything, and said.
+    Unread,
+    /// Everything.
+    All,
+    /// These products alone.
+    Products(BTreeSet<ProductId>),
 }
 
 /// How much a coupon takes off.

@@ -29,6 +29,13 @@ pub struct Billed {
     pub unpaid_from: Option<InvoiceId>,
     /// Since when its collection has been paused, as far as we saw.
     pub paused_since: Option<Moment>,
+    /// While it is `paused` as a whole: what the book knows of that pause.
+    #[serde(default)]
+    pub pause: Option<Pause>,
+    /// The book saw it running once. What had ended before is no news. (Books of
+    /// before didn't say: there it counts as seen.)
+    #[serde(default = "seen_running")]
+    pub ran: bool,
     /// Usher ended it at Stripe because it was not paid (`PAYMENT_GRACE=strict`).
     #[serde(default)]
     pub cut_off: Option<Moment>,
@@ -48,6 +55,27 @@ pub struct Billed {
     /// It was running before the book began, and its payer was not found on
     /// Plex: waits for the `adoption` approval (RULES R8).
     pub adopted: bool,
+}
+
+fn seen_running() -> bool {
+    true
+}
+
+/// A pause of a whole subscription, as the book came to know of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// When a reading first showed it.
+    pub seen: Moment,
+    /// When it began; `None` where it may have begun long before it was seen.
+    pub began: Option<Moment>,
+    /// A payment had failed when it began.
+    pub was_failing: bool,
+    /// It was paid for when it was last seen before: its trial, if it had one,
+    /// was over by then.
+    #[serde(default)]
+    pub was_paid: bool,
+    /// Until when it was paid for when it began.
+    pub paid_until: Option<Moment>,
 }
 
 /// A payment that was given back or claimed back.

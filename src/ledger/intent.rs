@@ -127,6 +127,11 @@ pub struct Intent {
     /// What kept it from being done.
     #[serde(default)]
     pub hindered: Hindered,
+    /// Under which name it is sent to services that know one call for one thing:
+    /// the same for every try, another for another occasion. Books of before
+    /// have none.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
 }
 
 /// What kept an intent from being done, as far as that decides when it is

@@ -163,9 +163,25 @@ pub struct IdleSpell {
     pub no_channel: bool,
 }
 
-/// One stretch of unpaid invoices.
+/// What a spell's letter was about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpellKind {
+    /// A payment failed.
+    #[default]
+    Unpaid,
+    /// The subscription is paused by somebody's wish, and access ends with what
+    /// is paid for.
+    Break,
+}
+
+/// One stretch in which a subscription brings in nothing: its invoices are
+/// unpaid, or it is paused. A letter comes before the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnpaidSpell {
+    /// Which of the two.
+    #[serde(default)]
+    pub kind: SpellKind,
     /// The oldest open invoice, or the subscription that ended unpaid.
     pub occasion: String,
     /// The invoice, where there is one.

@@ -105,6 +105,9 @@ pub enum Letter {
         #[serde(default)]
         given: bool,
     },
+    /// Their subscription is paused by their own or the operator's wish, and
+    /// access ends with what is paid for: after the day `until`.
+    SubscriptionPaused { until: NaiveDate },
     /// Access ended because paying ended.
     AccessEnded { because: EndedBecause },
     /// Their invite still waits; `lapses`: the day after which it is taken back.
@@ -176,6 +179,8 @@ pub enum EndedBecause {
     Refunded,
     /// The payer's bank claims a payment back (`ON_DISPUTE=end`).
     Disputed,
+    /// The subscription is paused, and the paid time is over.
+    Paused,
 }
 
 /// What became of the member's own letter, for the operator's.
@@ -208,7 +213,9 @@ impl Letter {
     /// The day that a warning promises: nothing happens before it is over.
     pub fn promised_day_mut(&mut self) -> Option<&mut NaiveDate> {
         match self {
-            Self::InactivityWarning { until, .. } | Self::Subscribe { until, .. } => Some(until),
+            Self::InactivityWarning { until, .. }
+            | Self::Subscribe { until, .. }
+            | Self::SubscriptionPaused { until } => Some(until),
             Self::PaymentFailed { access_until, .. } | Self::PaymentActionRequired { access_until, .. } => {
                 access_until.as_mut()
             }
@@ -221,7 +228,9 @@ impl Letter {
     pub fn is_outdated(&self, today: NaiveDate) -> bool {
         let over = |day: &Option<NaiveDate>| day.is_some_and(|day| day < today);
         match self {
-            Self::InactivityWarning { until, .. } | Self::Subscribe { until, .. } => *until < today,
+            Self::InactivityWarning { until, .. }
+            | Self::Subscribe { until, .. }
+            | Self::SubscriptionPaused { until } => *until < today,
             Self::PaymentFailed { access_until, next_attempt, .. } => over(access_until) || over(next_attempt),
             Self::PaymentActionRequired { access_until, .. } => over(access_until),
             Self::TrialEnding { on, .. } | Self::CancellationReceived { on, .. } => *on < today,
@@ -248,6 +257,7 @@ impl Letter {
             Self::CancellationUndone { .. } => "cancellation_undone",
             Self::TierChanged { .. } => "tier_changed",
             Self::AccessEnding { .. } => "access_ending",
+            Self::SubscriptionPaused { .. } => "subscription_paused",
             Self::AccessEnded { .. } => "access_ended",
             Self::InviteReminder { .. } => "invite_reminder",
             Self::Subscribe { .. } => "subscribe",

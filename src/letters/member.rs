@@ -71,6 +71,7 @@ pub(super) fn facts(letter: &Letter, portal: &PortalKey) -> Option<Value> {
             "on": day(*on),
             "left": when(*days_left),
         }),
+        Letter::SubscriptionPaused { until } => json!({ "until": day(*until) }),
         Letter::AccessEnded { because } => json!({
             "because": because,
             "may_return": *because != EndedBecause::Operator,

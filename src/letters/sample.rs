@@ -10,7 +10,7 @@ use crate::ledger::{
 use crate::member::MemberId;
 
 /// Every kind's word, members' letters first.
-pub const KINDS: [&str; 27] = [
+pub const KINDS: [&str; 28] = [
     "invited",
     "welcome",
     "inactivity_warning",
@@ -22,6 +22,7 @@ pub const KINDS: [&str; 27] = [
     "cancellation_undone",
     "tier_changed",
     "access_ending",
+    "subscription_paused",
     "access_ended",
     "invite_reminder",
     "subscribe",
@@ -97,6 +98,7 @@ fn to_member(kind: &str) -> Option<Letter> {
         "cancellation_undone" => Letter::CancellationUndone { renews: date(2026, 12, 5) },
         "tier_changed" => Letter::TierChanged { tier: "Balcony".to_owned(), libraries: libraries(), downloads: true },
         "access_ending" => Letter::AccessEnding { on: date(2026, 11, 28)?, days_left: 7, given: false },
+        "subscription_paused" => Letter::SubscriptionPaused { until: date(2026, 12, 3)? },
         "access_ended" => Letter::AccessEnded { because: EndedBecause::Canceled },
         "invite_reminder" => Letter::InviteReminder {
             libraries: libraries(),

@@ -48,6 +48,8 @@ pub struct Order {
     pub member: MemberId,
     /// What.
     pub act: Act,
+    /// The name of this one call, for services that want one.
+    pub idempotency_key: Option<String>,
 }
 
 /// What the brake lets through, and what waits.
@@ -419,7 +421,11 @@ pub fn second(scene: Scene<'_>, key: &ActKey, looked: &SecondLook) -> Result<Adm
         return Err(NotNow::Held(HeldBecause::Pace { until }));
     }
     match proposal.doing {
-        Doing::Act(act) => Ok(Admitted(Order { key: key.clone(), member: proposal.member, act })),
+        Doing::Act(act) => {
+            let intent = scene.book.intents.get(key);
+            let idempotency_key = intent.and_then(|intent| intent.idempotency_key.clone());
+            Ok(Admitted(Order { key: key.clone(), member: proposal.member, act, idempotency_key }))
+        }
         Doing::Warn { .. } | Doing::AskToSubscribe => Err(NotNow::NoLongerDue),
     }
 }

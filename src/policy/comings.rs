@@ -16,10 +16,10 @@ use super::{
     news::{tell_crowd, tell_second_vip, tell_section_news},
     refusals, who,
 };
-use crate::facts::{Friends, Moment, Share, ShareId, ShareLook, ShareState, Source, Whole};
+use crate::facts::{Friends, Moment, Share, ShareId, ShareLook, ShareState, Source, Status, Whole};
 use crate::ledger::{
-    Act, Book, Gone, Grant, GrantKind, Index, IntentState, InviteTo, Letter, Libraries, Member, Owed, Population,
-    ShareRecord, Undo,
+    Act, Billed, Book, Gone, Grant, GrantKind, Index, IntentState, InviteTo, Letter, Libraries, Member, Owed,
+    Population, ShareRecord, Undo,
 };
 use crate::member::MemberId;
 
@@ -449,8 +449,10 @@ fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment)
 }
 
 fn standing_subscriptions(member: &crate::ledger::Member) -> BTreeSet<crate::facts::SubscriptionId> {
-    let running = member.subscriptions.iter().filter(|(_, billed)| billed.now.status.is_running());
-    running.map(|(id, _)| id.clone()).collect()
+    // One that is paused is still the same one when it is resumed.
+    let stands = |billed: &Billed| billed.now.status.is_running() || billed.now.status == Status::Paused;
+    let standing = member.subscriptions.iter().filter(|(_, billed)| stands(billed));
+    standing.map(|(id, _)| id.clone()).collect()
 }
 
 /// A share or invite went away without us: not re-made (RULES R6).
@@ -466,7 +468,7 @@ fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     };
     member.undo = Some(Undo { at: now, share: share.whole(), grants: member.grants.clone() });
     member.grants.retain(|grant| grant.kind != GrantKind::ByHand);
-    let pays = !standing.is_empty();
+    let pays = member.has_running_subscription();
     member.gone = Some(Gone { at: now, by_us: false, why: why.into(), standing });
     member.missing_since = None;
     member.idle = None;

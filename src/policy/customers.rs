@@ -4,12 +4,12 @@
 //! A subscription that left the listing, or is not running in it any more, is
 //! believed only after Stripe was asked about it singly (RULES R4, promise 4).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
 use super::{
-    Rules, World, entitlements, moments, paying,
+    Rules, World, entitlements, moments, pausing, paying,
     prices::{self, Bought},
     sign_in,
 };
@@ -35,6 +35,7 @@ pub fn fold_billing(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
         rules,
         catalogue: billing.catalogue.as_ref(),
         buy_ours: entitlements::buy_ours(rules, billing.catalogue.as_ref(), billing.subscriptions.values()),
+        pauses: Some(&billing.pauses),
     };
     let index = &mut Index::of(book);
     let mut foreign = 0_usize;
@@ -90,7 +91,7 @@ pub fn fold_look(now: Moment, rules: &Rules, book: &mut Book, catalogue: Option<
         entitlements::fold(book, &look.id, entitled);
     }
     let buy_ours = entitlements::buy_ours(rules, catalogue, look.subscriptions.iter());
-    let terms = &Terms { rules, catalogue, buy_ours };
+    let terms = &Terms { rules, catalogue, buy_ours, pauses: None };
     let index = &mut Index::of(book);
     for sub in &look.subscriptions {
         see_subscription(now, terms, book, index, sub, look.customer.as_ref());
@@ -111,6 +112,8 @@ struct Terms<'a> {
     catalogue: Option<&'a Catalogue>,
     /// Who has a running subscription on a price of ours.
     buy_ours: BTreeSet<CustomerId>,
+    /// When subscriptions were paused, where a whole reading says so.
+    pauses: Option<&'a BTreeMap<SubscriptionId, Moment>>,
 }
 
 impl Terms<'_> {
@@ -147,7 +150,7 @@ fn see_subscription(
     let was = member.subscriptions.get(&sub.id).cloned();
     let mut fresh = sub.clone();
     // An answer without the invoices doesn't make known ones unknown.
-    if fresh.open_invoices.is_none() && fresh.status.is_failing() {
+    if fresh.open_invoices.is_none() && may_owe(&fresh.status) {
         fresh.open_invoices = was.as_ref().and_then(|billed| billed.now.open_invoices.clone());
     }
     // Only a customer shown whole says whether there is a card.
@@ -166,6 +169,8 @@ fn see_subscription(
         _ => Lack::Tier,
     };
     let unpaid_from = unpaid_from(was.as_ref(), &fresh);
+    let told_by_event = terms.pauses.and_then(|pauses| pauses.get(&sub.id).copied());
+    let pause = pausing::noted(now, was.as_ref(), &fresh, told_by_event);
     let goes_on = sub.status.is_running() && sub.scheduled_end().is_none();
     let mut billed = Billed {
         now: fresh,
@@ -175,6 +180,8 @@ fn see_subscription(
         unclear: bought.unclear,
         unpaid_from,
         paused_since,
+        pause,
+        ran: sub.status.is_running() || was.as_ref().is_some_and(|billed| billed.ran),
         cut_off: was.as_ref().and_then(|billed| billed.cut_off),
         promised_end: was.as_ref().and_then(|billed| billed.promised_end).filter(|_| !goes_on),
         heard: None,
@@ -212,19 +219,24 @@ fn see_subscription(
     true
 }
 
+/// It waits for a payment that failed; or it is paused, perhaps for that.
+fn may_owe(status: &Status) -> bool {
+    status.is_failing() || *status == Status::Paused
+}
+
 /// What a price bought last is kept when its status is terminal: an ended
 /// subscription must still be known as ours. And grace gives what was last
 /// paid for, not what was only ordered (RULES R1).
 fn what_it_gives(rules: &Rules, sub: &Subscription, bought: &Bought, last_paid: BTreeSet<String>) -> BTreeSet<String> {
     let still_sold = !last_paid.is_empty() && last_paid.iter().all(|tier| rules.tiers.named(tier).is_some());
-    let kept = sub.status.is_failing() && still_sold;
+    let kept = may_owe(&sub.status) && still_sold;
     if kept || (bought.tiers.is_empty() && !sub.status.is_running()) { last_paid } else { bought.tiers.clone() }
 }
 
 /// Since which invoice it is failing: the one of before while that is open,
 /// else the oldest of this cycle. What couldn't be read changes nothing.
 fn unpaid_from(was: Option<&Billed>, fresh: &Subscription) -> Option<InvoiceId> {
-    if !fresh.status.is_failing() {
+    if !may_owe(&fresh.status) {
         return None;
     }
     let before = was.and_then(|was| was.unpaid_from.clone());

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{
-    Rules, Scene, World, brake, by_hand, codes, confirm, entitlements, letters, libraries, life, offers, pending,
+    Rules, Scene, World, brake, by_hand, codes, confirm, entitlements, letters, libraries, life, offers, pausing,
+    pending,
     plan::{self, Doing, Problem, Proposal},
     pruning, reasons, rehearsing, selling, sharing, standing_reports, starting, still_true, trials, two_reports,
     unmanaged, webhooks, who,
 };
 use crate::facts::{Moment, PriceId};
 use crate::ledger::{
-    ActKey, Book, Delivery, HeldBecause, Hindered, Hold, Intent, IntentState, Letter, NoticeKey, Owed, Verdict,
+    Act, ActKey, Book, Delivery, HeldBecause, Hindered, Hold, Intent, IntentState, Letter, NoticeKey, Owed, Verdict,
 };
 use crate::member::MemberId;
 
@@ -78,6 +79,7 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     webhooks::tell(now, rules, world, book);
     entitlements::tell(now, rules, book);
     rehearsing::tell(now, rules, world, book);
+    pausing::tell(now, rules, book);
     standing_reports::tell_doubled(now, rules, book);
     standing_reports::tell_stuck(now, rules, world, book);
     two_reports::tell(now, rules, world, book, &waiting);
@@ -116,6 +118,7 @@ fn write_down(now: Moment, rules: &Rules, book: &mut Book, proposal: Proposal) {
         }
         return;
     }
+    let idempotency_key = idempotency_key(now, &act);
     let dry_run = rules.ways.dry_run;
     let state = if dry_run { IntentState::Rehearsed { at: now } } else { IntentState::Decided };
     if dry_run {
@@ -140,8 +143,18 @@ fn write_down(now: Moment, rules: &Rules, book: &mut Book, proposal: Proposal) {
         last_error: None,
         ended: None,
         hindered: Hindered::default(),
+        idempotency_key,
     };
     book.intents.insert(proposal.key, intent);
+}
+
+/// Stripe answers a key that it has seen with what it answered then, for a day:
+/// each occasion has its own, whatever was cancelled before.
+fn idempotency_key(decided: Moment, act: &Act) -> Option<String> {
+    match act {
+        Act::Cancel { subscription, .. } => Some(format!("usher-cancel-{subscription}-{}", decided.timestamp_millis())),
+        _ => None,
+    }
 }
 
 /// Intents and holds whose cause is gone. One that was tried stays until a

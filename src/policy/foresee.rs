@@ -317,6 +317,7 @@ fn about(letter: &Letter) -> Option<String> {
         Letter::InactivityWarning { until, .. } => format!("watch something by {until}"),
         Letter::PaymentFailed { .. } => "a payment failed".into(),
         Letter::AccessEnding { on, .. } => format!("access ends on {on}"),
+        Letter::SubscriptionPaused { until } => format!("their subscription is paused; access ends after {until}"),
         Letter::CancellationReceived { on, .. } => format!("their subscription ends on {on}"),
         Letter::TrialEnding { on, .. } => format!("their trial ends on {on}"),
         Letter::Invited { .. }

@@ -7,7 +7,7 @@ use chrono::{NaiveDate, TimeDelta};
 use super::{
     Rules, Scene, World,
     inactivity::{self, Idle},
-    life,
+    life, pausing,
     reasons::{self, ReasonKind, Standing},
     undo, unmanaged, unpaid,
 };
@@ -192,6 +192,8 @@ pub fn owe_money_letters(now: Moment, rules: &Rules, world: &World, book: &mut B
     for id in ids {
         let Some(member) = book.members.get(&id).cloned() else { continue };
         unpaid::open_spells(now, rules, book, &member);
+        let Some(member) = book.members.get(&id).cloned() else { continue };
+        pausing::open_spells(now, rules, world, book, &member);
         owe_access_ending(now, rules, world, book, &member);
     }
 }

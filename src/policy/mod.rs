@@ -28,6 +28,7 @@ pub mod moments;
 mod news;
 pub mod numbers;
 pub mod offers;
+pub mod pausing;
 pub mod paying;
 pub mod pending;
 pub mod plan;

@@ -15,7 +15,7 @@ use super::{
     reasons, undo,
 };
 use crate::facts::{Billing, CancelWhen, Invoice, Moment, MoneyMoment, MoneyWhat, Source};
-use crate::ledger::{Act, ActKey, Billed, Book, EndedBecause, Letter, Member, Owed, Reversed};
+use crate::ledger::{Act, ActKey, Billed, Book, EndedBecause, Letter, Member, NoticeKey, Owed, Reversed};
 use crate::member::MemberId;
 
 /// Takes up the moments of a reading.
@@ -76,6 +76,10 @@ fn ends_it(scene: Scene<'_>, id: &MemberId, moment: &MoneyMoment) -> Option<Ende
         // A mere inquiry (`warning_…`) has moved no money.
         MoneyWhat::Dispute { status, .. } if scene.rules.dispute_ends => match status.as_str() {
             "needs_response" | "under_review" | "lost" => EndedBecause::Disputed,
+            // An appeal comes after a loss, which has ended what it had to end.
+            status if status.starts_with("appeal_") && !was_told(scene.book, id, &claim(&moment.what)) => {
+                EndedBecause::Disputed
+            }
             _ => return None,
         },
         _ => return None,
@@ -109,17 +113,17 @@ fn tell(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, moment: &Mon
                 look,
             )
         }
-        MoneyWhat::Dispute { status, .. } => {
-            let (stage, words, what_to_do) = match status.as_str() {
-                "won" => ("won", "is won", "Nothing."),
-                "lost" => ("lost", "is lost", look),
-                "warning_closed" | "prevented" => ("closed", "is closed without money moved", "Nothing."),
-                _ => ("opened", "was opened", "Answer it in Stripe's dashboard before its deadline."),
-            };
+        MoneyWhat::Dispute { status, due_by, .. } => {
+            let appealed = was_told(book, id, &format!("{claim}-appeal"));
+            let (stage, words, what_to_do) = dispute_in_words(status, appealed);
+            let until = due_by.filter(|_| status.ends_with("needs_response")).map_or_else(String::new, |due_by| {
+                let until = due_by.with_timezone(&rules.tz).format("%Y-%m-%d %H:%M %Z");
+                format!(" Stripe takes your answer until {until}.")
+            });
             (
                 format!("{claim}-{stage}"),
                 format!("The dispute of {name} over {amount} {words}"),
-                format!("The dispute {claim} over {amount}{of} {words} ({}).", status.replace('_', " ")),
+                format!("The dispute {claim} over {amount}{of} {words} ({}).{until}", status.replace('_', " ")),
                 what_to_do,
             )
         }
@@ -147,8 +151,36 @@ fn tell(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, moment: &Mon
     let detail = format!("{what} {then}");
     let letter =
         Letter::Attention { title, detail, what_to_do: format!("{what_to_do} `usher why {id}` shows how they stand.") };
+    let owed = Owed::to_operator(Some(id), occasion, letter);
+    if book.outbox.contains_key(&owed.key()) {
+        return; // Another event of the same thing.
+    }
     book.note(id, moment.at, what);
-    book.owe(Owed::to_operator(Some(id), occasion, letter), rules.ways, now);
+    book.owe(owed, rules.ways, now);
+}
+
+/// How a dispute stands: the stage that is told once, words, and what to do.
+fn dispute_in_words(status: &str, appealed: bool) -> (&'static str, &'static str, &'static str) {
+    let look = "Look at it in Stripe's dashboard.";
+    match status {
+        "won" => ("won", "is won", "Nothing."),
+        "lost" if appealed => ("appeal-lost", "is lost for good: the appeal failed", look),
+        "lost" => ("lost", "is lost", look),
+        "warning_closed" | "prevented" => ("closed", "is closed without money moved", "Nothing."),
+        "appeal_needs_response" => {
+            ("appeal", "is lost, but can be appealed", "Answer it in Stripe's dashboard before its deadline.")
+        }
+        "appeal_under_review" => {
+            ("appeal-review", "is under review once more, on appeal", "Nothing; the bank decides.")
+        }
+        _ => ("opened", "was opened", "Answer it in Stripe's dashboard before its deadline."),
+    }
+}
+
+/// The operator was told of this claim, at a stage that begins so.
+fn was_told(book: &Book, id: &MemberId, claim: &str) -> bool {
+    let prefix = format!("{id}/attention/{claim}-");
+    book.outbox.range(NoticeKey(prefix.clone())..).next().is_some_and(|(key, _)| key.0.starts_with(&prefix))
 }
 
 /// While the subscription itself doesn't fail: another tier, say, that waits

@@ -6,9 +6,9 @@
 
 use chrono::TimeDelta;
 
-use super::Rules;
+use super::{Rules, pausing};
 use crate::facts::{Invoice, Moment, Status, Subscription};
-use crate::ledger::{Billed, EndedBecause, Member, UnpaidSpell};
+use crate::ledger::{Billed, EndedBecause, Member, SpellKind, UnpaidSpell};
 
 /// If money was the cause, so long must an accepted *payment failed* letter
 /// have stood before anything ends.
@@ -34,6 +34,8 @@ pub enum Stands {
 pub enum Grace {
     /// The money: the days run, or Stripe will try again.
     Money,
+    /// Nothing yet: it is paused, and what is paid for runs on.
+    Paid,
     /// Only what must come before an end: a letter, a day that it promised, the
     /// hours in which an end settles.
     Ending,
@@ -61,7 +63,8 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
     if billed.vanished.is_some() {
         return Stands::Unknown(format!("Stripe no longer knows {}; that is no end", sub.id));
     }
-    if billed.tiers.is_empty() && sub.status.is_running() {
+    let counts = sub.status.is_running() || sub.status == Status::Paused;
+    if billed.tiers.is_empty() && counts {
         return Stands::Unknown(format!("the price of {} is in no tier", sub.id));
     }
     match &sub.status {
@@ -72,6 +75,9 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
             _ => Stands::Paying,
         },
         Status::PastDue | Status::Unpaid => unpaid(now, rules, member, billed),
+        // It ended before Usher came, or before anybody saw it run: that is no
+        // news, and nothing of ours hangs on it.
+        Status::Canceled if !billed.ran => Stands::NotYet,
         Status::Canceled => match sub.ended_at {
             None => Stands::Unknown(format!("Stripe says {} is {} but not since when", sub.id, sub.status.word())),
             Some(ended) => {
@@ -85,18 +91,9 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
                 over(now, rules, member, billed, ended, because, billed.is_ended_by_stripe())
             }
         },
-        // Never paid: it gave nothing, so there is nothing to settle.
-        Status::IncompleteExpired => match sub.ended_at.map(|ended| (ended, ended + rules.settle)) {
-            Some((ended, due)) if now >= due => {
-                Stands::Ended(Ended { ended, due, because: EndedBecause::Canceled, stated: true, approval: None })
-            }
-            _ => Stands::NotYet,
-        },
-        Status::Paused => match sub.trial_end {
-            None => Stands::Unknown(format!("Stripe says {} is paused but not when its trial ended", sub.id)),
-            Some(ended) => over(now, rules, member, billed, ended, EndedBecause::TrialEnded, true),
-        },
-        Status::Incomplete => Stands::NotYet,
+        Status::Paused => pausing::stands(now, rules, member, billed),
+        // Never paid: it gave nothing, so it ends nothing.
+        Status::Incomplete | Status::IncompleteExpired => Stands::NotYet,
         Status::Unknown(word) => {
             Stands::Unknown(format!("Stripe says {} is {word:?}, a status that Usher doesn't know", sub.id))
         }
@@ -110,7 +107,9 @@ fn ended_with_the_trial(sub: &Subscription, ended: Moment) -> bool {
     sub.trial_end.is_some_and(then) && sub.canceled_at.is_none_or(then)
 }
 
-fn over(
+/// It ended then: its consequences come once that has settled and every day
+/// that a letter named is over.
+pub(super) fn over(
     now: Moment,
     rules: &Rules,
     member: &Member,
@@ -133,21 +132,25 @@ fn over(
     }
 }
 
-fn unpaid(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> Stands {
+/// It waits for a payment that failed.
+pub(super) fn unpaid(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> Stands {
     let sub = &billed.now;
     let word = sub.status.word();
     let money = |until: Option<Moment>, why: String| Stands::Grace { until, why, kind: Grace::Money };
-    let Some(invoices) = &sub.open_invoices else {
+    let unread = sub.open_invoices.is_none() && sub.status != Status::Paused;
+    if unread {
         return money(None, format!("{} is {word}; its invoices could not be read", sub.id));
-    };
-    let Some(since) = counts_from(billed).map(Invoice::owed_since) else {
+    }
+    let invoices = || sub.open_invoices.iter().flatten();
+    let since = counts_from(billed).map(Invoice::owed_since).or_else(|| pausing::owed_since(billed));
+    let Some(since) = since else {
         return money(None, format!("{} is {word} without an open invoice", sub.id));
     };
     let until = since + TimeDelta::days(rules.payment_grace_days) + member.on_holiday(since, now);
     if now < until {
         return money(Some(until), format!("{} is {word} since {}", sub.id, since.date_naive()));
     }
-    if let Some(attempt) = invoices.iter().filter_map(|invoice| invoice.next_attempt_at).max() {
+    if let Some(attempt) = invoices().filter_map(|invoice| invoice.next_attempt_at).max() {
         if may_cut_off(now, rules, member, billed) {
             let why = format!("{} is {word}; the days of grace are over, so it is cancelled", sub.id);
             return Stands::Grace { until: None, why, kind: Grace::Ending };
@@ -184,24 +187,34 @@ pub fn oldest_of_this_cycle(sub: &Subscription) -> Option<&Invoice> {
 
 /// Promise 1 for money: no sooner than 3 days after an accepted letter of this
 /// spell, or by approval where there is no way to reach them.
-fn after_letter(now: Moment, member: &Member, billed: &Billed, ended: Ended) -> Stands {
+pub(super) fn after_letter(now: Moment, member: &Member, billed: &Billed, ended: Ended) -> Stands {
+    let (kind, what) = match ended.because {
+        EndedBecause::Paused => (SpellKind::Break, "paused"),
+        _ => (SpellKind::Unpaid, "unpaid"),
+    };
     let waiting = |until: Option<Moment>, why: &str| {
-        let why = format!("{}: {why}", billed.now.id);
+        let why = format!("{}: {what}; {why}", billed.now.id);
         Stands::Grace { until, why, kind: Grace::Ending }
     };
-    match member.unpaid.get(&billed.now.id) {
-        None => waiting(None, "unpaid; the letter about it comes first"),
+    match member.unpaid.get(&billed.now.id).filter(|spell| spell.kind == kind) {
+        None => waiting(None, "the letter about it comes first"),
         Some(spell) => match spell.told_at.map(|told| told + AFTER_LETTER) {
-            Some(stood) if now < stood => waiting(Some(stood), "unpaid; the letter about it is younger than 3 days"),
+            Some(stood) if now < stood => waiting(Some(stood), "the letter about it is younger than 3 days"),
             Some(stood) => match spell.promised_end.filter(|promised| now < *promised) {
-                Some(promised) => waiting(Some(promised), "unpaid; the day that the letter promised isn't over"),
+                Some(promised) => waiting(Some(promised), "the day that the letter promised isn't over"),
                 None => Stands::Ended(Ended { due: ended.due.max(stood), ..ended }),
             },
             None if spell.no_channel => Stands::Ended(Ended {
-                approval: Some("payment failed and there is no way to write to them".into()),
+                approval: Some(format!(
+                    "{} and there is no way to write to them",
+                    match kind {
+                        SpellKind::Unpaid => "payment failed",
+                        SpellKind::Break => "the subscription is paused",
+                    }
+                )),
                 ..ended
             }),
-            None => waiting(None, "unpaid; the letter about it has not been accepted yet"),
+            None => waiting(None, "the letter about it has not been accepted yet"),
         },
     }
 }

@@ -8,7 +8,7 @@ use super::{
     inactivity::{self, Idle},
     moments, paying, pending, pruning,
     reasons::{self, Standing},
-    sharing, undo, unmanaged, who,
+    sharing, undo, unmanaged, unpaid, who,
 };
 use crate::facts::{CancelWhen, Moment, Source};
 use crate::ledger::{Act, ActKey, EndCause, EndedBecause, Member};
@@ -169,6 +169,7 @@ pub fn plan(scene: Scene<'_>) -> Plan {
         plan.proposals.extend(undo::cancel_for_revoke(scene, member));
         plan.proposals.extend(undo::remember(scene, member));
     }
+    plan.problems.extend(unpaid::invoices_denied(scene));
     who::spare_who_may_pay(scene, &mut plan);
     plan.proposals.sort_by(|a, b| (a.due, &a.key).cmp(&(b.due, &b.key)));
     pending::keep_seats(scene, &mut plan);
@@ -197,6 +198,7 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
                 EndedBecause::GrantOver => "is over",
                 EndedBecause::Refunded => "was cancelled because its payment was refunded",
                 EndedBecause::Disputed => "was cancelled because its payment was disputed",
+                EndedBecause::Paused => "is paused, and the paid time is over",
             };
             let due = ended.map_or(*at, |ended| ended.due);
             let words =
@@ -212,6 +214,9 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
         }
         EndCause::Idle { .. } | EndCause::Unmanaged { .. } | EndCause::InviteLapsed { .. } => return None,
     };
+    let by_invoices = matches!(cause, EndCause::Lapsed { because: EndedBecause::PaymentFailed, .. }) && !stated;
+    let unwarned = (by_invoices && unpaid::are_denied(scene))
+        .then(|| "Stripe doesn't show their invoices, so what they owe can't be told".to_owned());
     let mut rests_on = BTreeSet::from([Source::Plex]);
     let pays_nothing_else = matches!(cause, EndCause::GrantOver { .. });
     if matches!(cause, EndCause::Lapsed { .. })
@@ -232,7 +237,7 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
         rests_on,
         due,
         approval: ended.filter(|_| accepted).and_then(|ended| ended.approval.clone()),
-        unwarned: None,
+        unwarned,
         doing: Doing::Act(Act::End { share: share.row.id, cause }),
     })
 }
@@ -257,7 +262,7 @@ fn cut_off(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Pro
         rests_on: BTreeSet::from([Source::Plex, Source::Stripe]),
         due: scene.now,
         approval: None,
-        unwarned: None,
+        unwarned: unpaid::are_denied(scene).then(|| "Stripe doesn't show their invoices".to_owned()),
         doing: Doing::Act(Act::Cancel { subscription, when: CancelWhen::Now, idle_days: None }),
     })
 }

@@ -28,6 +28,9 @@ pub struct Rules {
     pub expiry_warn_days: Vec<i64>,
     /// `PAUSED_COLLECTION=end`.
     pub paused_collection_ends: bool,
+    /// `ON_PAUSE=keep`: access stays while a subscription is paused by
+    /// somebody's wish.
+    pub pause_keeps: bool,
     /// `ON_REFUND=end`.
     pub refund_ends: bool,
     /// `ON_DISPUTE=end`.
@@ -307,6 +310,7 @@ mod tests {
             settle: TimeDelta::hours(24),
             expiry_warn_days: vec![7, 3],
             paused_collection_ends: false,
+            pause_keeps: false,
             refund_ends: false,
             dispute_ends: false,
             vip_names: Vec::new(),

@@ -148,7 +148,7 @@ fn was_found_on_plex(member: &Member) -> bool {
 fn is_worth_an_invite(scene: Scene<'_>, member: &Member, grace: &Reason) -> bool {
     let Some(billed) = grace.subscription.as_ref().and_then(|id| member.subscriptions.get(id)) else { return false };
     let stands = paying::stands(scene.now, scene.rules, member, billed);
-    let runs = matches!(stands, Stands::Grace { kind: Grace::Money, until: Some(_), .. });
+    let runs = matches!(stands, Stands::Grace { kind: Grace::Money | Grace::Paid, until: Some(_), .. });
     runs && member.gone.as_ref().is_none_or(|gone| !gone.standing.contains(&billed.now.id))
 }
 

@@ -59,6 +59,9 @@ fn truth(scene: Scene<'_>, notice: &Notice) -> Truth {
         Letter::RemovedInactive { .. } | Letter::AccessEnded { .. } if member.has_access() => Over("they are back"),
         Letter::InactivityWarning { until, .. } => of_idleness(scene, member, notice, *until),
         Letter::PaymentFailed { .. } | Letter::PaymentActionRequired { .. } => of_a_payment(scene, member, notice),
+        Letter::SubscriptionPaused { .. } if !member.unpaid.values().any(|spell| spell.notice == notice.key) => {
+            Over("the break is over, or their access does not end with it")
+        }
         Letter::Subscribe { until, .. } => match &member.asked {
             Some(spell) if spell.notice == notice.key => {
                 Says(Letter::Subscribe { until: *until, address: member.email.clone() })

@@ -5,12 +5,13 @@
 use chrono::TimeDelta;
 
 use super::{
-    Rules,
+    Rules, Scene,
     letters::{fate, keep_promise},
-    life, paying,
+    life, pausing, paying,
+    plan::Problem,
 };
 use crate::facts::{Invoice, InvoiceId, Moment, Status, SubscriptionId};
-use crate::ledger::{Billed, Book, Delivery, Letter, Member, Owed, UnpaidSpell};
+use crate::ledger::{Billed, Book, Delivery, Letter, Member, Owed, SpellKind, UnpaidSpell};
 use crate::member::MemberId;
 
 /// Money letters are worth sending for so long.
@@ -54,6 +55,11 @@ fn note_letter(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, subsc
     unpaid.promised_end = promised;
     unpaid.told_at = fate.accepted_at();
     unpaid.no_channel = matches!(fate, Delivery::NoChannel | Delivery::Refused { .. });
+    let names_last_day = unpaid.kind == SpellKind::Break && unpaid.told_at.is_some();
+    if let Some(billed) = member.subscriptions.get_mut(subscription).filter(|_| names_last_day) {
+        // Whatever becomes of the pause: what the letter said is kept.
+        billed.promised_end = billed.promised_end.max(promised);
+    }
 }
 
 /// Owes a letter for each subscription that is failing, and opens its spell.
@@ -62,7 +68,8 @@ pub fn open_spells(now: Moment, rules: &Rules, book: &mut Book, member: &Member)
         let invoice = paying::counts_from(billed);
         let fails = match billed.now.status {
             Status::PastDue | Status::Unpaid => invoice.is_some(),
-            Status::Canceled => billed.now.ended_by_failed_payment && !billed.tiers.is_empty(),
+            Status::Canceled => billed.now.ended_by_failed_payment && billed.ran && !billed.tiers.is_empty(),
+            Status::Paused => pausing::cause(now, billed) == pausing::Cause::PaymentFailed && !billed.tiers.is_empty(),
             _ => false,
         };
         if fails {
@@ -72,16 +79,22 @@ pub fn open_spells(now: Moment, rules: &Rules, book: &mut Book, member: &Member)
 }
 
 fn open(now: Moment, rules: &Rules, book: &mut Book, member: &Member, billed: &Billed, invoice: Option<&Invoice>) {
+    let paused_since = pausing::owed_since(billed);
     if let Some(spell) = member.unpaid.get(&billed.now.id) {
         if is_the_same_spell(spell, billed) {
             return;
         }
         book.cancel_notice(&spell.notice, "it spoke of another invoice", now);
     }
-    let occasion = invoice.map_or_else(|| format!("ended-{}", billed.now.id), |invoice| invoice.id.0.clone());
+    let without_invoice = || match paused_since {
+        Some(since) => format!("paused-{}-{}", billed.now.id, since.timestamp()),
+        None => format!("ended-{}", billed.now.id),
+    };
+    let occasion = invoice.map_or_else(without_invoice, |invoice| invoice.id.0.clone());
     let earliest = now + paying::AFTER_LETTER;
     let days = TimeDelta::days(rules.payment_grace_days);
-    let access_until = invoice.map(|invoice| rules.day_of((invoice.owed_since() + days).max(earliest)));
+    let owed_since = invoice.map(Invoice::owed_since).or(paused_since);
+    let access_until = owed_since.map(|since| rules.day_of((since + days).max(earliest)));
     let (amount, pay_url) = (invoice.map(Invoice::amount), invoice.and_then(|invoice| invoice.hosted_url.clone()));
     let by_themselves = invoice.is_some_and(|invoice| invoice.needs_action);
     let letter = match by_themselves {
@@ -102,6 +115,7 @@ fn open(now: Moment, rules: &Rules, book: &mut Book, member: &Member, billed: &B
     let Some(known) = book.members.get_mut(&member.id) else { return };
     known.note(now, format!("a payment for {id} failed; a letter is owed"));
     let spell = UnpaidSpell {
+        kind: SpellKind::Unpaid,
         occasion,
         invoice: invoice.map(|invoice| invoice.id.clone()),
         subscription: billed.now.id.clone(),
@@ -113,10 +127,42 @@ fn open(now: Moment, rules: &Rules, book: &mut Book, member: &Member, billed: &B
     known.unpaid.insert(billed.now.id.clone(), spell);
 }
 
+/// The key may not read invoices (403): since when somebody owes isn't known, so
+/// they are neither written to nor ended. The operator hears what to mend.
+#[must_use]
+pub fn invoices_denied(scene: Scene<'_>) -> Option<Problem> {
+    if !are_denied(scene) {
+        return None;
+    }
+    let owes = |billed: &Billed| {
+        let paused = billed.now.status == Status::Paused && billed.now.open_invoices.is_none();
+        billed.vanished.is_none() && (billed.now.status.is_failing() || paused)
+    };
+    let who = scene.book.members.values().filter(|member| member.subscriptions.values().any(owes));
+    let who: Vec<String> = who.map(|member| format!("{} ({})", member.name(), member.id)).collect();
+    (!who.is_empty()).then(|| Problem {
+        key: "invoices-denied".into(),
+        title: "The Stripe key may not read invoices".into(),
+        detail: format!(
+            "So it can't be seen since when a payment is owed. Neither written to nor ended meanwhile: {}.",
+            who.join(", ")
+        ),
+        what_to_do: "Give the restricted key the right to read Invoices in Stripe's dashboard; nothing else is needed."
+            .into(),
+    })
+}
+
+/// Whether Stripe refused to show invoices at the last reading.
+#[must_use]
+pub fn are_denied(scene: Scene<'_>) -> bool {
+    scene.world.stripe.value().is_some_and(|billing| billing.invoices_denied)
+}
+
 /// The invoice of which the letter spoke is still open; or the subscription
 /// has ended since. Another open invoice is another spell: its letter first.
 fn is_the_same_spell(spell: &UnpaidSpell, billed: &Billed) -> bool {
     let open = billed.now.open_invoices.as_ref();
     let spoken_of = |id: &InvoiceId| open.is_none_or(|open| open.iter().any(|invoice| invoice.id == *id));
-    spell.subscription == billed.now.id && spell.invoice.as_ref().is_none_or(spoken_of)
+    let is_unpaid = spell.kind == SpellKind::Unpaid;
+    is_unpaid && spell.subscription == billed.now.id && spell.invoice.as_ref().is_none_or(spoken_of)
 }

@@ -22,6 +22,9 @@ const NEEDED: [&str; 7] = [
 ];
 /// Nor this, where a tier names an entitlement.
 const NEEDED_FOR_ENTITLEMENTS: &str = "entitlements.active_entitlement_summary.updated";
+/// `customer.subscription.updated` comes with these, mostly; only `usher check`
+/// speaks of them.
+const WISHED: [&str; 2] = ["customer.subscription.paused", "customer.subscription.resumed"];
 /// Money moved, and nothing came for so long (DESIGN §7).
 const SILENT_AFTER: TimeDelta = TimeDelta::hours(24);
 /// A delivery may take its time.
@@ -168,15 +171,25 @@ fn wrong(rules: &Rules, endpoint: &WebhookEndpoint) -> Option<String> {
     if endpoint.disabled {
         return Some(format!("{of} is disabled."));
     }
-    let sent = |needed: &&str| {
-        let covers = |event: &String| {
-            event.as_str() == *needed || event.strip_suffix('*').is_some_and(|start| needed.starts_with(start))
-        };
-        endpoint.events.iter().any(covers)
-    };
+    let sent = |needed: &&str| is_sent(endpoint, needed);
     let of_entitlements = entitlements::are_used(rules).then_some(NEEDED_FOR_ENTITLEMENTS);
     let needed = NEEDED.into_iter().chain(of_entitlements);
     let missing: BTreeSet<&str> = needed.filter(|needed| !sent(needed)).collect();
     let missing: Vec<&str> = missing.into_iter().collect();
     (!missing.is_empty()).then(|| format!("{of} does not send {}.", missing.join(", ")))
+}
+
+fn is_sent(endpoint: &WebhookEndpoint, needed: &str) -> bool {
+    let covers = |event: &String| {
+        event.as_str() == needed || event.strip_suffix('*').is_some_and(|start| needed.starts_with(start))
+    };
+    endpoint.events.iter().any(covers)
+}
+
+/// What a sound endpoint of ours would better send as well.
+#[must_use]
+pub fn wishes(rules: &Rules, endpoints: &[WebhookEndpoint]) -> Vec<&'static str> {
+    let sound = |endpoint: &&WebhookEndpoint| is_ours(rules, endpoint) && wrong(rules, endpoint).is_none();
+    let Some(endpoint) = endpoints.iter().find(sound) else { return Vec::new() };
+    WISHED.into_iter().filter(|wished| !is_sent(endpoint, wished)).collect()
 }

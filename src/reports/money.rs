@@ -8,13 +8,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, NaiveDate, TimeDelta};
 use serde_json::json;
 
 use super::Page;
 use crate::facts::{
-    Amount, Begun, Billing, Discount, Every, Interval, Line, Moment, Off, Ratio, Scheme, Status, Step, Subscription,
-    SubscriptionId, Terms,
+    Amount, AppliesTo, Begun, Billing, Discount, Every, Interval, Line, Moment, Off, Ratio, Scheme, Status, Step,
+    Subscription, SubscriptionId, Terms,
 };
 use crate::policy::{Rules, Scene, prices};
 
@@ -22,25 +22,57 @@ use crate::policy::{Rules, Scene, prices};
 /// when something of it could not be read, or fits in no number.
 #[must_use]
 pub fn monthly(terms: &Terms) -> Option<BTreeMap<String, Ratio>> {
-    let mut sums: BTreeMap<String, Ratio> = BTreeMap::new();
-    for line in terms.lines.iter().filter(|line| !line.metered) {
+    let lines = terms.lines.iter().filter(|line| !line.metered);
+    let mut parts: Vec<(&Line, Ratio)> = Vec::new();
+    for line in lines.clone() {
         let rate = a_month(line.every?)?;
         let mut amount = charged(line)?.times(rate)?;
-        for discount in &line.discounts {
+        for discount in line.discounts.iter().filter(|discount| concerns(discount, line)) {
             amount = off(amount, discount, rate, &line.currency)?;
         }
+        parts.push((line, amount));
+    }
+    // A subscription's invoices come as often as its first item is charged.
+    if let Some(rate) = lines.clone().next().and_then(|line| line.every).and_then(a_month) {
+        for discount in &terms.discounts {
+            take_off(&mut parts, discount, rate)?;
+        }
+    }
+    let mut sums: BTreeMap<String, Ratio> = BTreeMap::new();
+    for (line, amount) in parts {
         let sum = sums.entry(line.currency.clone()).or_insert(Ratio::ZERO);
         *sum = sum.plus(amount)?;
     }
-    // A subscription's invoices come as often as its first item is charged.
-    let first = terms.lines.iter().find(|line| !line.metered);
-    let Some(rate) = first.and_then(|line| line.every).and_then(a_month) else { return Some(sums) };
-    for (currency, sum) in &mut sums {
-        for discount in &terms.discounts {
-            *sum = off(*sum, discount, rate, currency)?;
-        }
-    }
     Some(sums)
+}
+
+/// A coupon that is limited to some products says nothing of the others.
+fn concerns(discount: &Discount, line: &Line) -> bool {
+    match discount {
+        Discount::Coupon { on: AppliesTo::Products(products), .. } => {
+            line.product.as_ref().is_some_and(|product| products.contains(product))
+        }
+        Discount::Coupon { .. } | Discount::Unread(_) => true,
+    }
+}
+
+/// Takes a discount on the whole off the lines that it concerns: a percentage
+/// of each; an amount once, from the first on, as far as they go.
+fn take_off(parts: &mut [(&Line, Ratio)], discount: &Discount, rate: Ratio) -> Option<()> {
+    let concerned = parts.iter_mut().filter(|(line, _)| concerns(discount, line));
+    if let Discount::Coupon { off: Off::Amount(minor, of), forever: true, .. } = discount {
+        let mut left = minor.times(rate)?;
+        for (_, amount) in concerned.filter(|(line, _)| line.currency == *of) {
+            let rest = amount.less(left)?;
+            left = left.less(*amount)?;
+            *amount = rest;
+        }
+        return Some(());
+    }
+    for (line, amount) in concerned {
+        *amount = off(*amount, discount, rate, &line.currency)?;
+    }
+    Some(())
 }
 
 /// How many of these intervals lie in a month.
@@ -133,15 +165,17 @@ impl Counts {
             Status::Paused => self.paused += 1,
             _ => {}
         }
-        // What was never paid for neither came nor went.
         let came = !matches!(sub.status, Status::Incomplete | Status::IncompleteExpired | Status::Unknown(_));
         let ended = sub.ended_at.filter(|_| sub.status == Status::Canceled);
         self.cancelling += u32::from(sub.status.is_running() && sub.is_set_to_end());
-        self.running_at_start += u32::from(came && sub.created < begin && ended.is_none_or(|ended| ended >= begin));
         self.new += u32::from(came && sub.created >= begin);
+        // Only who has paid can be lost: a trial that came to nothing never was
+        // a payer, and one that began to pay this month was none at its start.
+        let Some(paying_since) = paying_since(sub).filter(|_| came) else { return };
         let lost = ended.is_some_and(|ended| ended >= begin);
+        self.running_at_start += u32::from(paying_since < begin && ended.is_none_or(|ended| ended >= begin));
         self.lost += u32::from(lost);
-        self.lost_of_those += u32::from(lost && sub.created < begin);
+        self.lost_of_those += u32::from(lost && paying_since < begin);
     }
 
     /// Lost of those who were there when the month began, in percent with one
@@ -152,6 +186,27 @@ impl Counts {
         Some(format!("{}.{}", tenths / 10, tenths % 10))
     }
 }
+
+/// Since when it was paid for: from its beginning, or the end of its trial.
+/// `None` where the trial was all that there ever was.
+fn paying_since(sub: &Subscription) -> Option<Moment> {
+    let Some(trial_end) = sub.trial_end else { return Some(sub.created) };
+    let after_trial = |at: Moment| at > trial_end + TRIAL_ENDS_WITHIN;
+    // The period that runs is the first that had to be paid for.
+    let is_first = sub.period_start().is_some_and(|start| !after_trial(start));
+    let owes = sub.open_invoices.as_ref().is_some_and(|open| !open.is_empty());
+    let paid_for_more = match sub.status {
+        Status::Trialing => false,
+        Status::Canceled => sub.ended_at.is_some_and(after_trial) && !(sub.ended_by_failed_payment && is_first),
+        Status::Paused => sub.period_end().is_none_or(after_trial) && !(owes && is_first),
+        Status::PastDue | Status::Unpaid => !is_first,
+        _ => true,
+    };
+    paid_for_more.then_some(trial_end)
+}
+
+/// A trial's end, and what follows from it at once, are so near to each other.
+const TRIAL_ENDS_WITHIN: TimeDelta = TimeDelta::hours(6);
 
 /// The report in numbers.
 pub(super) struct Figures {
@@ -164,6 +219,9 @@ pub(super) struct Figures {
     pub mrr: Vec<Amount>,
     /// Those whose price or discount could not be read.
     pub not_counted: Vec<SubscriptionId>,
+    /// Those with a coupon of which it could not be read what it is taken off:
+    /// it counts for all that they buy.
+    pub coupon_unread: Vec<SubscriptionId>,
 }
 
 /// The numbers; `None` while Stripe has not been read by this process.
@@ -171,11 +229,15 @@ pub(super) fn figures(scene: Scene<'_>) -> Option<Figures> {
     let whole = scene.world.stripe.last.as_ref()?;
     let billing = &whole.value;
     let begin = month_began(scene.rules, scene.now);
-    let (mut counts, mut sums, mut not_counted) = (Counts::default(), BTreeMap::<String, Ratio>::new(), Vec::new());
+    let (mut counts, mut sums) = (Counts::default(), BTreeMap::<String, Ratio>::new());
+    let (mut not_counted, mut coupon_unread) = (Vec::new(), Vec::new());
     for sub in ours(scene.rules, billing) {
         counts.take(sub, begin);
         if !matches!(sub.status, Status::Active | Status::PastDue) {
             continue;
+        }
+        if billing.terms.get(&sub.id).is_some_and(has_unread_coupon) {
+            coupon_unread.push(sub.id.clone());
         }
         let added = billing.terms.get(&sub.id).and_then(monthly).and_then(|monthly| add(&sums, monthly));
         match added {
@@ -185,7 +247,7 @@ pub(super) fn figures(scene: Scene<'_>) -> Option<Figures> {
     }
     let mrr = sums.into_iter().filter_map(|(currency, sum)| Some(Amount { minor: sum.rounded()?, currency })).collect();
     let month = scene.rules.day_of(scene.now).format("%Y-%m").to_string();
-    Some(Figures { read_at: whole.at, month, counts, mrr, not_counted })
+    Some(Figures { read_at: whole.at, month, counts, mrr, not_counted, coupon_unread })
 }
 
 /// The report.
@@ -198,7 +260,7 @@ pub(super) fn page(scene: Scene<'_>) -> Result<Page, String> {
                     is STRIPE_SECRET_KEY set, and the daemon running?"
             .into());
     };
-    let Figures { read_at, month, counts, mrr, not_counted } = &figures;
+    let Figures { read_at, month, counts, mrr, not_counted, coupon_unread } = &figures;
     let json = json!({
         "read_at": read_at, "month": month,
         "mrr": mrr.iter().map(|sum| json!({ "currency": sum.currency, "minor": sum.minor, "amount": sum.number() }))
@@ -206,12 +268,13 @@ pub(super) fn page(scene: Scene<'_>) -> Result<Page, String> {
         "active": counts.active, "trialing": counts.trialing, "past_due": counts.past_due, "unpaid": counts.unpaid,
         "paused": counts.paused, "cancelling": counts.cancelling, "new": counts.new, "lost": counts.lost,
         "running_at_start": counts.running_at_start, "churn_percent": counts.churn(), "not_counted": not_counted,
+        "coupon_products_unread": coupon_unread,
     });
     Ok(Page { text: words(&figures, &super::at(scene, *read_at)), json })
 }
 
 fn words(figures: &Figures, read: &str) -> String {
-    let Figures { month, counts, mrr, not_counted, .. } = figures;
+    let Figures { month, counts, mrr, not_counted, coupon_unread, .. } = figures;
     let sums: Vec<String> = mrr.iter().map(ToString::to_string).collect();
     let sums = if sums.is_empty() { "nothing".to_owned() } else { sums.join(" + ") };
     let churn = counts.churn().map_or_else(|| "nobody was there before".to_owned(), |churn| format!("{churn} % churn"));
@@ -230,7 +293,23 @@ fn words(figures: &Figures, read: &str) -> String {
         let unread = not_counted.len();
         lines.push(format!("Not counted: {unread} whose price or discount could not be read (see --json)"));
     }
+    if !coupon_unread.is_empty() {
+        let unread = coupon_unread.len();
+        lines.push(format!(
+            "Perhaps too little: {unread} have a coupon of which Stripe doesn't show which products it is for, so it \
+             counts for all"
+        ));
+    }
     lines.join("\n")
+}
+
+/// A coupon of which Stripe didn't show what it is taken off, where that would
+/// make a difference.
+fn has_unread_coupon(terms: &Terms) -> bool {
+    let unread =
+        |discount: &Discount| matches!(discount, Discount::Coupon { forever: true, on: AppliesTo::Unread, .. });
+    let several = terms.lines.len() > 1;
+    terms.lines.iter().flat_map(|line| &line.discounts).any(unread) || (several && terms.discounts.iter().any(unread))
 }
 
 fn ours<'a>(rules: &'a Rules, billing: &'a Billing) -> impl Iterator<Item = &'a Subscription> {

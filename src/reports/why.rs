@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::{Page, at, members};
 use crate::facts::Source;
-use crate::ledger::{Entitled, Member};
+use crate::ledger::{Billed, Entitled, Member, SpellKind};
 use crate::policy::decide::Waiting;
+use crate::policy::pausing::{self, Cause};
 use crate::policy::{Scene, inactivity, libraries, plan, reasons, standing_reports, who};
 
 /// Everything about one person.
@@ -92,6 +93,7 @@ fn facts(scene: Scene<'_>, member: &Member, lines: &mut Vec<String>) {
         let ends = billed.now.scheduled_end().map_or(String::new(), |end| format!(", set to end {}", at(scene, end)));
         let ended = billed.now.ended_at.map_or(String::new(), |end| format!(", ended {}", at(scene, end)));
         lines.push(format!("  {id}: {} ({tier}){ends}{ended} [{stripe}]", billed.now.status.word()));
+        lines.extend(pause(scene, billed));
     }
     for (id, payer) in &member.customers {
         let proof = match payer.proof {
@@ -101,6 +103,23 @@ fn facts(scene: Scene<'_>, member: &Member, lines: &mut Vec<String>) {
         lines.push(format!("  customer {id}: {proof}"));
         lines.extend(scene.book.entitled.get(id).map(|entitled| entitlements(scene, entitled)));
     }
+}
+
+/// Since when it is paused, why, and until when it is paid for.
+fn pause(scene: Scene<'_>, billed: &Billed) -> Option<String> {
+    let pause = billed.pause.as_ref()?;
+    let since = match billed.now.paused.since.or(pause.began) {
+        Some(since) => format!("since {}", at(scene, since)),
+        None => format!("since before {}", at(scene, pause.seen)),
+    };
+    let cause = match pausing::cause(scene.now, billed) {
+        Cause::TrialEnded(_) => "its trial ended without a way to pay".to_owned(),
+        Cause::PaymentFailed => "a payment failed".to_owned(),
+        Cause::Break => "a break that they or you asked for".to_owned(),
+        Cause::Unknown(why) => format!("why can't be told: {why}"),
+    };
+    let paid = pause.paid_until.map_or("unknown".to_owned(), |until| at(scene, until));
+    Some(format!("    paused {since}; {cause}; paid for until: {paid}"))
 }
 
 fn entitlements(scene: Scene<'_>, entitled: &Entitled) -> String {
@@ -149,7 +168,11 @@ fn letters(scene: Scene<'_>, member: &Member, lines: &mut Vec<String>) {
     };
     for (subscription, spell) in &member.unpaid {
         let fate = accepted(spell.told_at, spell.no_channel);
-        lines.push(format!("  letter about the unpaid {subscription}: {fate}{}", until(spell.promised_end)));
+        let what = match spell.kind {
+            SpellKind::Unpaid => "unpaid",
+            SpellKind::Break => "paused",
+        };
+        lines.push(format!("  letter about the {what} {subscription}: {fate}{}", until(spell.promised_end)));
     }
     if let Some(asked) = &member.asked {
         let fate = accepted(asked.told_at, asked.no_channel);

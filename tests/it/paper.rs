@@ -10,7 +10,7 @@ use usher::facts::{
 };
 use usher::ledger::{
     Act, ActKey, Audience, Billed, Book, Channel, Delivered, Delivery, DeliveryOutcome, Dispatch, Gone, Grant,
-    GrantKind, IdleSpell, Intent, IntentState, Letter, Member, Notice, NoticeKey, Payer, ShareRecord, Undo,
+    GrantKind, IdleSpell, Intent, IntentState, Letter, Member, Notice, NoticeKey, Payer, ShareRecord, SpellKind, Undo,
     UnpaidSpell, Ways,
 };
 use usher::member::MemberId;
@@ -278,6 +278,8 @@ impl Paper {
             unclear: BTreeSet::new(),
             unpaid_from: None,
             paused_since: None,
+            pause: None,
+            ran: true,
             cut_off: None,
             promised_end: None,
             heard: None,
@@ -326,6 +328,7 @@ impl Paper {
             last_error: None,
             ended: None,
             hindered: usher::ledger::Hindered::default(),
+            idempotency_key: None,
         };
         self.book.intents.entry(key).or_insert(intent)
     }
@@ -355,6 +358,7 @@ impl Paper {
         let member = self.of(id);
         let subscription = member.subscriptions.keys().next().unwrap().clone();
         let spell = UnpaidSpell {
+            kind: SpellKind::Unpaid,
             occasion: "in_1".into(),
             invoice: Some("in_1".into()),
             subscription,
@@ -428,6 +432,8 @@ fn world(now: Moment) -> World {
         newest_event: None,
         webhook_heard: None,
         moments: Vec::new(),
+        pauses: BTreeMap::new(),
+        invoices_denied: false,
         cursor: None,
     };
     let activity = Activity {

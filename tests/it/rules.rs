@@ -31,6 +31,7 @@ mod merging;
 mod money;
 mod news;
 mod offers;
+mod pausing;
 mod pending;
 mod planning;
 mod post;

@@ -29,6 +29,7 @@ mod moments;
 mod money;
 mod outages;
 mod pages;
+mod pausing;
 mod plan;
 mod refusals;
 mod rehearsal;

@@ -76,10 +76,7 @@ impl Account {
         let without_card = self.sub(id).and_then(|sub| sub.without_card.clone());
         match without_card.as_deref() {
             Some("cancel") => self.end(at, id, "cancellation_requested"),
-            Some("pause") => {
-                self.change_sub(at, id, |sub| sub.status = Status::Paused);
-                self.tell(at, "customer.subscription.paused", id);
-            }
+            Some("pause") => self.pause(at, id, PausedBy::TrialEnd),
             _ => drop(self.roll(at, id, Some(at + super::account::DRAFT_S))),
         }
     }
@@ -189,6 +186,7 @@ impl Account {
         match outcome {
             AfterRetries::Canceled => self.end(at, sub, "payment_failed"),
             AfterRetries::Unpaid => self.change_sub(at, sub, |sub| sub.status = Status::Unpaid),
+            AfterRetries::Paused => self.pause(at, sub, PausedBy::FinalFailure),
             AfterRetries::StaysPastDue => {}
         }
     }

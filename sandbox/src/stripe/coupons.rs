@@ -3,7 +3,7 @@
 use super::{
     Stripe,
     account::Account,
-    records::{Coupon, Discount},
+    records::{Coupon, Discount, Item},
 };
 
 impl Stripe {
@@ -11,9 +11,28 @@ impl Stripe {
     pub fn add_coupon(&self, percent_off: f64, duration: &str) -> String {
         self.act(|account, created| {
             let id = account.id("co");
-            account.coupons.push(Coupon { id: id.clone(), percent_off, duration: duration.to_owned(), created });
+            let (duration, products) = (duration.to_owned(), Vec::new());
+            account.coupons.push(Coupon { id: id.clone(), percent_off, duration, products, created });
             id
         })
+    }
+
+    /// Limits a coupon to these products.
+    pub fn limit_coupon(&self, coupon: &str, products: &[&str]) {
+        self.act(|account, _| {
+            if let Some(coupon) = account.coupons.iter_mut().find(|known| known.id == coupon) {
+                coupon.products = products.iter().map(|&product| product.to_owned()).collect();
+            }
+        });
+    }
+
+    /// Another item of a subscription.
+    pub fn add_item(&self, sub: &str, price: &str) {
+        self.act(|account, at| {
+            let (id, price) = (account.id("si"), price.to_owned());
+            let item = Item { id, price, quantity: 1, discounts: Vec::new() };
+            account.change_sub(at, sub, |sub| sub.items.push(item));
+        });
     }
 
     /// Takes it off a whole subscription.

@@ -321,6 +321,17 @@ impl Stripe {
         });
     }
 
+    /// The dispute comes to stand so, with this much time for an answer.
+    pub fn move_dispute(&self, dispute: &str, status: &str, due_by: Option<Moment>) {
+        self.act(|account, at| {
+            if let Some(claim) = account.disputes.iter_mut().find(|claim| claim.id == dispute) {
+                claim.status = status.to_owned();
+                claim.due_by = due_by.map(|due_by| due_by.timestamp());
+            }
+            account.tell(at, "charge.dispute.updated", dispute);
+        });
+    }
+
     /// The payer's bank suspects fraud in the last charge; the warning's id.
     pub fn fraud_warning(&self, sub: &str) -> Option<String> {
         self.act(|account, at| {
@@ -412,5 +423,6 @@ fn claim_of(charge: &records::Charge, at: i64, status: &str, reason: &str) -> Cl
         created: at,
         status: status.to_owned(),
         reason: Some(reason.to_owned()),
+        due_by: None,
     }
 }

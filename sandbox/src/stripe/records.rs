@@ -97,6 +97,37 @@ pub enum AfterRetries {
     Unpaid,
     /// It stays past due, without a further attempt.
     StaysPastDue,
+    /// It is paused, its invoice stays open.
+    Paused,
+}
+
+/// Why a subscription is paused, in Stripe's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PausedBy {
+    /// The member, in the portal, or the operator.
+    Request,
+    /// A trial that ended without a card.
+    TrialEnd,
+    /// The account's setting, at the first failed payment.
+    FirstFailure,
+    /// The account's setting, at the last failed payment.
+    FinalFailure,
+    /// A word that nobody knew when this was written.
+    Other(String),
+}
+
+impl PausedBy {
+    /// `status_details.paused.subscription.type`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Request => "pause_requested",
+            Self::TrialEnd => "trial_end_without_payment_method",
+            Self::FirstFailure => "first_payment_failure",
+            Self::FinalFailure => "final_payment_failure",
+            Self::Other(word) => word,
+        }
+    }
 }
 
 /// How a cancellation at the period's end is written down.
@@ -166,6 +197,8 @@ pub(super) struct Coupon {
     pub percent_off: f64,
     /// `once`, `repeating` or `forever`.
     pub duration: String,
+    /// The products that it is limited to; empty = all.
+    pub products: Vec<String>,
     pub created: i64,
 }
 
@@ -216,6 +249,8 @@ pub(super) struct Sub {
     /// `customer.subscription.trial_will_end` has been sent.
     pub trial_told: bool,
     pub pause: Option<Pause>,
+    /// The whole subscription is paused: why, and since when.
+    pub paused: Option<(PausedBy, i64)>,
     pub pending: Option<Pending>,
     /// Ids of discounts on the whole.
     pub discounts: Vec<String>,
@@ -278,6 +313,8 @@ pub(super) struct Claim {
     pub created: i64,
     pub status: String,
     pub reason: Option<String>,
+    /// `evidence_details.due_by`, of a dispute.
+    pub due_by: Option<i64>,
 }
 
 #[derive(Debug, Clone)]

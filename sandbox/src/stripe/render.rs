@@ -12,7 +12,7 @@ const VERSION_OLD: &str = "2024-06-20";
 const LEVELS_MAX: usize = 4;
 
 /// Properties that exist only when asked for, and that nobody has here.
-const INCLUDABLE: [&str; 4] = ["tiers", "currency_options", "payments", "subscriptions"];
+const INCLUDABLE: [&str; 5] = ["applies_to", "tiers", "currency_options", "payments", "subscriptions"];
 
 /// An object by its id, unexpanded.
 pub(super) fn object(account: &Account, shape: Shape, id: &str) -> Option<Value> {
@@ -104,6 +104,13 @@ fn subscription(account: &Account, shape: Shape, sub: &Sub) -> Value {
             sub.without_card.as_deref().unwrap_or("create_invoice")}},
         "items": list(&url, data.collect(), false)
     });
+    if account.tells_pauses {
+        let details = |(by, since): &(PausedBy, i64)| {
+            json!({"paused": {"type": "subscription", "transitioned_at": since,
+                "subscription": {"type": by.as_str()}}})
+        };
+        value["status_details"] = json!(sub.paused.as_ref().map(details));
+    }
     match shape {
         Shape::New => {
             value["billing_mode"] = json!({"type": "flexible"});
@@ -285,7 +292,8 @@ pub(super) fn dispute(account: &Account, claim: &Claim) -> Value {
         "id": claim.id, "object": "dispute", "amount": claim.amount, "charge": claim.charge,
         "payment_intent": claim.payment_intent, "currency": claim.currency, "created": claim.created,
         "status": claim.status, "reason": claim.reason, "livemode": account.is_live(), "metadata": {},
-        "is_charge_refundable": false
+        "is_charge_refundable": false,
+        "evidence_details": {"due_by": claim.due_by, "has_evidence": false, "past_due": false, "submission_count": 0}
     })
 }
 
@@ -340,6 +348,13 @@ fn walk(account: &Account, value: &mut Value, levels: &[&str], path: &str) -> Re
     let Some((level, rest)) = levels.split_first() else {
         return Ok(());
     };
+    if *level == "applies_to"
+        && let Some(coupon) = account.coupons.iter().find(|coupon| value["id"] == *coupon.id)
+    {
+        let limits = (!coupon.products.is_empty()).then(|| json!({"products": coupon.products}));
+        value["applies_to"] = json!(limits);
+        return Ok(());
+    }
     let is_deleted = value.get("deleted").is_some();
     match value {
         Value::Object(map) => match map.get_mut(*level) {

@@ -111,7 +111,10 @@ fn judge_rights(scene: Scene<'_>, rights: &Rights) -> Vec<Finding> {
                 Right::Products | Right::Prices => {
                     (false, "your tiers' prices can't be compared, and an old price of a product isn't known as yours")
                 }
-                Right::Invoices => (false, "nobody whose payment failed is ever ended, since it isn't seen since when"),
+                Right::Invoices => (
+                    false,
+                    "nobody whose payment failed is written to or ended, since it isn't seen since when they owe",
+                ),
                 Right::Events | Right::Charges | Right::Refunds | Right::Disputes => {
                     (false, "refunds and disputes are not heard of")
                 }
@@ -137,13 +140,17 @@ pub(super) fn judge_webhook(config: &Config, scene: Scene<'_>) -> Vec<Finding> {
         return vec![Finding::off(WEBHOOK, "the endpoint couldn't be looked at")];
     };
     match webhooks::look_over(scene.rules, endpoints) {
-        webhooks::Endpoint::Sound(endpoint) => vec![Finding::ok(
-            WEBHOOK,
-            format!(
+        webhooks::Endpoint::Sound(endpoint) => {
+            let sound = format!(
                 "{endpoint} is on and sends what is needed; whether its secret is STRIPE_WEBHOOK_SECRET only a delivery \
                  shows"
-            ),
-        )],
+            );
+            let wishes = webhooks::wishes(scene.rules, endpoints);
+            let more =
+                format!("{endpoint} does not send {}; add them: breaks are seen later without", wishes.join(", "));
+            let more = (!wishes.is_empty()).then(|| Finding::warn(WEBHOOK, more));
+            std::iter::once(Finding::ok(WEBHOOK, sound)).chain(more).collect()
+        }
         webhooks::Endpoint::Missing => vec![Finding::warn(
             WEBHOOK,
             format!(

@@ -75,6 +75,8 @@ fn billing(prices: &[(&str, &str, bool)]) -> Billing {
         customers: BTreeMap::new(),
         stated: BTreeMap::new(),
         moments: Vec::new(),
+        pauses: BTreeMap::new(),
+        invoices_denied: false,
         endpoints: None,
         newest_event: None,
         webhook_heard: None,

@@ -30,7 +30,7 @@ use super::{
     skew::Skew,
 };
 use crate::{
-    facts::{Discount, FailureKind, Moment, WebhookEndpoint},
+    facts::{AppliesTo, Discount, FailureKind, Moment, WebhookEndpoint},
     limits::{PAGES_MAX, STRIPE_REST},
     secret::Secret,
 };
@@ -60,6 +60,8 @@ pub struct Stripe {
     expands: Arc<AtomicUsize>,
     /// Discounts that were asked for one by one: they never change.
     discounts: Arc<Mutex<BTreeMap<String, Discount>>>,
+    /// What each coupon is taken off: it never changes.
+    limits: Arc<Mutex<BTreeMap<String, AppliesTo>>>,
     /// The webhook endpoints, and when they were asked for.
     endpoints: Arc<Mutex<Option<Asked>>>,
 }
@@ -81,6 +83,7 @@ impl Stripe {
             rest: Some(Rest::new(STRIPE_REST)),
             expands: Arc::default(),
             discounts: Arc::default(),
+            limits: Arc::default(),
             endpoints: Arc::default(),
         }
     }

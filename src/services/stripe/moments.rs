@@ -22,11 +22,12 @@ use crate::{
 };
 
 /// The events that are such moments.
-const MONEY: [&str; 10] = [
+const MONEY: [&str; 11] = [
     "charge.refunded",
     "refund.created",
     "refund.failed",
     "charge.dispute.created",
+    "charge.dispute.updated",
     "charge.dispute.closed",
     "charge.dispute.funds_withdrawn",
     "charge.dispute.funds_reinstated",
@@ -36,6 +37,8 @@ const MONEY: [&str; 10] = [
 ];
 /// Money moved, or what it is paid for: any endpoint of ours is told of these.
 const MOVES: [&str; 4] = ["customer.subscription.", "invoice.paid", "invoice.payment_failed", "charge.refunded"];
+/// A subscription was paused: no field of older API versions says since when.
+const PAUSED: &str = "customer.subscription.paused";
 /// Each costs up to five calls: what is more follows in the next reading.
 const MOMENTS_MAX: usize = 30;
 /// The cursor of an account on which nothing has happened yet.
@@ -86,6 +89,10 @@ impl Reading<'_> {
         };
         let moved = |row: &&Value| row["type"].as_str().is_some_and(|kind| MOVES.iter().any(|of| kind.starts_with(of)));
         self.newest_event = rows.iter().filter(moved).filter_map(|row| moment(&row["created"])).max();
+        for row in rows.iter().rev().filter(|row| row["type"] == PAUSED) {
+            let whose = text(&row["data"]["object"]["id"]).map(SubscriptionId);
+            self.pauses.extend(whose.zip(moment(&row["created"])));
+        }
         let mut moments: Vec<MoneyMoment> = Vec::new();
         let mut taken = 0;
         for row in rows.iter().rev() {
@@ -181,7 +188,8 @@ impl Reading<'_> {
                 let dispute = self.object("/v1/disputes", &id).await?.unwrap_or_else(|| object.clone());
                 let charge = self.charge_behind(&dispute).await?;
                 let status = text(&dispute["status"]).unwrap_or_default();
-                vec![of(MoneyWhat::Dispute { id, status }, &charge, amount(&dispute))]
+                let due_by = moment(&dispute["evidence_details"]["due_by"]);
+                vec![of(MoneyWhat::Dispute { id, status, due_by }, &charge, amount(&dispute))]
             }
         })
     }

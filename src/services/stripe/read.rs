@@ -31,6 +31,10 @@ pub(super) struct Reading<'a> {
     pub(super) steps: BTreeMap<PriceId, Scheme>,
     /// When money last moved, by the events since the cursor.
     pub(super) newest_event: Option<Moment>,
+    /// When subscriptions were paused last, by the same events.
+    pub(super) pauses: BTreeMap<SubscriptionId, Moment>,
+    /// The key may not read invoices.
+    invoices_denied: bool,
 }
 
 impl Stripe {
@@ -58,6 +62,7 @@ impl Stripe {
         let catalogue = reading.catalogue().await?;
         let (moments, cursor) = reading.moments(cursor).await;
         reading.complete_terms().await;
+        reading.complete_limits().await;
         let endpoints = reading.endpoints().await;
         let billing = Billing {
             account,
@@ -73,6 +78,8 @@ impl Stripe {
             customers: reading.customers,
             stated,
             moments,
+            pauses: reading.pauses,
+            invoices_denied: reading.invoices_denied,
             cursor,
         };
         Ok((billing, self.skew_secs()))
@@ -93,7 +100,8 @@ impl Stripe {
                 subscriptions.insert(subscription.id.clone(), subscription);
             }
         }
-        for subscription in subscriptions.values_mut().filter(|subscription| needs_invoices(subscription)) {
+        let asks = |subscription: &&mut Subscription| needs_invoices(subscription) || may_have_failed(subscription);
+        for subscription in subscriptions.values_mut().filter(asks) {
             subscription.open_invoices = reading.invoices_of(&subscription.id).await?;
         }
         reading.mark_those_that_need_action(&mut subscriptions).await?;
@@ -122,7 +130,8 @@ impl Stripe {
 impl<'a> Reading<'a> {
     fn new(stripe: &'a Stripe) -> Self {
         let (customers, terms, steps) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { stripe, fits: true, customers, terms, steps, newest_event: None }
+        let (pauses, invoices_denied) = (BTreeMap::new(), false);
+        Self { stripe, fits: true, customers, terms, steps, newest_event: None, pauses, invoices_denied }
     }
 
     async fn list(&mut self, path: &str, query: &super::Query<'_>) -> Result<Vec<Value>, Failure> {
@@ -194,18 +203,25 @@ impl<'a> Reading<'a> {
     }
 
     /// Fills in the open invoices of those in trouble: one listing for all,
-    /// and one each for whoever isn't in it.
+    /// and one each for whoever isn't in it. Who is paused may be so for
+    /// months: for them the one listing must do.
     async fn open_invoices(&mut self, all: &mut BTreeMap<SubscriptionId, Subscription>) -> Result<(), Failure> {
-        if !all.values().any(needs_invoices) {
+        if !all.values().any(|subscription| needs_invoices(subscription) || may_have_failed(subscription)) {
             return Ok(());
         }
         let mut open: BTreeMap<SubscriptionId, Vec<Invoice>> = BTreeMap::new();
-        if let Some(rows) = unless_refused(self.list("/v1/invoices", &vec![("status", "open")]).await)? {
-            for (id, invoice) in invoices(&rows)? {
-                if let Some(id) = id {
-                    open.entry(id).or_default().push(invoice);
-                }
+        let listed = self.list("/v1/invoices", &vec![("status", "open")]).await;
+        self.note_denial(&listed);
+        let listed = unless_refused(listed)?;
+        let is_listed = listed.is_some();
+        for (id, invoice) in invoices(&listed.unwrap_or_default())? {
+            if let Some(id) = id {
+                open.entry(id).or_default().push(invoice);
             }
+        }
+        for subscription in all.values_mut().filter(|subscription| may_have_failed(subscription)) {
+            let theirs = oldest_first(open.remove(&subscription.id).unwrap_or_default());
+            subscription.open_invoices = Some(theirs).filter(|_| is_listed);
         }
         for subscription in all.values_mut().filter(|subscription| needs_invoices(subscription)) {
             subscription.open_invoices = match open.remove(&subscription.id) {
@@ -243,10 +259,16 @@ impl<'a> Reading<'a> {
     /// `None` when the key may not read them.
     async fn invoices_of(&mut self, id: &SubscriptionId) -> Result<Option<Vec<Invoice>>, Failure> {
         let query = vec![("subscription", id.as_str()), ("status", "open")];
-        let Some(rows) = unless_denied(self.list("/v1/invoices", &query).await)? else { return Ok(None) };
+        let listed = self.list("/v1/invoices", &query).await;
+        self.note_denial(&listed);
+        let Some(rows) = unless_denied(listed)? else { return Ok(None) };
         // An implementation that ignores the filter must not mix them up.
         let theirs = invoices(&rows)?.into_iter().filter(|(of, _)| of.as_ref().is_none_or(|of| of == id));
         Ok(Some(oldest_first(theirs.map(|(_, invoice)| invoice).collect())))
+    }
+
+    fn note_denial<T>(&mut self, listed: &Result<T, Failure>) {
+        self.invoices_denied |= listed.as_ref().is_err_and(|failure| failure.status == Some(403));
     }
 
     /// What Stripe itself says of those that were running and aren't listed so.
@@ -266,7 +288,7 @@ impl<'a> Reading<'a> {
                     if subscription.id != *id {
                         return Err(Failure::nonsense("Stripe: the answer isn't the subscription asked for"));
                     }
-                    if needs_invoices(&subscription) {
+                    if needs_invoices(&subscription) || may_have_failed(&subscription) {
                         subscription.open_invoices = self.invoices_of(id).await?;
                     }
                     Stated::Is(Box::new(subscription))
@@ -313,6 +335,11 @@ impl<'a> Reading<'a> {
 /// The statuses whose start only an open invoice tells.
 fn needs_invoices(subscription: &Subscription) -> bool {
     matches!(subscription.status, Status::PastDue | Status::Unpaid)
+}
+
+/// A failed payment may be why it is paused.
+fn may_have_failed(subscription: &Subscription) -> bool {
+    subscription.status == Status::Paused
 }
 
 /// 403 and 404: the key may not read it, or it isn't there. Not known.

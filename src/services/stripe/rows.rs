@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::{
     facts::{
-        AfterTrial, Customer, CustomerId, Email, Invoice, InvoiceId, Item, Moment, PlexId, PriceId, PriceTag, Product,
-        ProductId, SignedIn, Status, Subscription, SubscriptionId,
+        AfterTrial, Customer, CustomerId, Email, Invoice, InvoiceId, Item, Moment, PausedSaid, PlexId, PriceId,
+        PriceTag, Product, ProductId, SignedIn, Status, Subscription, SubscriptionId,
     },
     member::MemberId,
     services::loose::{flag, int, list, moment, num, text},
@@ -52,8 +52,14 @@ pub fn subscription(row: &Value) -> Option<Subscription> {
         member: text(&row["metadata"]["member"]).map(MemberId),
         signed_in: signed_in(&row["metadata"]),
         collection_paused: row["pause_collection"].is_object(),
+        paused: paused(&row["status_details"]["paused"]),
         open_invoices: None,
     })
+}
+
+/// Since endive (2026-09-30) Stripe says why and since when it is paused.
+fn paused(details: &Value) -> PausedSaid {
+    PausedSaid { cause: text(&details["subscription"]["type"]), since: moment(&details["transitioned_at"]) }
 }
 
 /// The account that our own Checkout wrote down. What is no account id says

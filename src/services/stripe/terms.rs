@@ -6,7 +6,7 @@
 //! said to be so, and never guessed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{PoisonError, atomic::Ordering},
 };
 
@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     facts::{
-        Begun, Discount, Every, Interval, Line, Off, Packages, PriceId, Ratio, Scheme, Step, Subscription,
-        SubscriptionId, Terms,
+        AppliesTo, Begun, Discount, Every, Interval, Line, Off, Packages, PriceId, ProductId, Ratio, Scheme, Step,
+        Subscription, SubscriptionId, Terms,
     },
     services::{
         failure::Failure,
@@ -51,6 +51,7 @@ fn line(item: &Value) -> Option<Line> {
     let metered = recurring["usage_type"] == "metered";
     Some(Line {
         price: PriceId(reference(price)?),
+        product: reference(&price["product"]).map(ProductId),
         currency: text(&price["currency"]).unwrap_or_default().to_lowercase(),
         every: every(recurring),
         metered,
@@ -147,7 +148,28 @@ pub fn coupon(row: &Value) -> Option<Discount> {
         None => row["duration_in_months"].is_null(),
         Some(_) => return None,
     };
-    Some(Discount::Coupon { off, forever })
+    Some(Discount::Coupon { off, forever, on: applies_to(row), id: reference(row) })
+}
+
+/// Stripe shows it only where it was asked for: then `null` means everything.
+fn applies_to(coupon: &Value) -> AppliesTo {
+    match coupon.get("applies_to") {
+        None => AppliesTo::Unread,
+        Some(Value::Null) => AppliesTo::All,
+        Some(limits) => match list(&limits["products"]) {
+            Some(products) => AppliesTo::Products(products.iter().filter_map(reference).map(ProductId).collect()),
+            None => AppliesTo::Unread,
+        },
+    }
+}
+
+/// A coupon of which it has to be asked what it is taken off: only one that
+/// lowers what comes in each month.
+fn unlimited_yet(discount: &Discount) -> Option<&str> {
+    match discount {
+        Discount::Coupon { forever: true, on: AppliesTo::Unread, id: Some(id), .. } => Some(id),
+        _ => None,
+    }
 }
 
 /// Puts what was read elsewhere where it was missing.
@@ -225,6 +247,45 @@ impl Reading<'_> {
         }
     }
 
+    /// Asks of each coupon, once, what it is taken off. The listing of
+    /// subscriptions lies too deep for it. What isn't shown counts for
+    /// everything, and the report says so.
+    pub(super) async fn complete_limits(&mut self) {
+        let all = || {
+            self.terms
+                .values()
+                .flat_map(|terms| terms.lines.iter().flat_map(|line| &line.discounts).chain(&terms.discounts))
+        };
+        let wanted: BTreeSet<String> = all().filter_map(unlimited_yet).map(str::to_owned).collect();
+        let known = self.known_limits(|known| known.clone());
+        for id in wanted.iter().filter(|id| !known.contains_key(*id)).take(ASKED_MAX) {
+            let path = format!("/v1/coupons/{}", segment(id));
+            let row = match unless_refused(self.stripe.get(&path, &limits()).await) {
+                Ok(row) => row.map(|(_, row)| row).unwrap_or_default(),
+                Err(failure) => {
+                    tracing::warn!("a coupon can't be read now; the next poll tries again: {failure}");
+                    break;
+                }
+            };
+            // An older API that doesn't expand it shows nothing: as before.
+            self.known_limits(|known| known.insert(id.clone(), applies_to(&row)));
+        }
+        let known = self.known_limits(|known| known.clone());
+        for terms in self.terms.values_mut() {
+            let on_items = terms.lines.iter_mut().flat_map(|line| &mut line.discounts);
+            for discount in on_items.chain(&mut terms.discounts) {
+                let read = unlimited_yet(discount).and_then(|id| known.get(id).cloned());
+                if let (Some(read), Discount::Coupon { on, .. }) = (read, discount) {
+                    *on = read;
+                }
+            }
+        }
+    }
+
+    fn known_limits<R>(&self, look: impl FnOnce(&mut BTreeMap<String, AppliesTo>) -> R) -> R {
+        look(&mut self.stripe.limits.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn known_discounts<R>(&self, look: impl FnOnce(&mut BTreeMap<String, Discount>) -> R) -> R {
         look(&mut self.stripe.discounts.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -248,7 +309,7 @@ impl Reading<'_> {
             let read = match (discount(row), inside) {
                 (Discount::Unread(_), Some(inside)) => {
                     let path = format!("/v1/coupons/{}", segment(&inside));
-                    let whole = unless_refused(self.stripe.get(&path, &vec![]).await)?;
+                    let whole = unless_refused(self.stripe.get(&path, &limits()).await)?;
                     whole.and_then(|(_, row)| coupon(&row))
                 }
                 (Discount::Unread(_), None) => None,
@@ -258,6 +319,10 @@ impl Reading<'_> {
         }
         Ok(learnt)
     }
+}
+
+fn limits() -> super::Query<'static> {
+    vec![("expand[]", "applies_to")]
 }
 
 fn unread_ids(terms: &Terms) -> Vec<String> {

@@ -60,6 +60,7 @@ pub fn rules() -> Rules {
         settle: TimeDelta::hours(24),
         expiry_warn_days: vec![7, 3],
         paused_collection_ends: false,
+        pause_keeps: false,
         refund_ends: false,
         dispute_ends: false,
         vip_names: Vec::new(),
@@ -116,6 +117,7 @@ pub fn subscription(id: &SubscriptionId, customer: CustomerId, price: &str, begu
         member: None,
         signed_in: None,
         collection_paused: false,
+        paused: usher::facts::PausedSaid::default(),
         open_invoices: None,
     }
 }
@@ -175,6 +177,8 @@ impl House {
                 newest_event: None,
                 webhook_heard: None,
                 moments: Vec::new(),
+                pauses: BTreeMap::new(),
+                invoices_denied: false,
                 cursor: None,
             },
             activity: Activity {

@@ -103,3 +103,12 @@ fn a_day_that_a_place_left_out_ends_when_it_has_ended_everywhere() {
     let day = chrono::NaiveDate::from_ymd_opt(2011, 12, 29).unwrap();
     assert_eq!(rules.end_of_day(day).to_rfc3339(), "2011-12-30T14:00:00+00:00");
 }
+
+#[test]
+fn a_trial_offer_has_another_price_and_buys_what_its_product_does() {
+    let rules = house::rules();
+    // The offer's price isn't even among those that are listed.
+    let known = catalogue(&[("prod_1", &["price_premium"]), ("prod_2", &["price_basic"])]);
+    assert_eq!(buys(&rules, &known, "price_offer", "prod_1"), Some(["Premium".to_owned()].into()));
+    assert_eq!(buys(&rules, &known, "price_offer", "prod_9"), None);
+}

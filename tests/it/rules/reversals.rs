@@ -26,7 +26,7 @@ fn refund(failed: bool, whole: bool, of_the_latest: bool) -> MoneyWhat {
 }
 
 fn dispute(status: &str) -> MoneyWhat {
-    MoneyWhat::Dispute { id: ID.into(), status: status.into() }
+    MoneyWhat::Dispute { id: ID.into(), status: status.into(), due_by: None }
 }
 
 /// A reading tells of it, for this subscription.
@@ -125,7 +125,7 @@ fn a_dispute_that_is_won_before_anything_was_cancelled_takes_the_cancellation_ba
     assert!(paper.first().reversed.is_some());
     hear(&mut paper, dispute("under_review"), subscription.clone());
     assert!(paper.first().reversed.is_some(), "still open");
-    let another = MoneyWhat::Dispute { id: "dp_2".into(), status: "won".into() };
+    let another = MoneyWhat::Dispute { id: "dp_2".into(), status: "won".into(), due_by: None };
     hear(&mut paper, another, subscription.clone());
     assert!(paper.first().reversed.is_some(), "another one");
     hear(&mut paper, dispute("won"), subscription.clone());
@@ -187,4 +187,51 @@ fn what_is_cancelled_says_which_wish_of_the_operators_it_was() {
         let proposals = moments::propose(paper.scene(), &paper.book.members[&paper.ann]);
         assert!(proposals[0].because.contains(words), "{}", proposals[0].because);
     }
+}
+
+#[test]
+fn an_appeal_comes_after_a_loss_with_a_deadline_of_its_own_and_ends_nothing_more() {
+    let mut paper = payer();
+    let subscription = Some(paper.first().now.id.clone());
+    let due_by = |paper: &Paper, ahead: i64| Some(paper.now + days(ahead));
+    let at = |paper: &Paper, status: &str, ahead: Option<i64>| MoneyWhat::Dispute {
+        id: ID.into(),
+        status: status.into(),
+        due_by: ahead.and_then(|ahead| due_by(paper, ahead)),
+    };
+    for (status, ahead) in [
+        ("needs_response", Some(9)),
+        ("under_review", None),
+        ("lost", None),
+        ("appeal_needs_response", Some(20)),
+        ("appeal_needs_response", Some(20)),
+        ("appeal_under_review", None),
+        ("lost", None),
+    ] {
+        let what = at(&paper, status, ahead);
+        hear(&mut paper, what, subscription.clone());
+        if status == "lost" {
+            // It was cancelled for it, and bought anew since.
+            paper.first().reversed = None;
+        }
+        assert!(!status.starts_with("appeal") || paper.first().reversed.is_none(), "{status}");
+    }
+    let told: Vec<(String, String)> = paper
+        .book
+        .outbox
+        .values()
+        .filter_map(|notice| match &notice.letter {
+            Letter::Attention { title, detail, .. } => Some((title.clone(), detail.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told.len(), 5, "{told:?}");
+    for (words, day) in [("was opened", 9), ("can be appealed", 20)] {
+        let day = (paper.now + days(day)).format("%Y-%m-%d").to_string();
+        let detail = &told.iter().find(|(title, _)| title.contains(words)).expect(words).1;
+        assert!(detail.contains(&day), "{detail}");
+    }
+    assert!(told.iter().any(|(title, _)| title.contains("the appeal failed")), "{told:?}");
+    // Nobody had heard of the dispute before.
+    assert_eq!(heard(payer(), dispute("appeal_needs_response")).0, Some(EndedBecause::Disputed));
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use usher::facts::{ShareState, Status};
-use usher::ledger::{EndedBecause, Gone, Grant, GrantKind, Reversed};
+use usher::ledger::{EndedBecause, Gone, Grant, GrantKind, Pause, Reversed, SpellKind};
 use usher::policy::Tiers;
 use usher::tier::Wanted;
 
@@ -46,12 +46,10 @@ pub(super) fn the_end_of_paying(table: &mut Table) {
     }
     table.row("canceled, but Stripe gives no date", |paper| ended(paper, Status::Canceled, None));
     table.row("incomplete_expired, ended 2 days ago", |paper| ended(paper, Status::IncompleteExpired, Some(days(2))));
-    table.row("paused, trial ended 2 days ago", |paper| {
-        ended(paper, Status::Paused, None);
-        let end = paper.now - days(2);
-        paper.member().subscriptions.values_mut().for_each(|billed| billed.now.trial_end = Some(end));
+    table.row("canceled for money 700 days ago, before Usher came", |paper| {
+        ended(paper, Status::Canceled, Some(days(700)));
+        (paper.first().ran, paper.first().now.ended_by_failed_payment) = (false, true);
     });
-    table.row("paused, no date of the trial's end", |paper| ended(paper, Status::Paused, None));
     table.row("canceled at the period's end, which is tomorrow", |paper| {
         ended(paper, Status::Active, None);
         let end = paper.now + days(1);
@@ -112,6 +110,10 @@ pub(super) fn the_end_of_paying(table: &mut Table) {
         owes(paper, Status::Unpaid, 10, None, Some(9));
         paper.member().subscriptions.values_mut().for_each(|billed| billed.now.open_invoices = None);
     });
+    table.row("unpaid since 10 days, letter accepted 9 days ago; Stripe shows no invoices now (403)", |paper| {
+        owes(paper, Status::Unpaid, 10, None, Some(9));
+        paper.world.stripe.last.as_mut().unwrap().value.invoices_denied = true;
+    });
     table.row("sent invoice, opened 20 days ago, due 2 days ago", |paper| {
         owes(paper, Status::PastDue, 20, None, Some(9));
         let due = paper.now - days(2);
@@ -128,6 +130,7 @@ pub(super) fn the_end_of_paying(table: &mut Table) {
             paper.told_unpaid(&ann, told.map(days));
         });
     }
+    paused_as_a_whole(table);
     table.group("paused collection");
     table.row("collection paused 5 days ago, PAUSED_COLLECTION=keep", |paper| paused(paper, false));
     table.row("collection paused 5 days ago, PAUSED_COLLECTION=end", |paper| paused(paper, true));
@@ -143,6 +146,109 @@ pub(super) fn the_end_of_paying(table: &mut Table) {
     });
     strict(table);
     money_that_goes_back(table);
+}
+
+/// Paused `ago`, paid for until `left` from now, no invoice open; what Stripe
+/// calls the cause, if it does; and when the letter about it was accepted.
+fn pauses(paper: &mut Paper, ago: i64, left: i64, word: Option<&str>, told: Option<i64>) {
+    ended(paper, Status::Paused, None);
+    let (ann, now) = (paper.ann.clone(), paper.now);
+    let billed = paper.first();
+    let began = now - days(ago);
+    billed.pause = Some(Pause {
+        seen: began,
+        began: Some(began),
+        was_failing: false,
+        was_paid: false,
+        paid_until: Some(now + days(left)),
+    });
+    billed.now.paused.cause = word.map(str::to_owned);
+    billed.now.open_invoices = Some(Vec::new());
+    if let Some(told) = told {
+        paper.told_unpaid(&ann, Some(days(told)));
+        let kind = if word.is_some_and(|word| word.contains("payment")) { SpellKind::Unpaid } else { SpellKind::Break };
+        paper.member().unpaid.values_mut().for_each(|spell| spell.kind = kind);
+    }
+}
+
+fn trial_ended(paper: &mut Paper, ago: i64) {
+    paper.first().now.trial_end = Some(paper.now - days(ago));
+}
+
+fn paused_as_a_whole(table: &mut Table) {
+    table.group("paused (ON_PAUSE=end): a trial's end, as stated");
+    table.row("paused 2 days ago, when the trial ended", |paper| {
+        pauses(paper, 2, -2, None, None);
+        trial_ended(paper, 2);
+    });
+    table.row("the same, and Stripe says so", |paper| {
+        pauses(paper, 2, -2, Some("trial_end_without_payment_method"), None);
+        trial_ended(paper, 2);
+    });
+    table.group("paused: a break, after the paid time and 3 days after the letter");
+    table.row("paused 9 days ago, paid for 5 days more, letter accepted 9 days ago", |paper| {
+        pauses(paper, 9, 5, None, Some(9));
+    });
+    for told in [None, Some(2), Some(3)] {
+        let word = told.map_or("not yet accepted".into(), |days| format!("accepted {days} days ago"));
+        table.row(&format!("paused 9 days ago, paid until 2 days ago, letter {word}"), |paper| {
+            pauses(paper, 9, -2, None, told);
+        });
+    }
+    table.row("the same, accepted 3 days ago; its trial ended 800 days ago", |paper| {
+        pauses(paper, 9, -2, None, Some(3));
+        trial_ended(paper, 800);
+    });
+    table.row("the same, accepted 3 days ago; Stripe: pause_requested, trial ended then", |paper| {
+        pauses(paper, 9, -2, Some("pause_requested"), Some(3));
+        trial_ended(paper, 9);
+    });
+    table.row("the same, but there is no way to write to them", |paper| {
+        pauses(paper, 9, -2, None, Some(3));
+        paper.member().unpaid.values_mut().for_each(|spell| (spell.told_at, spell.no_channel) = (None, true));
+    });
+    table.row("the same, accepted 3 days ago, and grandfathered", |paper| {
+        pauses(paper, 9, -2, None, Some(3));
+        let ann = paper.ann.clone();
+        paper.grant(&ann, GrantKind::Grandfathered);
+    });
+    table.row("the same, accepted 3 days ago; ON_PAUSE=keep", |paper| {
+        pauses(paper, 9, -2, None, Some(3));
+        paper.rules.pause_keeps = true;
+    });
+    table.row("paused 40 days ago, access ended; resumed an hour ago", |paper| {
+        pauses(paper, 40, -30, None, None);
+        let ann = paper.ann.clone();
+        paper.removed(&ann, days(28));
+        (paper.first().now.status, paper.first().pause) = (Status::Active, None);
+    });
+    table.group("paused: after a failed payment, as past_due");
+    for (ago, told) in [(6, Some(6)), (8, None), (8, Some(2)), (8, Some(4))] {
+        let word = told.map_or("not yet accepted".into(), |days| format!("accepted {days} days ago"));
+        table.row(&format!("final_payment_failure {ago} days ago, paid until then, letter {word}"), |paper| {
+            pauses(paper, ago, 20, Some("final_payment_failure"), told);
+        });
+    }
+    table.group("paused: why can't be told");
+    table.row("paid for 5 days more; Stripe calls the cause \"moon_phase\"", |paper| {
+        pauses(paper, 9, 5, Some("moon_phase"), None);
+    });
+    table.row("paid until 2 days ago; Stripe calls the cause \"moon_phase\"", |paper| {
+        pauses(paper, 9, -2, Some("moon_phase"), None);
+    });
+    table.row("paid until 2 days ago; its invoices can't be read", |paper| {
+        pauses(paper, 9, -2, None, None);
+        paper.first().now.open_invoices = None;
+    });
+    table.row("paid until 2 days ago; paused when first seen, its trial ended before", |paper| {
+        pauses(paper, 9, -2, None, None);
+        trial_ended(paper, 30);
+        paper.first().pause.as_mut().unwrap().began = None;
+    });
+    table.row("no date until which it is paid for", |paper| {
+        pauses(paper, 9, -2, None, Some(3));
+        paper.first().pause.as_mut().unwrap().paid_until = None;
+    });
 }
 
 fn strict(table: &mut Table) {

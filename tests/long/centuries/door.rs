@@ -194,6 +194,8 @@ impl House {
                 newest_event: None,
                 webhook_heard: None,
                 moments: Vec::new(),
+                pauses: BTreeMap::new(),
+                invoices_denied: false,
                 cursor: None,
             },
             activity: Activity {

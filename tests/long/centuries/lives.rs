@@ -239,6 +239,7 @@ impl House {
             member: None,
             signed_in: None,
             collection_paused: false,
+            paused: usher::facts::PausedSaid::default(),
             open_invoices: None,
         };
         self.billing.customers.insert(customer.id.clone(), customer);

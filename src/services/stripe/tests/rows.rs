@@ -50,6 +50,33 @@ fn ends_pauses_and_failed_payments_are_read() {
 }
 
 #[test]
+fn why_and_since_when_it_is_paused_is_read_where_stripe_says_so() {
+    let mut row = new_shape();
+    row["status"] = json!("paused");
+    assert_eq!(subscription(&row).unwrap().paused, PausedSaid::default());
+    for shape in
+        [json!(null), json!({"paused": null}), json!({"paused": {"type": "subscription", "subscription": null}})]
+    {
+        row["status_details"] = shape;
+        assert_eq!(subscription(&row).unwrap().paused, PausedSaid::default());
+    }
+    row["status_details"] = json!({"paused": {"type": "subscription", "transitioned_at": 1703000000,
+        "subscription": {"type": "pause_requested"}}});
+    let paused = PausedSaid { cause: Some("pause_requested".to_owned()), since: at(1703000000) };
+    assert_eq!(subscription(&row).unwrap().paused, paused);
+}
+
+#[test]
+fn a_trial_offer_leaves_the_product_as_it_is() {
+    let mut row = new_shape();
+    row["items"]["data"][0]["current_trial"] =
+        json!({"trial_offer": "to_A", "start_date": 1700000000, "end_date": 1702592000});
+    row["items"]["data"][0]["price"]["id"] = json!("price_offer");
+    let read = subscription(&row).unwrap();
+    assert_eq!(read.items[0].product, Some(ProductId::from("prod_A")));
+}
+
+#[test]
 fn an_account_may_be_the_customer() {
     let mut row = new_shape();
     row["customer"] = json!(null);
