@@ -371,6 +371,8 @@ fn as_last_read(book: &Book) -> World {
         newest_event: None,
         webhook_heard: None,
         moments: Vec::new(),
+        pauses: BTreeMap::new(),
+        invoices_denied: false,
         cursor: book.cursor.clone(),
     };
     let watchers = members()

@@ -416,6 +416,8 @@ impl Then {
             newest_event: None,
             webhook_heard: None,
             moments: Vec::new(),
+            pauses: BTreeMap::new(),
+            invoices_denied: false,
             cursor: book.cursor.clone(),
         };
         let activity = Activity {
