@@ -8,7 +8,7 @@
 
 use chrono::NaiveDate;
 
-use super::{Rules, Scene, World, inactivity, letters, libraries, reasons, who};
+use super::{Rules, Scene, World, inactivity, letters, libraries, paying, reasons, who};
 use crate::facts::{Invoice, Moment, Status};
 use crate::ledger::{Audience, Billed, Book, Channel, Delivery, Letter, Member, Notice, NoticeKey, ShareRecord};
 
@@ -172,6 +172,9 @@ fn of_a_payment(scene: Scene<'_>, member: &Member, notice: &Notice) -> Truth {
     let open = billed.and_then(|billed| billed.now.open_invoices.as_ref());
     let invoice = open.and_then(|open| open.iter().find(|invoice| spell.invoice.as_ref() == Some(&invoice.id)));
     let amount_now = |known: Option<String>| invoice.map(Invoice::amount).or(known);
+    // Written anew, it gives as much time as any other.
+    let earliest = scene.rules.day_of(scene.now + paying::AFTER_LETTER);
+    let until_now = |known: Option<NaiveDate>| known.map(|day| day.max(earliest));
     let url_now = |known: Option<String>| invoice.and_then(|invoice| invoice.hosted_url.clone()).or(known);
     Says(match notice.letter.clone() {
         Letter::PaymentFailed { amount, pay_url, access_until, .. } => {
