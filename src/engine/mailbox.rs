@@ -22,7 +22,7 @@ pub enum Mail {
     Looked(Box<Looked>),
     /// What became of a call.
     Acted(Box<Acted>),
-    /// What became of a batch of notices.
+    /// What became of a letter.
     Delivered(Delivered),
     /// A deadline of the book has come.
     Tick,

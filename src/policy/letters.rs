@@ -147,7 +147,8 @@ fn note_idle_warning(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId)
         until: (told != MemberTold::NoChannel).then_some(until),
         told,
     };
-    book.owe(Owed::to_operator(Some(id), format!("idle-{}", spell.started.timestamp()), letter), rules.ways, now);
+    let warning = spell.notice.0.split('/').nth(2).unwrap_or_default().to_owned();
+    book.owe(Owed::to_operator(Some(id), warning, letter), rules.ways, now);
 }
 
 /// The day until whose end a warning sent now gives time.
@@ -160,6 +161,11 @@ pub fn open_idle_spell(now: Moment, rules: &Rules, book: &mut Book, id: &MemberI
     let Some(member) = book.members.get(id).cloned() else { return };
     let letter = idle_warning(rules, &member, days, promise(now, rules));
     let mut owed = Owed::to_member(&member, format!("idle-{}", spell.timestamp()), letter, TimeDelta::days(365));
+    // A warning dies with its spell. One that begins at the same play again has
+    // a warning of its own.
+    if book.outbox.contains_key(&owed.key()) {
+        owed.occasion = format!("{}-{}", owed.occasion, now.timestamp());
+    }
     owed.to = owed.to.filter(|address| !book.is_dead(address));
     let notice = book.owe(owed, rules.ways, now);
     if let Some(member) = book.members.get_mut(id) {
@@ -209,7 +215,8 @@ fn owe_access_ending(now: Moment, rules: &Rules, world: &World, book: &mut Book,
     let threshold = rules.expiry_warn_days.iter().copied().filter(|days| left <= TimeDelta::days(*days)).min();
     let Some(threshold) = threshold else { return };
     let billed = subscription.as_ref().and_then(|subscription| member.subscriptions.get(subscription));
-    if billed.is_some_and(|billed| life::was_told_of(book, member, billed, threshold)) {
+    let heard = billed.is_some_and(|billed| life::was_told_of(book, member, billed, threshold));
+    if heard || has_just_said(book, &member.id, end, threshold) {
         return;
     }
     let days_left = (rules.day_of(day) - rules.day_of(now)).num_days();
@@ -220,6 +227,15 @@ fn owe_access_ending(now: Moment, rules: &Rules, world: &World, book: &mut Book,
     if let Some(subscription) = subscription {
         life::promise(rules, book, member, &subscription, end);
     }
+}
+
+/// A letter about this very end that went out late was accepted so near to this
+/// threshold that it has said the same.
+fn has_just_said(book: &Book, id: &MemberId, end: Moment, threshold_days: i64) -> bool {
+    let this = format!("{}{}-", prefix_about_an_end(id), end.timestamp());
+    let near = |at: Moment| end - at <= TimeDelta::days(threshold_days) + TimeDelta::hours(12);
+    let accepted = |key: &NoticeKey| fate(book, key).and_then(|fate| fate.accepted_at());
+    about_an_end(book, id).filter(|key| key.0.starts_with(&this)).filter_map(accepted).any(near)
 }
 
 /// Whether access ends when this subscription does.

@@ -31,6 +31,7 @@ pub fn check(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     let due: Vec<NoticeKey> = book.outbox.values().filter(is_due).map(|notice| notice.key.clone()).collect();
     let today = rules.day_of(now);
     for key in due {
+        follow_address(book, &key);
         let Some(notice) = book.outbox.get(&key) else { continue };
         match truth(Scene { now, rules, book, world }, notice) {
             Over(why) => book.cancel_notice(&key, why, now),
@@ -39,6 +40,19 @@ pub fn check(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
             }
             Says(_) => {}
         }
+    }
+}
+
+/// A letter about access goes to the address that the account has now, unless it
+/// may be out to the one of before. Letters about money and invites have an
+/// address of their own.
+fn follow_address(book: &mut Book, key: &NoticeKey) {
+    let Some(notice) = book.outbox.get(key).filter(|notice| notice.first_sending.is_none()) else { return };
+    let own = notice.customer.is_some()
+        || matches!(notice.letter, Letter::Invited { .. } | Letter::InviteReminder { .. } | Letter::BillingLink { .. });
+    let address = about(book, notice).and_then(|member| member.email.clone()).filter(|_| !own);
+    if let (Some(address), Some(notice)) = (address, book.outbox.get_mut(key)) {
+        notice.to = Some(address);
     }
 }
 
@@ -180,9 +194,11 @@ fn of_a_payment(scene: Scene<'_>, member: &Member, notice: &Notice) -> Truth {
         Letter::PaymentFailed { amount, pay_url, access_until, .. } => {
             let next = invoice.and_then(|invoice| invoice.next_attempt_at).filter(|at| *at > scene.now);
             let next_attempt = next.map(|at| scene.rules.day_of(at));
+            let access_until = until_now(access_until);
             Letter::PaymentFailed { amount: amount_now(amount), pay_url: url_now(pay_url), access_until, next_attempt }
         }
         Letter::PaymentActionRequired { amount, pay_url, access_until } => {
+            let access_until = until_now(access_until);
             Letter::PaymentActionRequired { amount: amount_now(amount), pay_url: url_now(pay_url), access_until }
         }
         other => other,

@@ -439,3 +439,93 @@ fn of_two_letters_about_one_invite_only_the_newer_goes() {
         .collect();
     assert_eq!(open, ["invite_reminder"]);
 }
+
+#[test]
+fn promise_01_a_warning_dies_with_its_spell_also_where_the_next_one_begins_at_the_same_play() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.make_friend(&ann, days(28));
+    let pass = |paper: &mut Paper| {
+        paper.book.committed = paper.now;
+        decide::decide(paper.now, &paper.rules, &paper.world, &mut paper.book);
+    };
+    let accept = |paper: &mut Paper| {
+        let notice = paper.member().idle.as_ref().expect("a spell").notice.clone();
+        crate::paper::hand_out(&mut paper.book, &notice, paper.now).expect("due");
+        report(&mut paper.book, &notice, DeliveryOutcome::Accepted, paper.now);
+        pass(paper);
+        paper.member().idle.clone().expect("a spell")
+    };
+    pass(&mut paper);
+    let first = accept(&mut paper);
+    assert_eq!(first.warned_at, Some(paper.now));
+    // They are protected for ten days, and watch nothing.
+    paper.member().home = true;
+    pass(&mut paper);
+    assert!(paper.member().idle.is_none());
+    paper.now += days(10);
+    let whole = paper.world.plex.last.as_mut().unwrap();
+    (whole.begun, whole.at) = (paper.now, paper.now);
+    let whole = paper.world.stripe.last.as_mut().unwrap();
+    (whole.begun, whole.at) = (paper.now, paper.now);
+    let whole = paper.world.tautulli.last.as_mut().unwrap();
+    (whole.begun, whole.at) = (paper.now, paper.now);
+    paper.member().home = false;
+    pass(&mut paper);
+    let again = paper.member().idle.clone().expect("a spell");
+    assert_eq!((again.started, again.warned_at), (first.started, None), "the warning of before warns nobody");
+    assert!(!classes(&paper).contains(&Class::Removal { stated: false }));
+    let second = accept(&mut paper);
+    assert_eq!(second.warned_at, Some(paper.now));
+    let told = paper.book.outbox.values().filter(|notice| notice.letter.kind() == "warned").count();
+    assert_eq!(told, 2, "the operator hears of both");
+}
+
+#[test]
+fn a_letter_that_waits_goes_to_the_address_that_they_have_by_then() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.make_friend(&ann, days(28));
+    let pass = |paper: &mut Paper| {
+        decide::decide(paper.now, &paper.rules, &paper.world, &mut paper.book);
+    };
+    pass(&mut paper);
+    let key = paper.member().idle.clone().unwrap().notice;
+    paper.member().email = usher::facts::Email::parse("new@example.com");
+    pass(&mut paper);
+    let sent = crate::paper::hand_out(&mut paper.book, &key, paper.now).unwrap();
+    assert_eq!(sent.to, paper.member().email.clone());
+    report(&mut paper.book, &key, DeliveryOutcome::Unknown { why: "lost".into() }, paper.now);
+    paper.now += TimeDelta::minutes(5);
+    paper.member().email = usher::facts::Email::parse("newer@example.com");
+    pass(&mut paper);
+    let again = crate::paper::hand_out(&mut paper.book, &key, paper.now).unwrap();
+    assert_eq!((again.to, again.first), (sent.to, sent.first), "a repeat is the same letter");
+}
+
+#[test]
+fn a_late_letter_that_has_just_said_it_is_not_followed_by_another() {
+    for (accepted_left, letters) in [(hours(3 * 24 + 10), 1), (hours(4 * 24), 2)] {
+        let mut paper = Paper::new();
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[crate::paper::MOVIES], days(299));
+        let end = paper.now + days(6);
+        paper.pays(&ann, usher::facts::Status::Active, days(300)).now.cancel_at = Some(end);
+        let pass = |paper: &mut Paper| {
+            decide::decide(paper.now, &paper.rules, &paper.world, &mut paper.book);
+        };
+        let written = |paper: &Paper| {
+            let about = |key: &&NoticeKey| key.0.contains("/access_ending/");
+            paper.book.outbox.keys().filter(about).cloned().collect::<Vec<_>>()
+        };
+        pass(&mut paper);
+        let key = written(&paper).pop().unwrap();
+        paper.now = end - accepted_left;
+        pass(&mut paper);
+        crate::paper::hand_out(&mut paper.book, &key, paper.now).unwrap();
+        report(&mut paper.book, &key, DeliveryOutcome::Accepted, paper.now);
+        paper.now = end - days(2);
+        pass(&mut paper);
+        assert_eq!(written(&paper).len(), letters, "accepted {accepted_left} before the end");
+    }
+}
