@@ -474,7 +474,7 @@ fn promise_01_a_warning_dies_with_its_spell_also_where_the_next_one_begins_at_th
     pass(&mut paper);
     let again = paper.member().idle.clone().expect("a spell");
     assert_eq!((again.started, again.warned_at), (first.started, None), "the warning of before warns nobody");
-    assert!(!classes(&paper).contains(&Class::Removal { stated: false }));
+    assert_eq!(paper.admit().admitted, [], "nobody is removed by it");
     let second = accept(&mut paper);
     assert_eq!(second.warned_at, Some(paper.now));
     let told = paper.book.outbox.values().filter(|notice| notice.letter.kind() == "warned").count();
