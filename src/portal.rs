@@ -1,5 +1,5 @@
 //! Signed links: pure. One opens a customer's billing page, another takes up a
-//! sign-in where it was left.
+//! sign-in where it was left, and one lets somebody who is in subscribe.
 //!
 //! Promises: only who has the key can make one; it names one thing, opens
 //! nothing of the other kind, and ends at its own time; what is wrong with a
@@ -11,6 +11,7 @@ use sha2::Sha256;
 
 use crate::facts::{CustomerId, Moment, PriceId};
 use crate::hex::hex;
+use crate::member::MemberId;
 use crate::secret::Secret;
 
 /// Signs links. Kept in `STATE_DIR`: one from before a restart still works.
@@ -22,6 +23,7 @@ pub struct PortalKey(Secret);
 enum Purpose<'a> {
     Billing,
     SignIn(Choice<'a>),
+    Place,
 }
 
 /// What a sign-in with Plex was begun for.
@@ -65,6 +67,19 @@ impl PortalKey {
         self.opened(Purpose::SignIn(choice), now, token)?.parse().ok()
     }
 
+    /// `MEMBER.UNTIL.SIGNATURE`: with it this member subscribes, and needs no
+    /// free seat while they are in (RULES R5).
+    #[must_use]
+    pub fn place_token(&self, member: &MemberId, until: Moment) -> String {
+        self.signed(Purpose::Place, &member.0, until)
+    }
+
+    /// The member whom a token lets subscribe at `now`.
+    #[must_use]
+    pub fn place(&self, now: Moment, token: &str) -> Option<MemberId> {
+        self.opened(Purpose::Place, now, token).map(|member| MemberId(member.to_owned()))
+    }
+
     fn signed(&self, purpose: Purpose<'_>, what: &str, until: Moment) -> String {
         let said = format!("{what}.{}", until.timestamp());
         let signature = self.sign(purpose, &said);
@@ -84,6 +99,7 @@ impl PortalKey {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose().as_bytes()) else { return String::new() };
         match purpose {
             Purpose::Billing => mac.update(b"billing page "),
+            Purpose::Place => mac.update(b"keep a place "),
             Purpose::SignIn(Choice { tier, price }) => {
                 mac.update(b"plex sign-in ");
                 for part in [tier, price.as_str()] {
@@ -127,6 +143,19 @@ mod tests {
             assert_eq!(key.customer(at(0), &forged), None, "{forged}");
         }
     }
+
+    #[test]
+    fn a_link_to_subscribe_is_one_members_and_opens_nothing_else() {
+        let key = PortalKey::new(Secret::new("key"));
+        let ann = MemberId::number(3);
+        let token = key.place_token(&ann, at(60));
+        assert_eq!(key.place(at(59), &token), Some(ann));
+        assert_eq!(key.place(at(60), &token), None, "its time is over");
+        assert_eq!(key.place(at(0), &token.replacen("m-3", "m-4", 1)), None, "another member's");
+        assert_eq!(key.customer(at(0), &token), None, "no billing page");
+        assert_eq!(key.place(at(0), &key.token(&CustomerId::from("m-3"), at(60))), None, "no link to subscribe");
+    }
+
     #[test]
     fn a_sign_in_is_taken_up_for_what_it_was_begun_for_until_its_time() {
         let key = PortalKey::new(Secret::new("key"));

@@ -3,7 +3,8 @@
 //! Promises: a GET writes nothing and costs no call, so crawlers and link
 //! previews are free; no page says anything about anybody; an address only
 //! prefills Stripe's page, and existing customers are neither used nor
-//! revealed; no money is asked for while nobody could be let in for it. What is
+//! revealed; no money is asked for while nobody could be let in for it, except
+//! from somebody who shows that they are in already. What is
 //! typed here proves nothing (RULES R2); who signs in with Plex has shown whose
 //! account it is ([`sign_in`]).
 //!
@@ -26,9 +27,10 @@ use super::strangers::Strangers;
 use super::till::{fresh_key, joined};
 use crate::clock::Clock;
 use crate::config::Live;
-use crate::engine::desk::{Ask, Desk, Doors, Front, NO_SUCH_CODE, OnSale};
+use crate::engine::desk::{Ask, CheckoutAsked, Desk, Doors, Front, NO_SUCH_CODE, OnSale, Whom};
 use crate::facts::{Email, PriceId, SignedIn};
 use crate::limits::{EMAIL_CHARS_MAX, PLEX_NAME_CHARS_MAX, TEXT_CHARS_MAX};
+use crate::member::MemberId;
 use crate::portal::PortalKey;
 use crate::services::sign_in::SignIn;
 use crate::services::stripe::{Buyer, CheckoutOf, Stripe};
@@ -90,6 +92,7 @@ impl Lobby {
             ("", "", false) => self.pages.see_other(&format!("{}/plans", self.pages.base())),
             ("style.css", "", false) => self.pages.style(),
             ("plans", "", false) => self.plans(asked),
+            ("plans", token, false) if !token.contains('/') => self.plans_of_a_member(token),
             ("join", tier, _) if !tier.is_empty() => self.join(asked, tier).await,
             ("joined", "", false) => self.pages.page(StatusCode::OK, "joined.html", &json!({})),
             ("redeem", "", false) => self.redeem_form(StatusCode::OK, "", None),
@@ -130,6 +133,29 @@ impl Lobby {
         self.pages.page(StatusCode::OK, "plans.html", &facts)
     }
 
+    /// By the link of the letter that asks somebody who is in to subscribe.
+    fn plans_of_a_member(&self, token: &str) -> Reply {
+        if self.till().is_none() {
+            return self.nothing_is_sold();
+        }
+        if self.portal.place(self.clock.now(), token).is_none() {
+            return self.link_is_over();
+        }
+        let front = self.front();
+        let tiers: Vec<Value> = front.tiers.iter().map(shown).collect();
+        let facts = json!({
+            "doors": word(for_who_is_in(front.doors)), "tiers": tiers, "has_codes": false, "billing": self.mails(),
+            "link": token,
+        });
+        self.pages.page(StatusCode::OK, "plans.html", &facts)
+    }
+
+    fn link_is_over(&self) -> Reply {
+        let text = "This link works no longer. Sign in with Plex on the page of a plan: who is in already needs no \
+                    free seat.";
+        self.pages.notice(StatusCode::NOT_FOUND, "This link is over", text)
+    }
+
     async fn join(&self, asked: &Asked, tail: &str) -> Reply {
         let Some((till, public_url)) = self.till() else { return self.nothing_is_sold() };
         let (named, step) = step(tail);
@@ -142,14 +168,23 @@ impl Lobby {
             };
             return self.pages.notice(StatusCode::NOT_FOUND, "No such plan", text);
         };
-        let counter = Counter { asked, till, public_url, front: &front, tier };
+        let link = match step {
+            Step::Member(token) => match self.portal.place(self.clock.now(), token) {
+                Some(member) => Some(Link { token, member }),
+                None => return self.link_is_over(),
+            },
+            _ => None,
+        };
+        let counter = Counter { asked, till, public_url, front: &front, tier, link };
         if asked.method != Method::POST {
             return match step {
-                Step::Form | Step::SignIn => self.join_form(&counter, StatusCode::OK, None),
+                Step::Form | Step::SignIn | Step::Member(_) => self.join_form(&counter, StatusCode::OK, None),
                 Step::SignedIn(token) => self.sign_in_page(&counter, token),
             };
         }
-        let live = match (front.doors, &till.live) {
+        // Who shows that they are in needs no free seat (RULES R5).
+        let doors = if step == Step::Form { front.doors } else { for_who_is_in(front.doors) };
+        let live = match (doors, &till.live) {
             (Doors::Open, Some(live)) => live,
             // The page says why.
             _ => return self.join_form(&counter, StatusCode::SERVICE_UNAVAILABLE, None),
@@ -158,6 +193,49 @@ impl Lobby {
             Step::Form => self.buy(&counter, live).await,
             Step::SignIn => self.begin_sign_in(&counter, live).await,
             Step::SignedIn(token) => self.take_up(&counter, live, token).await,
+            Step::Member(_) => self.sell_to_member(&counter, live).await,
+        }
+    }
+
+    /// By the link of their letter: the purchase is written down as this
+    /// member's by our own key.
+    async fn sell_to_member(&self, counter: &Counter<'_>, live: &Live) -> Reply {
+        let Some(link) = &counter.link else { return self.link_is_over() };
+        let price = match chosen(counter.asked, counter.tier) {
+            Ok(price) => price,
+            Err(problem) => return self.join_form(counter, StatusCode::BAD_REQUEST, Some(problem)),
+        };
+        let wanted = CheckoutAsked {
+            whom: Whom::Member(link.member.to_string()),
+            tier: counter.tier.name.clone(),
+            price: Some(price.clone()),
+            plex: None,
+        };
+        let checkout = self.desk.view.borrow().checkout(&wanted, self.clock.now());
+        match checkout {
+            Ok(checkout) => {
+                let sale = Sale {
+                    price: &checkout.price,
+                    email: checkout.email.as_ref(),
+                    plex: None,
+                    signed_in: None,
+                    member: checkout.member.as_ref(),
+                    trial_days: checkout.trial_days,
+                };
+                self.to_checkout(counter, live, sale).await
+            }
+            Err(no) => match no.code {
+                "already_subscribed" => {
+                    self.pages.page(StatusCode::OK, "subscribed.html", &json!({ "billing": self.mails() }))
+                }
+                "full" => {
+                    let text = "You are no longer in, and all seats are taken at the moment. Nothing was charged; \
+                                please come back later.";
+                    self.pages.notice(StatusCode::SERVICE_UNAVAILABLE, "All seats are taken", text)
+                }
+                "revoked" | "not_found" | "ambiguous" => self.link_is_over(),
+                _ => self.not_now(),
+            },
         }
     }
 
@@ -171,6 +249,7 @@ impl Lobby {
             email: order.email.as_ref(),
             plex: order.plex.as_deref(),
             signed_in: None,
+            member: None,
             trial_days: counter.tier.trial_days,
         };
         self.to_checkout(counter, live, sale).await
@@ -184,7 +263,7 @@ impl Lobby {
             price: sale.price,
             // Never a customer who is known: that would be somebody's card.
             buyer: sale.email.map_or(Buyer::Stranger, Buyer::Email),
-            member: None,
+            member: sale.member,
             signed_in: sale.signed_in,
             plex: sale.plex,
             trial_days: sale.trial_days,
@@ -205,8 +284,10 @@ impl Lobby {
     fn join_form(&self, counter: &Counter<'_>, status: StatusCode, problem: Option<&str>) -> Reply {
         let given = |name| form_value(counter.asked, name);
         let given = json!({ "email": given("email"), "plex": given("plex"), "price": given("price") });
-        let (doors, tier) = (word(counter.front.doors), shown(counter.tier));
-        let facts = json!({ "doors": doors, "tier": tier, "given": given, "problem": problem });
+        let doors = if counter.link.is_some() { for_who_is_in(counter.front.doors) } else { counter.front.doors };
+        let (doors, tier) = (word(doors), shown(counter.tier));
+        let link = counter.link.as_ref().map(|link| link.token);
+        let facts = json!({ "doors": doors, "tier": tier, "given": given, "problem": problem, "link": link });
         self.pages.page(status, "join.html", &facts)
     }
 
@@ -308,12 +389,19 @@ enum Step<'a> {
     SignIn,
     /// They are back, with the link that we signed.
     SignedIn(&'a str),
+    /// They come with the link of a letter that asks them to subscribe.
+    Member(&'a str),
 }
 
 /// The tier as it stands in an address, and the step.
 fn step(tail: &str) -> (&str, Step<'_>) {
     if let Some(tier) = tail.strip_suffix("/plex") {
         return (tier, Step::SignIn);
+    }
+    if let Some((rest, token)) = tail.rsplit_once('/')
+        && let Some(tier) = rest.strip_suffix("/for")
+    {
+        return (tier, Step::Member(token));
     }
     match tail.rsplit_once('/').and_then(|(rest, token)| Some((rest.strip_suffix("/plex")?, token))) {
         Some((tier, token)) => (tier, Step::SignedIn(token)),
@@ -328,6 +416,13 @@ struct Counter<'a> {
     public_url: &'a str,
     front: &'a Front,
     tier: &'a OnSale,
+    link: Option<Link<'a>>,
+}
+
+/// The link of a letter that asks somebody who is in to subscribe.
+struct Link<'a> {
+    token: &'a str,
+    member: MemberId,
 }
 
 /// A purchase, decided.
@@ -339,6 +434,8 @@ struct Sale<'a> {
     plex: Option<&'a str>,
     /// As shown.
     signed_in: Option<&'a SignedIn>,
+    /// Whose signed link it was.
+    member: Option<&'a MemberId>,
     trial_days: Option<NonZeroU32>,
 }
 
@@ -384,6 +481,11 @@ fn typed_email(text: &str) -> Option<Email> {
 fn wants_json(asked: &Asked) -> bool {
     let accept = asked.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     accept.contains("application/json") && !accept.contains("text/html")
+}
+
+/// Who is in already, and shows it, needs no free seat.
+fn for_who_is_in(doors: Doors) -> Doors {
+    if doors == Doors::Full { Doors::Open } else { doors }
 }
 
 fn word(doors: Doors) -> &'static str {

@@ -131,7 +131,7 @@ impl Pages {
     }
 
     fn render(&self, name: &str, facts: &Value) -> Result<String, minijinja::Error> {
-        let mut context = json!({ "brand": self.brand, "base": self.base, "problem": null, "given": { "email": "" }, "chosen_below": false });
+        let mut context = json!({ "brand": self.brand, "base": self.base, "problem": null, "given": { "email": "" }, "chosen_below": false, "link": null });
         if let (Some(context), Some(facts)) = (context.as_object_mut(), facts.as_object()) {
             context.extend(facts.clone());
         }

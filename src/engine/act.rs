@@ -224,7 +224,7 @@ impl Reach {
     ) -> Result<Option<ShareId>, Failure> {
         let missing = || Failure::not_done(FailureKind::Internal, "the share to change is not known");
         match act {
-            Act::Invite { to, sections, downloads, settings } => {
+            Act::Invite { to, sections, downloads, settings, .. } => {
                 let to = match to {
                     InviteTo::Account(account) => plex::InviteTo::Account(*account),
                     InviteTo::Email(email) => plex::InviteTo::Email(email.clone()),

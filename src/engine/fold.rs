@@ -277,7 +277,11 @@ impl Engine {
         self.wanted.insert(Source::Plex, acted.ended + SETTLED_AFTER);
         let Some(intent) = book.intents.get(&acted.key).cloned() else { return };
         if let (Some(share), Some(member)) = (acted.share, book.members.get_mut(&intent.member)) {
-            member.made.insert(share);
+            let made_for = match &intent.act {
+                Act::Invite { made_for, .. } => made_for.clone(),
+                _ => Default::default(),
+            };
+            member.note_made(share, made_for);
         }
         note_tautulli(book, &intent, acted.failure.as_ref());
         self.note_outcome(now, book, &acted);

@@ -73,6 +73,7 @@ impl Engine {
                 intent.hindered.looks = 0;
                 intent.hindered.by = None;
                 intent.hindered.denied = false;
+                intent.last_try = Some(now);
                 let intent = intent.clone();
                 let row = book.members.get(&intent.member)?.share.as_ref().map(|share| Box::new(share.row.clone()));
                 self.acting = Some(looked.key.clone());

@@ -166,6 +166,9 @@ fn free_held_by(now: Moment, book: &mut Book, source: Source, looks_max: u32) {
 fn note_failure(now: Moment, book: &mut Book, key: &ActKey, failure: &Failure) {
     let Some(intent) = book.intents.get_mut(key) else { return };
     intent.last_error = Some(failure.why.clone());
+    if failure.certainty == Certainty::NotDone {
+        intent.not_done += 1;
+    }
     if let Some(wait) = failure.retry_after {
         intent.not_before = intent.not_before.max(now + backoff::asked_for(wait));
     }

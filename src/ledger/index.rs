@@ -36,7 +36,8 @@ impl Index {
             self.accounts.entry(account).or_insert_with(id);
         }
         let standing = member.share.as_ref();
-        for share in member.made.iter().copied().chain(standing.map(|share| share.row.id)) {
+        let listed = standing.iter().flat_map(|share| [share.row.id, share.id()]);
+        for share in member.made.iter().copied().chain(listed) {
             self.shares.entry(share).or_default().insert(id());
         }
         for (customer, payer) in &member.customers {

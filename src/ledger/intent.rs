@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EndedBecause, GrantKind, NoticeKey};
+use super::{EndedBecause, GrantKind, MadeFor, NoticeKey};
 use crate::facts::{CancelWhen, Email, Moment, PlexId, SectionSet, ShareId, SharingSettings, Source, SubscriptionId};
 use crate::member::MemberId;
 
@@ -43,6 +43,9 @@ pub enum Act {
         downloads: bool,
         #[serde(default)]
         settings: Option<SharingSettings>,
+        /// What calls for it (RULES R6).
+        #[serde(default)]
+        made_for: BTreeSet<MadeFor>,
     },
     /// Change the share that stands, in place.
     Update { share: ShareId, sections: SectionSet, downloads: Option<bool>, narrows: bool },
@@ -117,6 +120,12 @@ pub struct Intent {
     pub state: IntentState,
     /// Tries so far.
     pub tries: u32,
+    /// Of these: tries that certainly had no effect.
+    #[serde(default)]
+    pub not_done: u32,
+    /// When it was tried last.
+    #[serde(default)]
+    pub last_try: Option<Moment>,
     /// Not tried again before this.
     pub not_before: Moment,
     /// What the last try said.
@@ -199,6 +208,13 @@ impl Intent {
     #[must_use]
     pub fn was_tried(&self) -> bool {
         self.tries > 0
+    }
+
+    /// A try of it may have had an effect, whatever a listing showed since. One
+    /// that the service refused, or that never reached it, had none.
+    #[must_use]
+    pub fn may_have_had_effect(&self) -> bool {
+        self.tries > self.not_done
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::{Billed, BlindSpans, CodeMark, Grant, GrantKind, NoticeKey, Payer, Person, Stranger};
+use super::{Billed, BlindSpans, CodeMark, Grant, GrantKind, InviteOut, MadeFor, NoticeKey, Payer, Person, Stranger};
 use crate::facts::{
     CancelWhen, CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, Share, ShareId, SharingSettings, SubscriptionId,
 };
@@ -56,6 +56,12 @@ pub struct Member {
     pub missing_since: Option<Moment>,
     /// Shares and invites that Usher can show it made.
     pub made: BTreeSet<ShareId>,
+    /// What each of these was made for, since that is written down.
+    #[serde(default)]
+    pub made_for: BTreeMap<ShareId, BTreeSet<MadeFor>>,
+    /// Invites that were given up and may show all the same, for an hour.
+    #[serde(default)]
+    pub invites_out: Vec<InviteOut>,
     /// The prices for which the share was last seen to give just what they buy.
     /// A share that would be narrowed while these stay the same is a tier's
     /// edit: held.
@@ -131,9 +137,29 @@ pub struct ShareRecord {
     /// listing, on which plex.tv is read when the newer one fails, lacks them.
     #[serde(default)]
     pub settings: Option<SharingSettings>,
+    /// The number under which it came into the book, where plex.tv lists it
+    /// under another now: its older listing has numbers of its own.
+    #[serde(default)]
+    pub first_id: Option<ShareId>,
+    /// They were seen gone then, before this share was there. It began no
+    /// earlier, whatever plex.tv says (RULES R6).
+    #[serde(default)]
+    pub began_after: Option<Moment>,
 }
 
 impl ShareRecord {
+    /// A row that is listed for the first time now.
+    #[must_use]
+    pub fn new(row: Share, now: Moment) -> Self {
+        Self { row, first_seen: now, settings: None, first_id: None, began_after: None }
+    }
+
+    /// What the book knows it by, whatever number the last listing gave it.
+    #[must_use]
+    pub fn id(&self) -> ShareId {
+        self.first_id.unwrap_or(self.row.id)
+    }
+
     /// The share with all that is known of it, for undo.
     #[must_use]
     pub fn whole(&self) -> Share {
@@ -210,6 +236,12 @@ pub struct Gone {
     pub why: String,
     /// The subscriptions that stood at that time.
     pub standing: BTreeSet<SubscriptionId>,
+    /// It was an invite that nobody had taken up.
+    #[serde(default)]
+    pub was_invite: bool,
+    /// The number under which plex.tv listed it last.
+    #[serde(default)]
+    pub row: Option<ShareId>,
 }
 
 /// What a removal took away.
@@ -300,6 +332,8 @@ impl Member {
             share: None,
             missing_since: None,
             made: BTreeSet::new(),
+            made_for: BTreeMap::new(),
+            invites_out: Vec::new(),
             matched_prices: BTreeSet::new(),
             grants: Vec::new(),
             redeemed: BTreeSet::new(),
@@ -395,14 +429,30 @@ impl Member {
         Person { member: self.id.clone(), name: self.name(), email: self.access_email().cloned(), plex: self.plex }
     }
 
-    /// When the share that stands was taken up, or first seen.
+    /// When the share that stands was taken up, or first seen. No earlier than
+    /// they were seen gone before it.
     #[must_use]
     pub fn joined(&self) -> Option<Moment> {
         use crate::facts::ShareState::Accepted;
         let share = self.share.as_ref()?;
         match share.row.state {
-            Accepted { accepted_at } => Some(accepted_at.unwrap_or(share.first_seen)),
+            Accepted { accepted_at } => Some(accepted_at.unwrap_or(share.first_seen)).max(share.began_after),
             _ => None,
+        }
+    }
+
+    /// Usher made the share or invite that stands.
+    #[must_use]
+    pub fn has_made_share(&self) -> bool {
+        self.share.as_ref().is_some_and(|share| self.made.contains(&share.id()))
+    }
+
+    /// Usher made this one, for this.
+    pub fn note_made(&mut self, share: ShareId, made_for: impl IntoIterator<Item = MadeFor>) {
+        self.made.insert(share);
+        let mut made_for = made_for.into_iter().peekable();
+        if made_for.peek().is_some() {
+            self.made_for.entry(share).or_default().extend(made_for);
         }
     }
 }

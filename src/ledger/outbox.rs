@@ -110,7 +110,14 @@ pub enum Letter {
     /// Their invite still waits; `lapses`: the day after which it is taken back.
     InviteReminder { libraries: Vec<String>, address: Email, days_ago: i64, lapses: Option<NaiveDate> },
     /// `UNMANAGED=require-subscription`: subscribe before the end of `until`.
-    Subscribe { until: NaiveDate, address: Option<Email> },
+    /// `member`: whose place the signed link keeps. The link itself is made when
+    /// the letter is written: the book holds no secrets.
+    Subscribe {
+        until: NaiveDate,
+        address: Option<Email>,
+        #[serde(default)]
+        member: Option<MemberId>,
+    },
     /// `PRUNE_PAYING`: cancelled for not watching; paid for until `until`.
     SubscriptionCancelled { idle_days: i64, until: Option<NaiveDate> },
     /// A link to their billing page; `until`: when it ends to work. The link

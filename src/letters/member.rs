@@ -1,10 +1,20 @@
 //! What the templates of members' letters are given.
 
+use chrono::{Days, NaiveDate, NaiveTime};
 use serde_json::{Value, json};
 
 use super::words::{day, days, link, name};
+use crate::facts::Moment;
 use crate::ledger::{EndedBecause, Letter};
 use crate::portal::PortalKey;
+
+/// The link works for a while longer: who comes late may still ask for a place.
+fn link_until(last_day: NaiveDate) -> Moment {
+    (last_day + Days::new(LINK_DAYS_MORE)).and_time(NaiveTime::MIN).and_utc()
+}
+
+/// So many days after the promised one the link to subscribe ends to work.
+const LINK_DAYS_MORE: u64 = 30;
 
 /// The facts of a letter to a member, ready to be read; `None` for the
 /// operator's.
@@ -22,8 +32,9 @@ pub(super) fn facts(letter: &Letter, portal: &PortalKey) -> Option<Value> {
             "ago": days(*days_ago),
             "lapses": lapses.map(day),
         }),
-        Letter::Subscribe { until, address } => json!({
+        Letter::Subscribe { until, address, member } => json!({
             "until": day(*until),
+            "token": member.as_ref().map(|member| portal.place_token(member, link_until(*until))),
             "address": address.as_ref().map(|address| name(address.as_str())),
         }),
         Letter::SubscriptionCancelled { idle_days, until } => json!({

@@ -104,7 +104,11 @@ fn to_member(kind: &str) -> Option<Letter> {
             days_ago: 10,
             lapses: date(2026, 11, 25),
         },
-        "subscribe" => Letter::Subscribe { until: date(2026, 12, 5)?, address: Email::parse("ann@example.com") },
+        "subscribe" => Letter::Subscribe {
+            until: date(2026, 12, 5)?,
+            address: Email::parse("ann@example.com"),
+            member: Some(MemberId::number(3)),
+        },
         "subscription_cancelled" => Letter::SubscriptionCancelled { idle_days: 30, until: date(2026, 12, 5) },
         "billing_link" => Letter::BillingLink { customer: CustomerId::from("cus_sample"), until: at(9) },
         _ => return None,

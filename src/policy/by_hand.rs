@@ -22,6 +22,13 @@ fn began(row: &Share) -> Option<Moment> {
     }
 }
 
+/// When the share of this row began: no earlier than they were seen gone before
+/// it, though plex.tv may keep the day on which the account first came (R6).
+fn share_began(now: Moment, member: &Member, row: &Share) -> Moment {
+    let after = member.share.as_ref().filter(|share| share.row.id == row.id).and_then(|share| share.began_after);
+    began(row).unwrap_or(now).max(after.unwrap_or(Moment::MIN_UTC))
+}
+
 /// Whether the subscription was over, or never a reason, when a share began.
 fn was_over(now: Moment, rules: &Rules, member: &Member, billed: &Billed, share_began: Moment) -> bool {
     match paying::stands(now, rules, member, billed) {
@@ -36,14 +43,14 @@ fn was_over(now: Moment, rules: &Rules, member: &Member, billed: &Billed, share_
 /// Whether a row that is new now was made in Plex for a subscription.
 #[must_use]
 pub fn is_for_a_subscription(now: Moment, rules: &Rules, member: &Member, row: &Share) -> bool {
-    let share_began = began(row).unwrap_or(now);
+    let share_began = share_began(now, member, row);
     member.subscriptions.values().any(|billed| !was_over(now, rules, member, billed, share_began))
 }
 
 /// What a row that is new now gives.
 #[must_use]
 pub fn grant(now: Moment, rules: &Rules, member: &Member, row: &Share) -> Grant {
-    let share_began = began(row).unwrap_or(now);
+    let share_began = share_began(now, member, row);
     let is_over = |billed: &&Billed| {
         was_over(now, rules, member, billed, share_began)
             && paying::stands(now, rules, member, billed) != Stands::NotYet

@@ -5,7 +5,7 @@
 use chrono::{NaiveDate, TimeDelta};
 use sha2::{Digest, Sha256};
 
-use super::{Rules, Scene};
+use super::{Rules, Scene, pending};
 use crate::facts::Moment;
 use crate::hex::hex;
 use crate::ledger::{Book, CodeMark, FreeUse, Member};
@@ -69,7 +69,7 @@ pub fn uses_left(scene: Scene<'_>, code: &FreeCode) -> u32 {
 #[must_use]
 pub fn holds_open(member: &Member, mark: &CodeMark, now: Moment) -> bool {
     let open = member.grants.iter().filter(|grant| grant.stands(now)).filter_map(|grant| grant.code.as_ref());
-    !member.redeemed.contains(mark) && open.into_iter().any(|used| used.mark == *mark)
+    !pending::is_refused(member) && !member.redeemed.contains(mark) && open.into_iter().any(|used| used.mark == *mark)
 }
 
 /// What a code opens; `None` where no tier says so.

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::facts::{Friends, Moment, Share, ShareId, ShareLook, ShareState, Source, Whole};
 use crate::ledger::{
-    Act, Book, Gone, Grant, GrantKind, Index, IntentState, InviteTo, Letter, Libraries, Member, Owed, Population,
-    ShareRecord, Undo,
+    Act, Book, Gone, Grant, GrantKind, Index, IntentState, InviteTo, Letter, Libraries, MadeFor, Member, Owed,
+    Population, ShareRecord, Undo,
 };
 use crate::member::MemberId;
 
@@ -38,7 +38,7 @@ pub fn fold_friends(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
     }
     let mut index = Index::of(book);
     let mut present = BTreeSet::new();
-    let back = returning(book, &index, friends);
+    let back = returning(now, book, &index, friends);
     let arrival = match adopting {
         true => Arrival::Adopted,
         false if back.len() > Rules::hold_all_threshold(book.members_with_access() + back.len()) => {
@@ -50,7 +50,7 @@ pub fn fold_friends(now: Moment, rules: &Rules, world: &World, book: &mut Book, 
     let doubted = world.drops.contains_key(&Population::Friends);
     let taken = just_taken(book, whole.begun);
     for row in in_order(&friends.shares).filter(|row| row.account != Some(friends.owner)) {
-        let known = whose(book, &index, row);
+        let known = whose(now, book, &index, row);
         if taken.contains(&(row.id, row.is_accepted())) {
             continue;
         }
@@ -94,13 +94,13 @@ enum Arrival {
 }
 
 /// Members who had gone without us, and are listed again.
-fn returning(book: &Book, index: &Index, friends: &Friends) -> BTreeSet<MemberId> {
+fn returning(now: Moment, book: &Book, index: &Index, friends: &Friends) -> BTreeSet<MemberId> {
     let accepted = friends.shares.iter().filter(|row| row.is_accepted());
     let had_gone = |id: &MemberId| {
         let member = book.members.get(id);
         member.is_some_and(|member| member.share.is_none() && member.gone.as_ref().is_some_and(|gone| !gone.by_us))
     };
-    accepted.filter_map(|row| whose(book, index, row)).filter(had_gone).collect()
+    accepted.filter_map(|row| whose(now, book, index, row)).filter(had_gone).collect()
 }
 
 fn is_our_server(book: &mut Book, friends: &Friends) -> bool {
@@ -131,11 +131,10 @@ pub fn move_house(now: Moment, book: &mut Book, friends: &Friends) {
 /// Lets a whole reading show the effects of our own removals first, so that
 /// they are explained before people are counted.
 pub fn settle_ours(now: Moment, book: &mut Book, whole: &Whole<Friends>) {
-    let listed: BTreeSet<_> = whole.value.shares.iter().map(|share| share.id).collect();
     let absent: Vec<MemberId> = book
         .members
         .values()
-        .filter(|member| member.share.as_ref().is_some_and(|share| !listed.contains(&share.row.id)))
+        .filter(|member| member.share.as_ref().is_some_and(|share| !is_listed(&whole.value.shares, share)))
         .map(|member| member.id.clone())
         .collect();
     for member in absent {
@@ -160,7 +159,7 @@ pub fn fold_look(now: Moment, rules: &Rules, world: &mut World, book: &mut Book,
         if taken.contains(&(row.id, row.is_accepted())) {
             continue;
         }
-        if whose(book, &index, row).is_none_or(|id| !seen.contains(&id)) {
+        if whose(now, book, &index, row).is_none_or(|id| !seen.contains(&id)) {
             about = see_row(now, rules, book, &mut index, row, Arrival::Alone);
             seen.insert(about.clone());
         }
@@ -184,8 +183,8 @@ pub fn fold_look(now: Moment, rules: &Rules, world: &mut World, book: &mut Book,
 fn just_taken(book: &Book, begun: Moment) -> Vec<(ShareId, bool)> {
     let taken = book.members.values().filter_map(|member| {
         let gone = member.gone.as_ref().filter(|gone| gone.by_us && member.share.is_none())?;
-        let row = &member.undo.as_ref()?.share;
-        (begun < gone.at + LISTED_WITHIN).then_some((row.id, row.is_accepted()))
+        let row = gone.row.or_else(|| member.undo.as_ref().map(|undo| undo.share.id))?;
+        (begun < gone.at + LISTED_WITHIN).then_some((row, !gone.was_invite))
     });
     taken.collect()
 }
@@ -200,22 +199,31 @@ fn in_order(rows: &[Share]) -> impl Iterator<Item = &Share> {
 
 /// One row of a listing. Returns whose it is.
 fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: &Share, arrival: Arrival) -> MemberId {
-    let known = whose(book, index, row);
+    let known = whose(now, book, index, row);
+    if known.is_none() {
+        tell_untied(now, rules, book, row);
+    }
     let id = known.unwrap_or_else(|| book.enter(now));
-    let ours = invite_is_out(book, &id);
+    let ours = invite_out_to(now, book, &id, row);
+    let last_listed = book.marks.last_whole.get(&Source::Plex).copied();
     let Some(member) = book.members.get_mut(&id) else { return id };
     let before = member.share.take();
-    // v1 lists an invite under an id of its own, and the share under another.
-    let was_ours = before.as_ref().is_some_and(|share| !share.row.is_accepted() && member.made.contains(&share.row.id));
-    if ours || was_ours {
-        member.made.insert(row.id);
-    }
-    let new_row = before.as_ref().is_none_or(|share| share.row.id != row.id);
     let had_access = before.as_ref().is_some_and(|share| share.row.is_accepted());
-    let first_seen = before.as_ref().filter(|_| !new_row).map_or(now, |share| share.first_seen);
-    let lacking = before.as_ref().filter(|_| !new_row && row.settings.is_none());
-    let settings = lacking.and_then(|share| share.row.settings.clone().or_else(|| share.settings.clone()));
-    member.share = Some(ShareRecord { row: row.clone(), first_seen, settings });
+    let same = before.filter(|share| is_same_share(share, row, last_listed, member.made.contains(&share.id())));
+    let new_row = same.is_none();
+    let share = match same {
+        Some(share) => listed_again(share, row),
+        None => {
+            let began_after = member.gone.as_ref().map(|gone| gone.at);
+            ShareRecord { began_after, ..ShareRecord::new(row.clone(), now) }
+        }
+    };
+    let is_ours = ours.is_some();
+    if let Some(made_for) = ours {
+        member.note_made(share.id(), made_for);
+        member.invites_out.clear();
+    }
+    member.share = Some(share);
     member.missing_since = None;
     if row.is_accepted() || member.plex.is_some() {
         member.username = row.username.clone();
@@ -226,7 +234,7 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
             member.email = email;
         }
     }
-    if new_row {
+    if new_row && !is_ours {
         explain_new_row(now, rules, book, &id, row, arrival);
     }
     let id = match row.is_accepted() && !had_access {
@@ -239,9 +247,56 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     id
 }
 
+/// The same account with unbroken access under another number is the same
+/// share (RULES R6): plex.tv's older listing has numbers of its own. One that
+/// was taken up after the last listing of the one before is another.
+fn is_same_share(before: &ShareRecord, row: &Share, last_listed: Option<Moment>, made: bool) -> bool {
+    if before.row.id == row.id || before.id() == row.id {
+        return true;
+    }
+    let last_listed = last_listed.max(Some(before.first_seen));
+    let unbroken = |was: Option<Moment>, is: Option<Moment>| is.is_none() || is == was || is <= last_listed;
+    match (before.row.state, row.state) {
+        (ShareState::Accepted { accepted_at: was }, ShareState::Accepted { accepted_at: is })
+        | (ShareState::Pending { invited_at: was }, ShareState::Pending { invited_at: is }) => unbroken(was, is),
+        // Our invite, taken up.
+        (ShareState::Pending { .. }, ShareState::Accepted { .. }) => made,
+        (ShareState::Accepted { .. }, ShareState::Pending { .. }) => false,
+    }
+}
+
+/// The share of before, as it is listed now. What the older listing lacks stays
+/// as it was read last.
+fn listed_again(before: ShareRecord, row: &Share) -> ShareRecord {
+    let first_id = Some(before.id()).filter(|first| *first != row.id);
+    let settings = match row.settings {
+        Some(_) => None,
+        None => before.row.settings.or(before.settings),
+    };
+    let mut row = row.clone();
+    if !row.is_accepted() && row.sections.is_empty() && !row.all_libraries {
+        row.sections = before.row.sections;
+        row.downloads = row.downloads.or(before.row.downloads);
+    }
+    ShareRecord { row, settings, first_id, ..before }
+}
+
+/// Whether a listing shows this share: by its number; or, where the numbers are
+/// others, by the account, or by the address that the invite went to.
+fn is_listed(rows: &[Share], share: &ShareRecord) -> bool {
+    let same_person = |row: &Share| {
+        (row.account.is_some() && row.account == share.row.account)
+            || (row.email.is_some() && row.email == share.row.email)
+    };
+    rows.iter().any(|row| {
+        let same_number = row.id == share.row.id || row.id == share.id();
+        same_number || (row.is_accepted() == share.row.is_accepted() && same_person(row))
+    })
+}
+
 /// Whose row this is: by the share's own id, by an invite of ours that was
 /// tried, by account, by invited address.
-fn whose(book: &Book, index: &Index, row: &Share) -> Option<MemberId> {
+fn whose(now: Moment, book: &Book, index: &Index, row: &Share) -> Option<MemberId> {
     let known = |id: &&MemberId| book.members.contains_key(*id);
     let member = |id: &MemberId| book.members.get(id);
     // Another account's row is never theirs, whatever its number.
@@ -251,9 +306,14 @@ fn whose(book: &Book, index: &Index, row: &Share) -> Option<MemberId> {
             _ => true,
         })
     };
-    let by_share = index.share(row.id).find(may_be);
+    // Nor is the row of somebody who has access, whose number in the older
+    // listing happens to be that of somebody else's invite in the newer one.
+    let holder = row.account.and_then(|account| index.account(account)).filter(|_| row.is_accepted());
+    let holder = holder.filter(|id| member(id).is_some_and(Member::has_access));
+    let by_share = holder.or_else(|| index.share(row.id).find(may_be));
     // A row that appears after our attempt with a lost answer is ours.
-    let by_attempt = || tried_invites(book).find(|(_, to)| is_to(book, to, row)).map(|(id, _)| id).filter(may_be);
+    let by_attempt =
+        || tried_invites(now, book).find(|tried| is_to(book, tried.to, row)).map(|tried| tried.member).filter(may_be);
     let by_account = || row.account.and_then(|account| index.account(account)).filter(known);
     let by_address = || {
         let email = row.email.as_ref()?;
@@ -261,27 +321,65 @@ fn whose(book: &Book, index: &Index, row: &Share) -> Option<MemberId> {
     };
     // plex.tv may name neither the share in its answer nor the address in its
     // rows; whoever is invited next would be invited twice.
-    let by_elimination = || {
-        let nameless = !row.is_accepted() && row.email.is_none();
-        let awaits_any =
-            |id: &&MemberId| member(id).is_some_and(|member| member.share.is_none() && member.plex.is_none());
-        let mut awaited = tried_invites(book).map(|(id, _)| id).filter(|id| nameless && awaits_any(id));
-        awaited.next().filter(|_| awaited.next().is_none())
+    let by_elimination = || match awaited(now, book, row).as_slice() {
+        [one] => Some(*one),
+        _ => None,
     };
     by_share.or_else(by_attempt).or_else(by_account).or_else(by_address).or_else(by_elimination).cloned()
 }
 
-/// Invites that were tried and not yet read back, also those that an early
-/// listing didn't show.
-fn tried_invites(book: &Book) -> impl Iterator<Item = (&MemberId, &InviteTo)> {
-    book.intents.values().filter_map(|intent| match &intent.act {
-        Act::Invite { to, .. } if intent.was_tried() => Some((&intent.member, to)),
-        _ => None,
-    })
+/// An invite of which a try may have had an effect.
+struct Tried<'a> {
+    member: &'a MemberId,
+    to: &'a InviteTo,
+    made_for: &'a BTreeSet<MadeFor>,
+    /// Its row may still be on its way into the listings.
+    may_yet_show: bool,
 }
 
-fn invite_is_out(book: &Book, member: &MemberId) -> bool {
-    tried_invites(book).any(|(invited, _)| invited == member)
+/// Also those that an early listing didn't show, and those that were given up
+/// since. One that plex.tv refused, or that never reached it, made no row.
+fn tried_invites(now: Moment, book: &Book) -> impl Iterator<Item = Tried<'_>> {
+    let is_young = move |at: Moment| now - at < LISTED_WITHIN;
+    let intents = book.intents.values().filter(|intent| intent.may_have_had_effect());
+    let intents = intents.filter_map(move |intent| match &intent.act {
+        Act::Invite { to, made_for, .. } => {
+            let under_way = matches!(intent.state, IntentState::Attempted { .. });
+            let may_yet_show = under_way || intent.ended.max(intent.last_try).is_some_and(is_young);
+            Some(Tried { member: &intent.member, to, made_for, may_yet_show })
+        }
+        _ => None,
+    });
+    let given_up = book.members.values().flat_map(move |member| {
+        member.invites_out.iter().map(move |out| Tried {
+            member: &member.id,
+            to: &out.to,
+            made_for: &out.made_for,
+            may_yet_show: is_young(out.at),
+        })
+    });
+    intents.chain(given_up)
+}
+
+/// What the invite was made for that is out to this member, where this row may
+/// be it.
+fn invite_out_to(now: Moment, book: &Book, member: &MemberId, row: &Share) -> Option<BTreeSet<MadeFor>> {
+    let mut tried = tried_invites(now, book).filter(|tried| tried.member == member);
+    tried.find(|tried| tried.may_yet_show || is_to(book, tried.to, row)).map(|tried| tried.made_for.clone())
+}
+
+/// Everybody of whom a row that names no address could be the invite.
+fn awaited<'a>(now: Moment, book: &'a Book, row: &Share) -> Vec<&'a MemberId> {
+    if row.is_accepted() || row.email.is_some() {
+        return Vec::new();
+    }
+    let awaits = |id: &MemberId| {
+        let member = book.members.get(id);
+        member.is_some_and(|member| member.share.is_none() && member.plex.is_none())
+    };
+    let tried = tried_invites(now, book).filter(|tried| tried.may_yet_show && awaits(tried.member));
+    let all: BTreeSet<&MemberId> = tried.map(|tried| tried.member).collect();
+    all.into_iter().collect()
 }
 
 /// The very person of this row. Where the row gives no address, that of a
@@ -319,8 +417,14 @@ fn explain_new_row(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, r
         member.note(now, "the same share is back, with the reasons of before");
         return;
     }
-    if member.made.contains(&row.id) {
-        return;
+    if member.has_made_share() {
+        // A share that we took away, and that is there again, somebody else
+        // gave. An invite can't be given twice.
+        if member.gone.as_ref().is_none_or(|gone| !gone.by_us || gone.was_invite) {
+            return;
+        }
+        member.made.remove(&row.id);
+        member.made_for.remove(&row.id);
     }
     // A share made in Plex for somebody whose subscription is older than it
     // doesn't survive that subscription (RULES R1), so it is no reason.
@@ -364,7 +468,8 @@ fn taken_up(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Sh
     let how = how_they_came(member, back, now);
     let member = member.clone();
     let libraries = who::open_to(book, &member);
-    let occasion = format!("share-{}-{}", row.id, joined_day(row, now));
+    let share = member.share.as_ref().map_or(row.id, ShareRecord::id);
+    let occasion = format!("share-{share}-{}", joined_day(row, now));
     let downloads = row.downloads.unwrap_or(false);
     let welcome = Letter::Welcome { libraries: libraries.clone(), downloads };
     book.owe(Owed::to_member(&member, &occasion, welcome, super::life::NEWS_SHELF), rules.ways, now);
@@ -422,9 +527,28 @@ fn note_absences(
     }
 }
 
+/// A new row that names no address, while the invites of several are out: it may
+/// be one of theirs or the operator's, and is tied to nobody (RULES R2).
+fn tell_untied(now: Moment, rules: &Rules, book: &mut Book, row: &Share) {
+    let awaited = awaited(now, book, row);
+    let Some(first) = awaited.first() else { return };
+    let names: Vec<String> = awaited.iter().map(|id| id.to_string()).collect();
+    let letter = Letter::Attention {
+        title: "An invite in Plex names no address".into(),
+        detail: format!(
+            "It may be one that you made, or the invite of {}, of which plex.tv's answer was lost. It is tied to nobody.",
+            names.join(" or ")
+        ),
+        what_to_do: format!(
+            "If it isn't yours, take it back in Plex; or, once it is taken up, `usher link {first} --plex` and whose it is."
+        ),
+    };
+    book.owe(Owed::to_operator(None, format!("untied-{}", row.id), letter), rules.ways, now);
+}
+
 /// Our own removal shows its effect. True when it was ours.
 fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment) -> bool {
-    let row = book.members.get(id).and_then(|member| member.share.as_ref()).map(|share| share.row.id);
+    let row = book.members.get(id).and_then(|member| member.share.as_ref()).map(ShareRecord::id);
     let ours = book.intents.values().filter(|intent| intent.member == *id && intent.was_tried());
     let ours = ours.filter(|intent| matches!(&intent.act, Act::End { share, .. } if Some(*share) == row));
     let ours = ours.filter(|intent| !matches!(intent.state, IntentState::Attempted { at } if begun < at));
@@ -434,18 +558,32 @@ fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment)
     let row = share.row.clone();
     let had_access = share.row.is_accepted();
     let standing = standing_subscriptions(member);
-    member.undo = Some(Undo { at: now, share: share.whole(), grants: member.grants.clone() });
+    remember_what_goes(now, member, &share);
     member.grants.clear();
-    member.gone = Some(Gone { at: now, by_us: true, why, standing });
+    member.gone = Some(Gone { at: now, by_us: true, why, standing, was_invite: !had_access, row: Some(share.row.id) });
     member.missing_since = None;
     member.idle = None;
     member.restoring = None;
     member.matched_prices.clear();
     if had_access {
-        book.explain(now, Population::Friends, format!("{id} {}", share.row.id));
+        book.explain(now, Population::Friends, format!("{id} {}", share.id()));
     }
     refusals::forget_in_way_of(book, &row);
     true
+}
+
+/// Promise 9. An invite that nobody took up gave nothing: it doesn't take the
+/// place of what a removal before it took.
+fn remember_what_goes(now: Moment, member: &mut Member, share: &ShareRecord) {
+    let grants = member.grants.clone();
+    match &mut member.undo {
+        Some(undo) if undo.share.is_accepted() && !share.row.is_accepted() => {
+            let new = |grant: &Grant| !undo.grants.iter().any(|kept| kept.kind == grant.kind);
+            let new: Vec<Grant> = grants.into_iter().filter(new).collect();
+            undo.grants.extend(new);
+        }
+        undo => *undo = Some(Undo { at: now, share: share.whole(), grants }),
+    }
 }
 
 fn standing_subscriptions(member: &crate::ledger::Member) -> BTreeSet<crate::facts::SubscriptionId> {
@@ -464,10 +602,11 @@ fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     } else {
         "the invite went away in Plex, without Usher"
     };
-    member.undo = Some(Undo { at: now, share: share.whole(), grants: member.grants.clone() });
+    remember_what_goes(now, member, &share);
     member.grants.retain(|grant| grant.kind != GrantKind::ByHand);
     let pays = !standing.is_empty();
-    member.gone = Some(Gone { at: now, by_us: false, why: why.into(), standing });
+    member.gone =
+        Some(Gone { at: now, by_us: false, why: why.into(), standing, was_invite: !accepted, row: Some(share.row.id) });
     member.missing_since = None;
     member.idle = None;
     member.restoring = None;
@@ -477,7 +616,7 @@ fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
         how.push_str("; they still pay, and Usher does not invite them again by itself");
     }
     let letter = Letter::Departed { who: member.person(), how };
-    let occasion = format!("share-{}-{}", share.row.id, now.date_naive());
+    let occasion = format!("share-{}-{}", share.id(), now.date_naive());
     book.owe(Owed::to_operator(Some(id), occasion, letter), rules.ways, now);
     refusals::forget_in_way_of(book, &share.row);
 }

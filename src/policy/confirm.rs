@@ -2,14 +2,16 @@
 //! listing shows its effect, and tried again only when a listing begun well
 //! after the try lacks it, or when it was certainly not done.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::{Rules, World, letters, libraries, pending, pruning, refusals};
 use crate::backoff;
 use crate::facts::{CancelWhen, Moment, PlexId, ShareId, Source};
 use crate::ledger::{
-    Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, InviteTo, Letter, Member, Owed, Population,
-    Removal,
+    Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, InviteTo, Letter, MadeFor, Member, Owed,
+    Population, Removal,
 };
 
 /// A whole reading begun sooner after a call of ours is dropped: it may show
@@ -109,9 +111,9 @@ fn shows_effect(world: &World, book: &Book, intent: &Intent, member: &Member) ->
         Act::Invite { .. } => member.share.is_some(),
         Act::Update { share, sections, downloads, .. } => member.share.as_ref().is_some_and(|record| {
             let same = record.row.libraries(&book.libraries.known) == *sections.ids();
-            record.row.id == *share && same && downloads.is_none_or(|wanted| record.row.downloads == Some(wanted))
+            record.id() == *share && same && downloads.is_none_or(|wanted| record.row.downloads == Some(wanted))
         }),
-        Act::End { share, .. } => member.share.as_ref().is_none_or(|record| record.row.id != *share),
+        Act::End { share, .. } => member.share.as_ref().is_none_or(|record| record.id() != *share),
         Act::Cancel { subscription, when, .. } => member.subscriptions.get(subscription).is_none_or(|billed| {
             let is_set = *when == CancelWhen::PeriodEnd && billed.now.scheduled_end().is_some();
             is_set || !billed.now.status.is_charging()
@@ -132,7 +134,7 @@ fn is_no_friend_since(world: &World, intent: &Intent, plex: PlexId) -> bool {
 /// What follows from a confirmed action, in the same commit.
 fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &Member) {
     match &intent.act {
-        Act::Invite { to, .. } => invited(now, rules, book, member, to),
+        Act::Invite { to, made_for, .. } => invited(now, rules, book, member, to, made_for),
         Act::Update { sections, .. } => {
             let titles = libraries::titles(&book.libraries, sections.ids()).join(", ");
             book.note(&member.id, now, format!("share changed to {titles}: {}", intent.because));
@@ -186,10 +188,10 @@ fn explain_deleted(now: Moment, book: &mut Book, member: &Member) {
     }
 }
 
-fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member, to: &InviteTo) {
+fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member, to: &InviteTo, made_for: &BTreeSet<MadeFor>) {
     let Some(share) = &member.share else { return };
     if let Some(known) = book.members.get_mut(&member.id) {
-        known.made.insert(share.row.id);
+        known.note_made(share.id(), made_for.iter().cloned());
         known.gone = None;
         known.invite_refused = None;
         known.note(now, "invited");
@@ -207,7 +209,7 @@ fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member, to: &In
     let tier = member.subscriptions.values().find(|billed| billed.now.status.is_running()).and_then(Billed::buys);
     let downloads = share.row.downloads.unwrap_or(false);
     let letter = Letter::Invited { tier, libraries, downloads, address };
-    let occasion = format!("share-{}", share.row.id);
+    let occasion = format!("share-{}", share.id());
     book.owe(Owed::to_member(member, occasion, letter, pending::INVITE_SHELF), rules.ways, now);
 }
 
@@ -220,8 +222,11 @@ fn ended(
     share: ShareId,
     cause: &EndCause,
 ) {
-    let had_access = member.undo.as_ref().is_some_and(|undo| undo.share.is_accepted());
-    if !had_access {
+    let was_invite = match &member.gone {
+        Some(gone) => gone.was_invite,
+        None => member.undo.as_ref().is_none_or(|undo| !undo.share.is_accepted()),
+    };
+    if was_invite {
         book.note(&member.id, now, format!("invite taken back: {}", intent.because));
         if let EndCause::InviteLapsed { days } = cause {
             pending::tell_lapsed(now, rules, book, member, *days);

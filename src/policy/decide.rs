@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{
-    Rules, Scene, World, brake, by_hand, codes, confirm, entitlements, letters, libraries, life, offers, pending,
+    Rules, Scene, World, brake, by_hand, codes, confirm, entitlements, letters, libraries, life, made_for, offers,
+    pending,
     plan::{self, Doing, Problem, Proposal},
     pruning, reasons, rehearsing, selling, sharing, standing_reports, starting, still_true, trials, two_reports,
     unmanaged, webhooks, who,
@@ -43,6 +44,8 @@ pub fn decide(now: Moment, rules: &Rules, world: &World, book: &mut Book) -> Vec
     who::link_payers(now, book);
     by_hand::freeze_all(now, rules, book);
     codes::count_uses(now, rules, book);
+    pending::lapse_refused(now, rules, book);
+    made_for::keep(now, rules, world, book);
     let unresolved = libraries::take_up(book, rules.tiers.all());
     offers::offer(now, rules, book);
     letters::take_note(now, rules, world, book);
@@ -136,6 +139,8 @@ fn write_down(now: Moment, rules: &Rules, book: &mut Book, proposal: Proposal) {
         due: proposal.due,
         state,
         tries: 0,
+        not_done: 0,
+        last_try: None,
         not_before: now,
         last_error: None,
         ended: None,
@@ -168,6 +173,7 @@ fn drop_what_is_no_longer_due(
         .collect();
     for key in gone {
         if let Some(intent) = book.intents.remove(&key) {
+            made_for::give_up(book, &intent);
             book.note(&intent.member, now, format!("no longer due: {}", intent.because));
         }
     }

@@ -234,7 +234,7 @@ impl Paper {
         let row = match &intent.act {
             Act::End { .. } => None,
             Act::Update { sections, downloads, .. } => self.changed(&intent.member, sections, *downloads),
-            Act::Invite { to, sections, downloads, settings } => {
+            Act::Invite { to, sections, downloads, settings, .. } => {
                 Some(self.invited(to, sections, *downloads, settings.clone()))
             }
             act => return self.take_effect_elsewhere(intent, act),

@@ -24,6 +24,7 @@ pub mod inactivity;
 pub mod letters;
 pub mod libraries;
 pub mod life;
+pub mod made_for;
 pub mod moments;
 mod news;
 pub mod numbers;

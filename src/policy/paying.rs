@@ -85,18 +85,12 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
                 over(now, rules, member, billed, ended, because, billed.is_ended_by_stripe())
             }
         },
-        // Never paid: it gave nothing, so there is nothing to settle.
-        Status::IncompleteExpired => match sub.ended_at.map(|ended| (ended, ended + rules.settle)) {
-            Some((ended, due)) if now >= due => {
-                Stands::Ended(Ended { ended, due, because: EndedBecause::Canceled, stated: true, approval: None })
-            }
-            _ => Stands::NotYet,
-        },
         Status::Paused => match sub.trial_end {
             None => Stands::Unknown(format!("Stripe says {} is paused but not when its trial ended", sub.id)),
             Some(ended) => over(now, rules, member, billed, ended, EndedBecause::TrialEnded, true),
         },
-        Status::Incomplete => Stands::NotYet,
+        // Never paid: it gave nothing, and so ends nothing beside a share.
+        Status::Incomplete | Status::IncompleteExpired => Stands::NotYet,
         Status::Unknown(word) => {
             Stands::Unknown(format!("Stripe says {} is {word:?}, a status that Usher doesn't know", sub.id))
         }
@@ -228,11 +222,14 @@ pub fn may_cut_off(now: Moment, rules: &Rules, member: &Member, billed: &Billed)
     over && member.unpaid.get(&sub.id).is_some_and(stood)
 }
 
-/// Over, and followed by another: what became of it says nothing any more.
+/// Over, and followed by another: what became of it says nothing any more. Of
+/// two that follow each other within a second, the later one counts.
 #[must_use]
 pub fn is_superseded(member: &Member, billed: &Billed) -> bool {
     let over = matches!(billed.now.status, Status::Canceled | Status::IncompleteExpired);
     let Some(ended) = billed.now.ended_at.filter(|_| over) else { return false };
     let began = |status: &Status| !matches!(status, Status::Incomplete | Status::IncompleteExpired);
-    member.subscriptions.values().any(|other| other.now.created >= ended && began(&other.now.status))
+    let order = |sub: &Subscription| (sub.created, sub.id.clone());
+    let follows = |other: &Subscription| other.created >= ended && order(other) > order(&billed.now);
+    member.subscriptions.values().any(|other| follows(&other.now) && began(&other.now.status))
 }

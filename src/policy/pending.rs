@@ -9,9 +9,10 @@ use super::{
     Rules, Scene, World, libraries,
     plan::{Class, Doing, Plan, Problem, Proposal},
     reasons::{self, ReasonKind, Standing},
+    sharing,
 };
 use crate::facts::{Moment, Source};
-use crate::ledger::{Act, ActKey, Book, EndCause, GrantKind, IntentState, Letter, Member, Owed, ShareRecord};
+use crate::ledger::{Act, ActKey, Book, EndCause, Grant, GrantKind, IntentState, Letter, Member, Owed, ShareRecord};
 use crate::member::MemberId;
 
 /// Days after which a reminder goes out.
@@ -25,14 +26,15 @@ pub(super) const INVITE_SHELF: TimeDelta = TimeDelta::days(14);
 
 /// An invite of ours that waits.
 fn ours_waiting(member: &Member) -> Option<&ShareRecord> {
-    member.share.as_ref().filter(|share| !share.row.is_accepted() && member.made.contains(&share.row.id))
+    member.share.as_ref().filter(|share| !share.row.is_accepted() && member.made.contains(&share.id()))
 }
 
 /// When time alone changes something about it.
 pub fn deadlines(scene: Scene<'_>, member: &Member) -> impl Iterator<Item = Moment> {
     let began = ours_waiting(member).map(|share| share.first_seen);
     let days = REMIND_ON_DAYS.into_iter().chain([scene.rules.invite_days]);
-    began.into_iter().flat_map(move |began| days.clone().map(move |days| began + TimeDelta::days(days)))
+    let refused = refused_until(scene.now, scene.rules, member);
+    began.into_iter().flat_map(move |began| days.clone().map(move |days| began + TimeDelta::days(days))).chain(refused)
 }
 
 /// Nothing but grants calls for the invite: it lapses. A payer's never does.
@@ -68,7 +70,7 @@ pub fn remind(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
             days_ago: (now - share.first_seen).num_days(),
             lapses: lapses(&standing).then(|| rules.day_of(end)),
         };
-        let occasion = format!("share-{}-day-{day}", share.row.id);
+        let occasion = format!("share-{}-day-{day}", share.id());
         let owed = Owed::to_member(member, occasion, letter, INVITE_SHELF);
         book.owe(owed, rules.ways, now);
     }
@@ -85,14 +87,14 @@ pub fn lapse(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut 
     let days = scene.rules.invite_days;
     if standing.has_stripe_reason() {
         plan.problems.push(Problem {
-            key: format!("invite/{}/{}", member.id, share.row.id),
+            key: format!("invite/{}/{}", member.id, share.id()),
             title: format!("{} pays and has not taken up the invite for {days} days", member.name()),
             detail: "The invite stays, and so does the subscription.".into(),
             what_to_do: format!("Ask them whether their Plex account has another address; `usher why {}`.", member.id),
         });
     }
     lapses(standing).then(|| Proposal {
-        key: ActKey::new("end", &member.id, &format!("{}-lapsed", share.row.id)),
+        key: ActKey::new("end", &member.id, &format!("{}-lapsed", share.id())),
         member: member.id.clone(),
         class: Class::CancelInvite,
         what: format!("take back the invite of {}", member.name()),
@@ -101,7 +103,7 @@ pub fn lapse(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut 
         due,
         approval: None,
         unwarned: None,
-        doing: Doing::Act(Act::End { share: share.row.id, cause: EndCause::InviteLapsed { days } }),
+        doing: Doing::Act(Act::End { share: share.id(), cause: EndCause::InviteLapsed { days } }),
     })
 }
 
@@ -115,12 +117,82 @@ pub fn tell_lapsed(now: Moment, rules: &Rules, book: &mut Book, member: &Member,
     book.owe(Owed::to_operator(Some(&member.id), format!("lapsed-{}", now.timestamp()), letter), rules.ways, now);
 }
 
+/// Plex refused their invite in every way that there is: nothing is on its way
+/// to them, and so it holds neither a seat nor a code's use (RULES R6).
+#[must_use]
+pub fn is_refused(member: &Member) -> bool {
+    member.share.is_none() && member.invite_refused.is_some() && sharing::invite_to(member).is_none()
+}
+
+/// The grants that call for an invite which Plex refuses.
+fn refused_grants(now: Moment, member: &Member) -> impl Iterator<Item = &Grant> {
+    let calls = |grant: &&Grant| matches!(grant.kind, GrantKind::Complimentary | GrantKind::Grandfathered);
+    let is_refused = is_refused(member) && member.blocked.is_none();
+    member.grants.iter().filter(move |grant| is_refused && grant.stands(now)).filter(calls)
+}
+
+/// A guest whom Plex refuses to invite, and why (RULES R2: *unmatched*).
+#[must_use]
+pub fn refused_guest(now: Moment, member: &Member) -> Option<String> {
+    refused_grants(now, member).next()?;
+    Some(format!("Plex refused the invite: {}", member.invite_refused.as_ref()?.why))
+}
+
+/// Told while it lasts, with what to mend.
+pub fn tell_refused(scene: Scene<'_>, member: &Member, plan: &mut Plan) {
+    let Some(why) = refused_guest(scene.now, member) else { return };
+    if member.has_running_subscription() {
+        return; // Told as a payer who isn't in.
+    }
+    let lapses = scene.rules.day_of(refused_until(scene.now, scene.rules, member).unwrap_or(scene.now));
+    plan.problems.push(Problem {
+        key: format!("refused/{}", member.id),
+        title: format!("{} can't be invited", member.name()),
+        detail: format!("{why}. What was granted holds no seat, and lapses on {lapses}."),
+        what_to_do: "Is the address right? `usher invite` with the address of their Plex account invites them there; \
+                     a code is typed in again with the right one."
+            .into(),
+    });
+}
+
+/// When the grants of somebody whom Plex refuses lapse.
+fn refused_until(now: Moment, rules: &Rules, member: &Member) -> Option<Moment> {
+    let since = refused_grants(now, member).map(|grant| grant.since).max()?;
+    let returned = member.gone.as_ref().map(|gone| gone.at);
+    Some(returned.map_or(since, |returned| since.max(returned)) + TimeDelta::days(rules.invite_days))
+}
+
+/// A grant of which Plex refuses the invite lapses like one that nobody takes up.
+pub fn lapse_refused(now: Moment, rules: &Rules, book: &mut Book) {
+    let due = |member: &&Member| refused_until(now, rules, member).is_some_and(|due| now >= due);
+    let lapsed: Vec<MemberId> = book.members.values().filter(due).map(|member| member.id.clone()).collect();
+    for id in lapsed {
+        let Some(member) = book.members.get_mut(&id) else { continue };
+        let why = member.invite_refused.as_ref().map(|refused| refused.why.clone()).unwrap_or_default();
+        member.grants.retain(|grant| {
+            !matches!(grant.kind, GrantKind::Complimentary | GrantKind::Grandfathered) || !grant.stands(now)
+        });
+        member.note(now, format!("what was granted lapsed: Plex refused the invite for {} days", rules.invite_days));
+        let letter = Letter::Attention {
+            title: format!("{} could not be invited", member.name()),
+            detail: format!(
+                "Plex refused the invite for {} days ({why}); what was granted is used up.",
+                rules.invite_days
+            ),
+            what_to_do: "Nothing, or a new grant with the address of their Plex account.".into(),
+        };
+        book.owe(Owed::to_operator(Some(&id), format!("refused-{}", now.timestamp()), letter), rules.ways, now);
+    }
+}
+
 /// Seats that nobody has, is invited to, or is about to be; `None` = no limit.
 #[must_use]
 pub fn seats_free(scene: Scene<'_>) -> Option<usize> {
     let pays = Member::has_running_subscription;
     let comes = |member: &Member| {
-        member.gone.is_none() && (pays(member) || member.grants.iter().any(|grant| grant.stands(scene.now)))
+        member.gone.is_none()
+            && !is_refused(member)
+            && (pays(member) || member.grants.iter().any(|grant| grant.stands(scene.now)))
     };
     let sits = |member: &&Member| member.share.is_some() || (member.blocked.is_none() && comes(member));
     Some(scene.rules.seats?.saturating_sub(scene.book.members.values().filter(sits).count()))

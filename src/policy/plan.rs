@@ -162,6 +162,7 @@ pub fn plan(scene: Scene<'_>) -> Plan {
             }
         }
         plan.problems.extend(undo::charged_and_revoked(member));
+        pending::tell_refused(scene, member, &mut plan);
         plan.proposals.extend(cut_off(scene, member, &standing));
         plan.proposals.extend(moments::propose(scene, member));
         plan.proposals.extend(afterwards::forget(scene, member, &standing));
@@ -220,7 +221,7 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
         rests_on.insert(Source::Stripe);
     }
     Some(Proposal {
-        key: ActKey::new("end", &member.id, &format!("{}-{occasion}", share.row.id)),
+        key: ActKey::new("end", &member.id, &format!("{}-{occasion}", share.id())),
         member: member.id.clone(),
         class: if accepted { Class::Removal { stated } } else { Class::CancelInvite },
         what: if accepted {
@@ -233,7 +234,7 @@ fn end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Proposa
         due,
         approval: ended.filter(|_| accepted).and_then(|ended| ended.approval.clone()),
         unwarned: None,
-        doing: Doing::Act(Act::End { share: share.row.id, cause }),
+        doing: Doing::Act(Act::End { share: share.id(), cause }),
     })
 }
 

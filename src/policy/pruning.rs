@@ -49,7 +49,7 @@ pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
     let Some(share) = member.share.as_ref().filter(|_| days >= scene.rules.kick_days) else { return };
     let cause = EndCause::Idle { spell: since, days, warned: spell.warned_at, promised_end: spell.promised_end };
     let removal = Proposal {
-        key: ActKey::new("end", &member.id, &format!("{}-idle-{}", share.row.id, since.timestamp())),
+        key: ActKey::new("end", &member.id, &format!("{}-idle-{}", share.id(), since.timestamp())),
         member: member.id.clone(),
         class: Class::Removal { stated: false },
         what: format!("remove {}", member.name()),
@@ -58,7 +58,7 @@ pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
         due: spell.promised_end.unwrap_or(scene.now),
         approval: idle_approval(scene, member),
         unwarned: unwarned(scene, member).or_else(|| charged(member)),
-        doing: Doing::Act(Act::End { share: share.row.id, cause }),
+        doing: Doing::Act(Act::End { share: share.id(), cause }),
     };
     match scene.rules.prune_paying && undo::charging(member).next().is_some() {
         true => plan.proposals.extend(cancellations(scene, member, &removal, since, days)),

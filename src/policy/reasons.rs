@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Scene,
+    Scene, made_for,
     paying::{self, Ended, Stands},
 };
 use crate::facts::{Moment, SubscriptionId};
-use crate::ledger::{Billed, EndCause, GrantKind, Member};
+use crate::ledger::{Billed, EndCause, GrantKind, MadeFor, Member};
 
 /// The verdict on a member now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Standing {
     pub ended: Vec<(SubscriptionId, Ended)>,
     /// Grants that are over, and since when.
     pub over: Vec<(GrantKind, Moment)>,
+    /// Usher made the share or invite, and all that it was made for is over.
+    pub made_over: Option<EndCause>,
     /// What can't be told: nothing is concluded while this isn't empty.
     pub unknown: Vec<String>,
 }
@@ -32,6 +34,8 @@ pub struct Standing {
 pub struct Reason {
     /// Which.
     pub kind: ReasonKind,
+    /// What stands: this subscription, this grant.
+    pub of: MadeFor,
     /// In words, with its source.
     pub what: String,
     /// Its end, where it has one.
@@ -97,8 +101,17 @@ impl Standing {
         if let Some((kind, over)) = over.filter(|(_, over)| lapsed.is_none_or(|(_, ended)| ended.due < *over)) {
             return Some(EndCause::GrantOver { kind: *kind, ended: *over });
         }
-        let (subscription, ended) = lapsed?;
-        Some(EndCause::Lapsed { subscription: subscription.clone(), ended: ended.ended, because: ended.because })
+        let lapsed = lapsed.map(|(subscription, ended)| {
+            let (subscription, because) = (subscription.clone(), ended.because);
+            EndCause::Lapsed { subscription, ended: ended.ended, because }
+        });
+        lapsed.or_else(|| self.made_over.clone())
+    }
+
+    /// Something that they were in for has ended.
+    #[must_use]
+    pub fn is_known_to_have_ended(&self) -> bool {
+        !self.ended.is_empty() || !self.over.is_empty() || self.made_over.is_some()
     }
 
     /// One word for lists.
@@ -110,7 +123,7 @@ impl Standing {
             _ if self.reasons.iter().any(|reason| reason.kind != ReasonKind::Grace) => "in",
             _ if !self.reasons.is_empty() => "grace",
             _ if !self.unknown.is_empty() => "unknown",
-            _ if has_access && self.ended.is_empty() && self.over.is_empty() => "no reason",
+            _ if has_access && !self.is_known_to_have_ended() => "no reason",
             _ if has_access => "ending",
             _ => "out",
         }
@@ -126,6 +139,7 @@ pub fn standing(scene: Scene<'_>, member: &Member) -> Standing {
         reasons: Vec::new(),
         ended: Vec::new(),
         over: Vec::new(),
+        made_over: made_for::over(scene, member),
         unknown: Vec::new(),
     };
     let counts = |billed: &&Billed| !paying::is_superseded(member, billed);
@@ -133,6 +147,7 @@ pub fn standing(scene: Scene<'_>, member: &Member) -> Standing {
         let id = &billed.now.id;
         let reason = |kind, what: String, until| Reason {
             kind,
+            of: MadeFor::Subscription(id.clone()),
             what,
             until,
             subscription: Some(id.clone()),
@@ -162,6 +177,7 @@ pub fn standing(scene: Scene<'_>, member: &Member) -> Standing {
         let note = grant.note.as_deref().or(by_code).map_or_else(String::new, |note| format!(" ({note})"));
         standing.reasons.push(Reason {
             kind: ReasonKind::Granted(grant.kind),
+            of: MadeFor::Grant { kind: grant.kind, since: grant.since },
             what: format!("{} since {}{note}", words(grant.kind), grant.since.date_naive()),
             until: grant.until,
             subscription: None,

@@ -4,6 +4,7 @@
 //! have stood in its way, and when a new customer or account of theirs appears.
 //! "Shared already" is none, unless listings show again and again that it isn't.
 
+use super::made_for;
 use crate::facts::{Email, Moment, Share};
 use crate::ledger::{Act, ActKey, Book, InviteRefused, InviteTo, Member};
 
@@ -15,6 +16,7 @@ pub const ALREADY_BELIEVED: u32 = 3;
 /// may speak of our account, the server or a library rather than of them.
 pub fn refuse(now: Moment, book: &mut Book, key: &ActKey, why: &str, denied: bool) {
     let Some(intent) = book.intents.remove(key) else { return };
+    made_for::give_up(book, &intent); // An earlier try may have had an effect.
     let (Act::Invite { to, .. }, Some(member)) = (&intent.act, book.members.get_mut(&intent.member)) else { return };
     let by_id = matches!(to, InviteTo::Account(_));
     let earlier = member.invite_refused.take();

@@ -112,8 +112,7 @@ pub fn checkout(scene: Scene<'_>, asked: &CheckoutAsked) -> Result<Checkout, No>
         let why = format!("they have {} already ({}); use /api/upgrade", running.now.id, running.now.status.word());
         return no("already_subscribed", why);
     }
-    let has_seat = member.is_some_and(|member| member.share.is_some());
-    if !has_seat && pending::seats_free(scene) == Some(0) {
+    if !has_seat(member) && pending::seats_free(scene) == Some(0) {
         return no("full", "all seats are taken (SEATS); who pays now could not be let in");
     }
     let customer = member.and_then(|member| customer_of(scene, member));
@@ -129,6 +128,11 @@ pub fn checkout(scene: Scene<'_>, asked: &CheckoutAsked) -> Result<Checkout, No>
         member: member.map(|member| member.id.clone()),
         trial_days: tier.trial_days.filter(|_| !had_one),
     })
+}
+
+/// Who is in, or invited, has a seat already.
+pub(super) fn has_seat(member: Option<&Member>) -> bool {
+    member.is_some_and(|member| member.share.is_some())
 }
 
 /// Stripe is the one in the book, has been read, and the clocks agree.

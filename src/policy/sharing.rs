@@ -65,6 +65,11 @@ fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
         granted.sections.extend(frozen.unwrap_or_else(as_it_stands));
         granted.downloads |= grant.downloads.or_else(|| current.and_then(|share| share.row.downloads)).unwrap_or(false);
     }
+    // A library that was deleted stays in what was frozen, and can't be sent
+    // (RULES R6). One that is shared and not in the list of libraries yet stays.
+    let known = &scene.book.libraries.known;
+    let is_shared = |id: &SectionId| member.share.as_ref().is_some_and(|share| share.row.sections.contains(id));
+    granted.sections.retain(|id| known.contains_key(id) || is_shared(id));
     Some(granted)
 }
 
@@ -129,7 +134,13 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
         due: billed().map(|billed| billed.first_seen).min().unwrap_or(scene.now),
         approval: None,
         unwarned: None,
-        doing: Doing::Act(Act::Invite { to, sections, downloads: granted.downloads, settings: None }),
+        doing: Doing::Act(Act::Invite {
+            to,
+            sections,
+            downloads: granted.downloads,
+            settings: None,
+            made_for: standing.made_for(),
+        }),
     });
 }
 
@@ -214,7 +225,7 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     }
     let Some(sections) = SectionSet::new(granted.sections) else { return };
     let narrows = !lost.is_empty() || downloads == Some(false);
-    let approval = if narrows { why_ask(member, standing, share.row.id) } else { None };
+    let approval = if narrows { why_ask(member, standing, share.id()) } else { None };
     let ids: Vec<String> = sections.ids().iter().map(ToString::to_string).collect();
     let titles = libraries::titles(&scene.book.libraries, sections.ids()).join(", ");
     let tiers: Vec<String> = granted.tiers.into_iter().collect();
@@ -229,7 +240,7 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
         None => "",
     };
     plan.proposals.push(Proposal {
-        key: ActKey::new("update", &member.id, &format!("{}-{}-{}", share.row.id, ids.join("."), allows.len())),
+        key: ActKey::new("update", &member.id, &format!("{}-{}-{}", share.id(), ids.join("."), allows.len())),
         member: member.id.clone(),
         class: if narrows { Class::Narrowing } else { Class::Widening },
         what: format!("change the share of {} to {titles}{allows}", member.name()),
@@ -238,7 +249,7 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
         due: scene.now,
         approval,
         unwarned: None,
-        doing: Doing::Act(Act::Update { share: share.row.id, sections, downloads, narrows }),
+        doing: Doing::Act(Act::Update { share: share.id(), sections, downloads, narrows }),
     });
 }
 

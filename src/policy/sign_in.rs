@@ -6,7 +6,7 @@
 //! they are, and the operator hears of it; what is said about an account is
 //! said to nobody but who signed in as it.
 
-use super::{Rules, Scene, sales, sharing, who};
+use super::{Rules, Scene, pending, sales, sharing, who};
 use crate::facts::{Email, Moment, SignedIn, Subscription};
 use crate::ledger::{Book, Letter, Member, Owed};
 use crate::member::MemberId;
@@ -28,6 +28,8 @@ pub enum Welcome {
     OfTheHouse,
     /// Nothing: they are revoked.
     Revoked,
+    /// Nothing now: they aren't in, and all seats are taken (`SEATS`).
+    Full,
 }
 
 /// One for each person.
@@ -50,6 +52,9 @@ pub fn welcome(scene: Scene<'_>, signed_in: &SignedIn) -> Welcome {
         Some(member) if sharing::is_of_the_house(scene, member) => return Welcome::OfTheHouse,
         Some(member) if sales::running(member).next().is_some() => return Welcome::Subscribed,
         _ => {}
+    }
+    if !sales::has_seat(member) && pending::seats_free(scene) == Some(0) {
+        return Welcome::Full;
     }
     let had = sales::had_trial(scene, member, signed_in.email.as_ref(), None);
     Welcome::Sale {

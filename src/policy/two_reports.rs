@@ -50,8 +50,7 @@ pub fn access_without_reason(scene: Scene<'_>) -> impl Iterator<Item = &Member> 
             && !standing.blocked
             && standing.reasons.is_empty()
             && standing.unknown.is_empty()
-            && standing.ended.is_empty()
-            && standing.over.is_empty()
+            && !standing.is_known_to_have_ended()
     })
 }
 

@@ -35,7 +35,13 @@ pub fn give_back(scene: Scene<'_>, member: &Member, standing: &Standing) -> Opti
         due: restoring.since,
         approval: None,
         unwarned: None,
-        doing: Doing::Act(Act::Invite { to, sections, downloads, settings: settings(restoring, downloads) }),
+        doing: Doing::Act(Act::Invite {
+            to,
+            sections,
+            downloads,
+            settings: settings(restoring, downloads),
+            made_for: standing.made_for(),
+        }),
     })
 }
 

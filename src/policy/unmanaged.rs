@@ -71,7 +71,7 @@ pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, hindrance
     scene.rules.unmanaged_days?;
     let share = member.share.as_ref().filter(|_| is_unmanaged(scene, member, standing))?;
     let mut proposal = Proposal {
-        key: ActKey::new("ask", &member.id, &share.row.id.to_string()),
+        key: ActKey::new("ask", &member.id, &share.id().to_string()),
         member: member.id.clone(),
         class: Class::Warning,
         what: format!("ask {} to subscribe", member.name()),
@@ -84,7 +84,7 @@ pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, hindrance
     };
     let Some(spell) = &member.asked else { return Some(proposal) };
     let due = over(scene.rules, spell).filter(|over| scene.now >= *over)?;
-    proposal.key = ActKey::new("end", &member.id, &format!("{}-unmanaged", share.row.id));
+    proposal.key = ActKey::new("end", &member.id, &format!("{}-unmanaged", share.id()));
     proposal.class = Class::Removal { stated: false };
     proposal.what = format!("remove {}", member.name());
     proposal.because.push_str("; they were asked, and the day that was promised is over");
@@ -93,7 +93,7 @@ pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, hindrance
     proposal.approval =
         spell.no_channel.then(|| "there is no way to write to them, so they were never asked to subscribe".into());
     let cause = EndCause::Unmanaged { asked: spell.told_at, promised_end: spell.promised_end };
-    proposal.doing = Doing::Act(Act::End { share: share.row.id, cause });
+    proposal.doing = Doing::Act(Act::End { share: share.id(), cause });
     Some(proposal)
 }
 
@@ -117,8 +117,9 @@ fn promise(now: Moment, rules: &Rules) -> chrono::NaiveDate {
 pub fn open(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     let Some(member) = book.members.get(id).cloned() else { return };
     let Some(share) = &member.share else { return };
-    let letter = Letter::Subscribe { until: promise(now, rules), address: member.email.clone() };
-    let occasion = format!("share-{}-{}", share.row.id, now.timestamp());
+    let letter =
+        Letter::Subscribe { until: promise(now, rules), address: member.email.clone(), member: Some(id.clone()) };
+    let occasion = format!("share-{}-{}", share.id(), now.timestamp());
     let mut owed = Owed::to_member(&member, occasion, letter, SHELF);
     owed.to = owed.to.filter(|address| !book.is_dead(address));
     let notice = book.owe(owed, rules.ways, now);

@@ -10,13 +10,13 @@ use crate::limits::{DIGEST_LINE_CHARS_MAX, DIGEST_LINES_MAX, DIGEST_NAMES_MAX};
 use crate::policy::digest::Due;
 use crate::policy::foresee::{Foreseen, days_max, foresee};
 use crate::policy::reasons::{ReasonKind, standing, words};
-use crate::policy::{Scene, offers, plan, standing_reports, two_reports};
+use crate::policy::{Scene, offers, pending, plan, standing_reports, two_reports};
 
 /// A letter that fails for so long is worth a line.
 const STUCK_AFTER: chrono::TimeDelta = chrono::TimeDelta::days(1);
 
 /// Standing conditions that have a part of their own, or ask for nothing.
-const NOT_AGAIN: [&str; 5] = ["unmatched/", "unexplained/", "undeliverable", "budget", "doubled/"];
+const NOT_AGAIN: [&str; 6] = ["unmatched/", "unexplained/", "undeliverable", "budget", "doubled/", "problem/refused/"];
 
 /// What it says now.
 #[must_use]
@@ -64,7 +64,9 @@ fn is_open(hold: &Hold) -> bool {
 /// doesn't wait for the operator's word above.
 fn outside(scene: Scene<'_>) -> Option<DigestPart> {
     let line = |member: &Member, why: &str| format!("{} ({}): {why}", member.name(), member.id);
-    let unmatched = scene.book.members.values().filter_map(|member| Some(line(member, &plan::unmatched(member)?)));
+    let guest = |member: &Member| pending::refused_guest(scene.now, member);
+    let why = |member: &Member| plan::unmatched(member).or_else(|| guest(member));
+    let unmatched = scene.book.members.values().filter_map(|member| Some(line(member, &why(member)?)));
     let charged = two_reports::charged_without_access(scene);
     let waits = |member: &Member| scene.book.holds.values().any(|hold| is_open(hold) && hold.member == member.id);
     let charged = charged.filter(|(member, _)| plan::unmatched(member).is_none() && !waits(member));

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Page, at, cut};
 use crate::ledger::Member;
-use crate::policy::{Scene, inactivity, libraries, plan, reasons, two_reports, who};
+use crate::policy::{Scene, inactivity, libraries, pending, plan, reasons, two_reports, who};
 
 /// Everybody in the book.
 pub(super) fn page(scene: Scene<'_>) -> Page {
@@ -60,7 +60,7 @@ pub(super) fn page(scene: Scene<'_>) -> Page {
             "reasons": standing.reasons.iter().map(|reason| &reason.what).collect::<Vec<_>>(),
             "unknown": standing.unknown,
             "protected": standing.protected,
-            "unmatched": plan::unmatched(member),
+            "unmatched": plan::unmatched(member).or_else(|| pending::refused_guest(scene.now, member)),
             "next": next,
         }));
     }

@@ -7,7 +7,7 @@ use super::{Page, at, members};
 use crate::facts::Source;
 use crate::ledger::{Entitled, Member};
 use crate::policy::decide::Waiting;
-use crate::policy::{Scene, inactivity, libraries, plan, reasons, standing_reports, who};
+use crate::policy::{Scene, inactivity, libraries, pending as invites, plan, reasons, standing_reports, who};
 
 /// Everything about one person.
 pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting], wanted: &str) -> Result<Page, String> {
@@ -39,6 +39,9 @@ pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting], wanted: &str) -> Resul
     lines.push(format!("Next: {}", members::next(scene, member, &standing)));
     if let Some(why) = plan::unmatched(member) {
         lines.push(format!("  pays and is outside: {why}"));
+    }
+    if let Some(why) = invites::refused_guest(scene.now, member) {
+        lines.push(format!("  is your guest and outside: {why}"));
     }
     pending(scene, member, waiting, &mut lines);
     lines.push("What happened:".into());

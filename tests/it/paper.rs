@@ -173,7 +173,7 @@ impl Paper {
             home: false,
             restricted: false,
         };
-        member.share = Some(ShareRecord { row, first_seen: now - ago, settings: None });
+        member.share = Some(ShareRecord::new(row, now - ago));
     }
 
     /// An invite that waits.
@@ -201,7 +201,14 @@ impl Paper {
         let member = self.of(id);
         let (share, grants) = (member.share.take().unwrap().row, std::mem::take(&mut member.grants));
         member.undo = Some(Undo { at, share, grants });
-        member.gone = Some(Gone { at, by_us: true, why: "removed".into(), standing: BTreeSet::new() });
+        member.gone = Some(Gone {
+            at,
+            by_us: true,
+            why: "removed".into(),
+            standing: BTreeSet::new(),
+            was_invite: false,
+            row: None,
+        });
     }
 
     /// Their share went away in Plex `ago`, without Usher.
@@ -322,6 +329,8 @@ impl Paper {
             due: at,
             state: IntentState::Decided,
             tries: 0,
+            not_done: 0,
+            last_try: None,
             not_before: at,
             last_error: None,
             ended: None,

@@ -27,6 +27,7 @@ mod known;
 mod late;
 mod linking;
 mod looking;
+mod made_for;
 mod merging;
 mod money;
 mod news;

@@ -25,6 +25,7 @@ mod letters;
 mod libraries;
 mod life;
 mod links;
+mod made_for;
 mod moments;
 mod money;
 mod outages;

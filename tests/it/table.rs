@@ -4,6 +4,7 @@
 //! then read it, line by line, against the rules.
 
 mod letters;
+mod made_for;
 mod money;
 mod people;
 mod waiting;
@@ -148,6 +149,7 @@ fn the_decision_table_is_as_it_was_read() {
     money::the_end_of_paying(&mut table);
     people::unmanaged(&mut table);
     money::making_it_so(&mut table);
+    made_for::rows(&mut table);
     money::libraries(&mut table);
     waiting::comings(&mut table);
     waiting::the_brake(&mut table);

@@ -79,7 +79,7 @@ impl Lobby {
             Ok(Welcome::Sale { email, trial }) => {
                 let trial_days = counter.tier.trial_days.filter(|_| trial == Trial::Fresh);
                 let email = email.as_ref();
-                let sale = Sale { price, email, plex: None, signed_in: Some(signed_in), trial_days };
+                let sale = Sale { price, email, plex: None, signed_in: Some(signed_in), member: None, trial_days };
                 self.to_checkout(counter, live, sale).await
             }
             Ok(Welcome::Subscribed) => {
@@ -88,6 +88,11 @@ impl Lobby {
             Ok(Welcome::OfTheHouse) => {
                 let text = "This Plex account belongs to the house: everything here is open to it.";
                 self.pages.notice(StatusCode::OK, "There is nothing to pay", text)
+            }
+            Ok(Welcome::Full) => {
+                let text = "All seats are taken at the moment, and this Plex account has none. Nothing was charged; \
+                            please come back later.";
+                self.pages.notice(StatusCode::SERVICE_UNAVAILABLE, "All seats are taken", text)
             }
             Ok(Welcome::Revoked) => {
                 let text = "No place is sold for this Plex account. Nothing was charged.";

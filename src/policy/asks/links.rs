@@ -232,7 +232,7 @@ fn give_back_by_hand(hearing: Hearing<'_>, book: &mut Book, id: &MemberId) {
     let (now, rules) = (hearing.now, hearing.rules);
     let Some(member) = book.members.get_mut(id) else { return };
     let Some(share) = member.share.as_ref().filter(|share| share.row.is_accepted()) else { return };
-    if member.made.contains(&share.row.id) || member.grant(GrantKind::ByHand, now).is_some() {
+    if member.made.contains(&share.id()) || member.grant(GrantKind::ByHand, now).is_some() {
         return;
     }
     let grant = Grant { since: share.first_seen, ..by_hand::grant(now, rules, member, &share.row) };

@@ -59,6 +59,9 @@ pub(super) fn redeem(hearing: Hearing<'_>, book: &mut Book, email: &str, code: &
     if let Some(member) = book.members.get_mut(&id) {
         let kind = if code.days.is_some() { GrantKind::Complimentary } else { GrantKind::Grandfathered };
         let grant = Grant::new(kind, now);
+        // Typed in again, because Plex refused the address at first.
+        let before = code.mark();
+        member.grants.retain(|grant| grant.code.as_ref().is_none_or(|used| used.mark != before));
         member.grants.push(Grant { tier: Some(tier.name.clone()), code: Some(code.used()), ..grant });
         member.returned = member.gone.take().map(|_| now).or(member.returned);
         member.invite_refused = None;

@@ -18,6 +18,8 @@ pub fn merge(now: Moment, book: &mut Book, from: &MemberId, into: &MemberId, why
     member.customers.extend(old.customers);
     member.subscriptions.extend(old.subscriptions);
     member.made.extend(old.made);
+    member.made_for.extend(old.made_for);
+    member.invites_out.extend(old.invites_out);
     member.grants.extend(old.grants);
     member.redeemed.extend(old.redeemed);
     member.bounces.extend(old.bounces);
@@ -28,8 +30,10 @@ pub fn merge(now: Moment, book: &mut Book, from: &MemberId, into: &MemberId, why
     member.given_email = member.given_email.take().or(old.given_email);
     let only_invited = old.share.as_ref().is_some_and(|share| !share.row.is_accepted());
     // An invite that waits takes nobody's access.
-    if old.share.is_some() && !(only_invited && member.has_access()) {
-        member.share = old.share;
+    if let Some(mut share) = old.share.filter(|_| !(only_invited && member.has_access())) {
+        // Whoever was seen gone before has it from then on, at the earliest.
+        share.began_after = share.began_after.max(member.gone.as_ref().map(|gone| gone.at));
+        member.share = Some(share);
         member.missing_since = None;
     }
     member.unpaid.extend(old.unpaid);

@@ -163,7 +163,7 @@ fn whom_plex_lets_in_at_once_hears_of_no_invite() {
         }
         let to = InviteTo::Email(Email::parse("ann@example.com").unwrap());
         let sections = SectionSet::new([MOVIES].into()).unwrap();
-        tried(&mut paper, Act::Invite { to, sections, downloads: false, settings: None });
+        tried(&mut paper, Act::Invite { to, sections, downloads: false, settings: None, made_for: BTreeSet::new() });
         assert!(is_done(&mut paper));
         assert!(!paper.member().made.is_empty(), "it is ours");
         letters(&paper, "invited").len()

@@ -280,7 +280,8 @@ fn the_same_invite_twice_is_one_and_who_is_gone_since_is_invited_anew() {
     let again = paper.says(&invite("ann", "Basic", None)).unwrap();
     assert!(again.lines[0].contains("already"), "{:?}", again.lines);
     assert_eq!(grants(&paper, &ann, GrantKind::Complimentary), [&first], "before the invite is out");
-    let gone = Gone { at: paper.now, by_us: false, why: "declined".into(), standing: [].into() };
+    let gone =
+        Gone { at: paper.now, by_us: false, why: "declined".into(), standing: [].into(), was_invite: false, row: None };
     paper.member().gone = Some(gone);
     paper.says(&invite("ann", "Basic", None)).unwrap();
     let now = paper.now;
@@ -304,7 +305,8 @@ fn what_is_given_twice_is_given_once() {
     // Who has gone meanwhile is asked in again.
     let at = paper.now;
     let bob = said.about[0].clone();
-    paper.of(&bob).gone = Some(Gone { at, by_us: false, why: "left".into(), standing: [].into() });
+    paper.of(&bob).gone =
+        Some(Gone { at, by_us: false, why: "left".into(), standing: [].into(), was_invite: false, row: None });
     let said = paper.says(&invite("bob@example.com", "Basic", None)).unwrap();
     assert_eq!(said.lines, ["bob is invited to Basic, as your guest"]);
 }

@@ -178,7 +178,14 @@ fn a_share_that_stood_under_the_address_before_the_subscription_proves_who_pays(
             let now = paper.now;
             let member = paper.member();
             member.share = None;
-            member.gone = Some(Gone { at: now, by_us: false, why: "went".into(), standing: [].into() });
+            member.gone = Some(Gone {
+                at: now,
+                by_us: false,
+                why: "went".into(),
+                standing: [].into(),
+                was_invite: false,
+                row: None,
+            });
         }),
     ];
     for (why, spoil) in not {

@@ -144,7 +144,8 @@ fn a_payer_who_is_not_in_is_told_with_the_reason_and_nobody_else() {
     }
     fn gone(paper: &mut Paper, by_us: bool) {
         let standing = paper.member().subscriptions.keys().cloned().collect();
-        paper.member().gone = Some(Gone { at: paper.now, by_us, why: "it went away".into(), standing });
+        paper.member().gone =
+            Some(Gone { at: paper.now, by_us, why: "it went away".into(), standing, was_invite: false, row: None });
     }
     fn invited(paper: &mut Paper) {
         let ann = paper.ann.clone();

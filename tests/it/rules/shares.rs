@@ -125,7 +125,13 @@ fn a_payer_from_before_the_book_waits_for_a_word_unless_they_were_found_on_plex(
         paper.member().customers.values_mut().for_each(|payer| payer.proof = proof);
     }
     fn gone(paper: &mut Paper) {
-        let gone = Gone { at: noon() - days(9), by_us: true, why: "removed".into(), standing: BTreeSet::new() };
+        let gone = Gone {
+            at: noon() - days(9),
+            by_us: true,
+            why: "removed".into(),
+            standing: BTreeSet::new(),
+            was_invite: false,
+        };
         paper.member().gone = Some(gone);
     }
     assert!(adopts(|_| ()), "that they signed in says nothing of a place here");

@@ -180,7 +180,7 @@ fn asked(delivery: impl Fn(&Paper) -> Delivery, spoil: Change) -> (Paper, Option
     paper.make_friend(&ann, days(1));
     let until = paper.rules.day_of(paper.now + days(9));
     let delivery = delivery(&paper);
-    paper.letter("asked", Letter::Subscribe { until, address: None }, days(5), delivery);
+    paper.letter("asked", Letter::Subscribe { until, address: None, member: None }, days(5), delivery);
     let (since, notice) = (paper.now - days(5), NoticeKey("asked".into()));
     paper.member().asked = Some(AskedSpell { since, notice, told_at: None, promised_end: None, no_channel: false });
     spoil(&mut paper);

@@ -120,7 +120,8 @@ fn who_is_charged_is_told_of_unless_something_of_theirs_is_under_way() {
     }));
     assert!(!told_while(|paper| {
         let at = paper.now;
-        paper.member().gone = Some(Gone { at, by_us: false, why: "left".into(), standing: [].into() });
+        paper.member().gone =
+            Some(Gone { at, by_us: false, why: "left".into(), standing: [].into(), was_invite: false, row: None });
         Vec::new()
     }));
 }

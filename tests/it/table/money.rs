@@ -224,7 +224,8 @@ pub(super) fn making_it_so(table: &mut Table) {
         paper.owes(&ann, Status::PastDue, days(2), Some(days(1)));
         let standing = paper.member().subscriptions.keys().cloned().collect();
         let at = paper.now - days(20);
-        paper.member().gone = Some(Gone { at, by_us: true, why: "not paid".into(), standing });
+        paper.member().gone =
+            Some(Gone { at, by_us: true, why: "not paid".into(), standing, was_invite: false, row: None });
     });
     table.row("past due since 10 days, no share, no attempt left", |paper| {
         let ann = paper.ann.clone();
@@ -254,7 +255,7 @@ pub(super) fn making_it_so(table: &mut Table) {
             let sub = paper.pays(&ann, Status::Active, TimeDelta::hours(2)).now.id.clone();
             let standing = if same { [sub].into() } else { std::collections::BTreeSet::new() };
             let at = paper.now - days(1);
-            paper.member().gone = Some(Gone { at, by_us, why: "gone".into(), standing });
+            paper.member().gone = Some(Gone { at, by_us, why: "gone".into(), standing, was_invite: false, row: None });
         });
     }
     table.row("complimentary, no share", |paper| {

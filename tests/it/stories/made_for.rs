@@ -1,0 +1,229 @@
+//! What Usher made is over with what it was made for, whatever the dates say
+//! (R6); and what the operator made by hand is the operator's (R1, R2).
+
+use sandbox::faults::{Fault, Matching};
+use sandbox::rig::Rig;
+use serde_json::json;
+use usher::facts::PlexId;
+
+use super::{all_is_well, asked, days, heard, old_payer, payer, unhurried, why};
+
+/// Ann pays and her invite is out. Her account and her subscription.
+async fn ann_is_invited(rig: &mut Rig) -> (PlexId, String) {
+    rig.open().await;
+    let ann = rig.person(2_000_001, "ann");
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    let sub = rig.stripe.subscribe(&customer, &rig.basic);
+    (ann, sub)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_pays_cancels_in_the_same_second_and_takes_the_invite_doesnt_watch_for_free() {
+    let mut rig = Rig::new("same-second").await;
+    let (ann, sub) = ann_is_invited(&mut rig).await;
+    while rig.plex.invites_sent().is_empty() {
+        rig.pass(std::time::Duration::from_millis(20)).await;
+    }
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    let told = rig.stripe.object(&sub);
+    assert_eq!(told["created"], told["ended_at"], "as Stripe has it, in the same second");
+    assert!(rig.plex.accept_invite("ann@example.com").is_some(), "{:?}", rig.plex.invites_sent());
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert_eq!(heard(&rig, "without a reason"), 0);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cancels_while_the_answer_to_the_invite_is_lost_and_the_listing_late_is_not_in_by_hand() {
+    let mut rig = Rig::new("cancelled-late-row").await;
+    rig.plex.switch(|switches| switches.lag = chrono::TimeDelta::seconds(100));
+    rig.plex.faults().once(Matching::Writes, Fault::EffectThenDrop);
+    let (ann, sub) = ann_is_invited(&mut rig).await;
+    rig.pass(std::time::Duration::from_secs(15)).await;
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.minutes(4).await;
+    let _ = rig.plex.accept_invite("ann@example.com");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert!(rig.plex.pending_of("ann@example.com").is_none(), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cancels_while_plex_is_down_and_takes_the_invite_later_is_let_go() {
+    let mut rig = Rig::new("cancelled-plex-down").await;
+    let (ann, sub) = ann_is_invited(&mut rig).await;
+    rig.minutes(1).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1);
+    let down = rig.plex.faults().always(Matching::All, Fault::status(503));
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.hours(30).await;
+    let _ = rig.plex.accept_invite("ann@example.com");
+    rig.plex.faults().remove(down);
+    rig.days(2).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_between_the_invite_and_its_acceptance_forgets_nothing() {
+    let mut rig = Rig::new("cancelled-restart").await;
+    let (ann, sub) = ann_is_invited(&mut rig).await;
+    rig.minutes(1).await;
+    rig.close().await;
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    let _ = rig.plex.accept_invite("ann@example.com");
+    rig.open().await;
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guests_invite_is_over_with_the_guests_last_day_also_when_it_is_taken_up_in_the_last_moment() {
+    let mut rig = Rig::new("guest-over").await;
+    rig.open().await;
+    let nina = rig.person(2_000_001, "nina");
+    asked(&rig, json!({ "ask": "invite", "who": "nina@example.com", "tier": "Basic", "days": 2 })).await;
+    rig.minutes(2).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1);
+    rig.hours(62).await;
+    let _ = rig.plex.accept_invite("nina@example.com");
+    rig.days(2).await;
+    assert!(!rig.plex.has_access(nina), "{}", why(&rig, "nina@example.com").await);
+    assert!(rig.plex.pending_of("nina@example.com").is_none());
+    all_is_well(&rig);
+}
+
+/// Let in by hand after the end of what was paid for; plex.tv keeps the day on
+/// which the account first came.
+#[tokio::test(start_paused = true)]
+async fn who_is_let_in_by_hand_after_lapsing_stays_though_plex_keeps_the_old_date() {
+    let mut rig = Rig::new("by-hand-old-date").await;
+    unhurried(&mut rig, 1);
+    rig.old_friend(2_000_009, "zed", 500);
+    let (ann, sub) = old_payer(&rig, 2_000_001, "ann", &rig.basic.clone());
+    rig.open().await;
+    rig.hours(2).await;
+    let accepted = rig.plex.share_of(ann).and_then(|share| share.accepted_at).expect("a date");
+    // By hand she stays; her subscription is what goes, and the operator ends the rest.
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.plex.remove_share_by_hand(ann);
+    rig.days(3).await;
+    for round in 0..3 {
+        rig.plex.share_with(ann, &[rig.movies], accepted);
+        rig.days(4).await;
+        assert!(rig.plex.has_access(ann), "round {round}: {}", why(&rig, "ann").await);
+        rig.plex.remove_share_by_hand(ann);
+        rig.days(1).await;
+    }
+    assert_eq!(rig.plex.deletions().len(), 0);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_lapsed_and_was_removed_by_usher_stays_when_the_operator_lets_them_in() {
+    let mut rig = Rig::new("by-hand-after-lapse").await;
+    unhurried(&mut rig, 1);
+    rig.old_friend(2_000_009, "zed", 500);
+    rig.open().await;
+    let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    let accepted = rig.plex.share_of(ann).and_then(|share| share.accepted_at).expect("a date");
+    rig.days(2).await;
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann));
+    for round in 0..3 {
+        rig.plex.share_with(ann, &[rig.movies], accepted);
+        rig.days(4).await;
+        assert!(rig.plex.has_access(ann), "round {round}: {}", why(&rig, "ann").await);
+        rig.plex.remove_share_by_hand(ann);
+        rig.days(1).await;
+    }
+    assert_eq!(rig.plex.deletions().len(), 1);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkout_that_expires_unpaid_ends_nobody_who_was_let_in_by_hand() {
+    let mut rig = Rig::new("incomplete-by-hand").await;
+    unhurried(&mut rig, 1);
+    rig.old_friend(2_000_009, "zed", 500);
+    rig.open().await;
+    let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann));
+    let customer = rig.stripe.customer_of("ann@example.com").expect("a customer");
+    let open = rig.stripe.subscribe_incomplete(&customer, &rig.basic);
+    rig.hours(2).await;
+    rig.plex.share_with(ann, &[rig.movies], rig.now());
+    rig.hours(3).await;
+    rig.days(5).await;
+    assert_eq!(rig.stripe.status(&open), Some(sandbox::stripe::Status::IncompleteExpired));
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_stays_a_guest_while_plex_is_read_by_its_older_listing() {
+    let mut rig = Rig::new("guest-v1").await;
+    rig.plex.switch(|switches| switches.v1_ids_differ = true);
+    rig.old_friend(2_000_009, "zed", 500);
+    rig.open().await;
+    let nina = rig.person(2_000_001, "nina");
+    asked(&rig, json!({ "ask": "invite", "who": "nina@example.com", "tier": "Basic", "days": 4 })).await;
+    rig.minutes(2).await;
+    rig.plex.accept_invite("nina@example.com").expect("an invite");
+    rig.minutes(10).await;
+    let v2 = || Matching::when(|request| request.path.contains("/api/v2/shared_servers/owned"));
+    let gone = rig.plex.faults().always(v2(), Fault::status(410));
+    rig.minutes(20).await;
+    assert!(!why(&rig, "nina").await.contains("shared by hand"), "{}", why(&rig, "nina").await);
+    rig.plex.faults().remove(gone);
+    rig.minutes(20).await;
+    assert!(!why(&rig, "nina").await.contains("shared by hand"), "{}", why(&rig, "nina").await);
+    let _again = rig.plex.faults().always(v2(), Fault::status(410));
+    rig.days(7).await;
+    assert!(!rig.plex.has_access(nina), "{}", why(&rig, "nina").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invite_that_the_operator_made_is_not_taken_for_one_that_failed() {
+    let mut rig = Rig::new("carls-invite").await;
+    let carl = rig.person(2_000_003, "carl");
+    rig.plex.with_account(carl, |carl| carl.email_hidden = true);
+    rig.plex.faults().add(sandbox::faults::Rule::new(Matching::Writes, Fault::too_many(600)).times(3));
+    let (ann, sub) = ann_is_invited(&mut rig).await;
+    rig.minutes(1).await;
+    assert!(rig.plex.invites_sent().is_empty(), "it failed for sure");
+    rig.plex.invite_by_hand("carl@example.com", &[rig.movies]);
+    rig.minutes(5).await;
+    rig.plex.accept_invite(carl).expect("an invite");
+    rig.hours(2).await;
+    assert!(why(&rig, "carl").await.contains("shared by hand"), "{}", why(&rig, "carl").await);
+    assert!(!why(&rig, "carl").await.contains(&sub), "{}", why(&rig, "carl").await);
+    assert!(rig.plex.pending_of(ann).is_some(), "and Ann is invited: {}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_library_that_was_deleted_is_asked_for_no_more() {
+    let mut rig = Rig::new("deleted-library").await;
+    let kids = rig.plex.add_section("Kids", "movie");
+    let ann = rig.person(2_000_001, "ann");
+    rig.plex.share_with(ann, &[rig.movies, rig.tv, kids], rig.now() - days(400));
+    rig.open().await;
+    rig.minutes(10).await;
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    rig.stripe.subscribe(&customer, &rig.premium);
+    rig.hours(2).await;
+    let before = rig.plex.changes().len();
+    rig.plex.remove_section(kids);
+    rig.days(2).await;
+    assert_eq!(rig.plex.changes().len(), before, "{:?}", rig.plex.changes().last());
+    assert_eq!(heard(&rig, "in vain"), 0);
+    all_is_well(&rig);
+}
