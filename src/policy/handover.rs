@@ -48,6 +48,8 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         share,
         missing_since: _,
         made: _,
+        made_for: _,
+        invites_out: _,
         matched_prices,
         // What the operator said; `redeemed` only counts what was really used.
         strangers,
@@ -96,6 +98,8 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         share,
         missing_since: None,
         made: here.made,
+        made_for: here.made_for,
+        invites_out: here.invites_out,
         matched_prices,
         grants,
         redeemed: here.redeemed,

@@ -35,6 +35,7 @@ mod refusals;
 mod rehearsal;
 mod rehearsed;
 mod restart;
+mod seats;
 mod sign_in;
 mod stats;
 mod undo;
