@@ -60,9 +60,11 @@ fn truth(scene: Scene<'_>, notice: &Notice) -> Truth {
         Letter::InactivityWarning { until, .. } => of_idleness(scene, member, notice, *until),
         Letter::PaymentFailed { .. } | Letter::PaymentActionRequired { .. } => of_a_payment(scene, member, notice),
         Letter::Subscribe { until, .. } => match &member.asked {
-            Some(spell) if spell.notice == notice.key => {
-                Says(Letter::Subscribe { until: *until, address: member.email.clone() })
-            }
+            Some(spell) if spell.notice == notice.key => Says(Letter::Subscribe {
+                until: *until,
+                address: member.email.clone(),
+                member: Some(member.id.clone()),
+            }),
             _ => Over("they no longer need to be asked to subscribe"),
         },
         Letter::AccessEnding { on, given, .. } => {

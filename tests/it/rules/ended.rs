@@ -56,13 +56,11 @@ fn an_end_settles_for_a_day_and_a_promised_day_is_over_first() {
 }
 
 #[test]
-fn one_that_was_never_paid_gave_nothing_and_ends_when_it_has_settled() {
-    let gone = |ago: TimeDelta| {
+fn one_that_was_never_paid_gave_nothing_and_so_ends_nothing() {
+    for ago in [hours(0), hours(24), days(9)] {
         let mut paper = billed(Status::IncompleteExpired, |paper, now| paper.first().now.ended_at = Some(now - ago));
-        ended(&mut paper).map(|ended| (ended.because, ended.stated))
-    };
-    assert_eq!(gone(hours(24) - SECOND), None);
-    assert_eq!(gone(hours(24)), Some((EndedBecause::Canceled, true)));
+        assert_eq!(stands(&mut paper), Stands::NotYet, "{ago}");
+    }
     assert_eq!(stands(&mut billed(Status::IncompleteExpired, |_, _| ())), Stands::NotYet);
 }
 

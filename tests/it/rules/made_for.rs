@@ -118,7 +118,7 @@ fn an_invite_whose_answer_was_lost_and_that_shows_late_is_ours() {
     }
     let ended = house.now;
     house.cancel(&sub, ended);
-    house.later(TimeDelta::seconds(20));
+    house.later(TimeDelta::seconds(160));
     house.settle();
     assert!(house.book.intents.is_empty(), "it is no longer wanted");
     house.invite(70, "ann", &[MOVIES]);

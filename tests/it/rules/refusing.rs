@@ -15,7 +15,7 @@ fn invited(paper: &mut Paper) -> ActKey {
     let to = InviteTo::Email(Email::parse("ann@example.com").unwrap());
     let sections = SectionSet::new([MOVIES].into()).unwrap();
     let key = ActKey::new("invite", &ann, "sub");
-    let act = Act::Invite { to, sections, downloads: false, settings: None };
+    let act = Act::Invite { to, sections, downloads: false, settings: None, made_for: Default::default() };
     let intent = paper.intends(key.clone(), &ann, act, TimeDelta::minutes(4));
     (intent.state, intent.tries) = (IntentState::Attempted { at }, 1);
     key

@@ -131,6 +131,7 @@ fn a_payer_from_before_the_book_waits_for_a_word_unless_they_were_found_on_plex(
             why: "removed".into(),
             standing: BTreeSet::new(),
             was_invite: false,
+            row: None,
         };
         paper.member().gone = Some(gone);
     }
