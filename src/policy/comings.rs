@@ -211,6 +211,13 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     let had_access = before.as_ref().is_some_and(|share| share.row.is_accepted());
     let same = before.filter(|share| is_same_share(share, row, last_listed, member.made.contains(&share.id())));
     let new_row = same.is_none();
+    // An invite's number says nothing of the share once it is taken up under
+    // another: one that the older listing makes up is the same each time.
+    let invite = same.as_ref().filter(|share| !share.row.is_accepted() && row.is_accepted()).map(ShareRecord::id);
+    if let Some(invite) = invite.filter(|invite| *invite != row.id && member.made.contains(invite)) {
+        let made_for = member.made_for.get(&invite).cloned().unwrap_or_default();
+        member.note_made(row.id, made_for);
+    }
     let share = match same {
         Some(share) => listed_again(share, row),
         None => {
@@ -268,7 +275,8 @@ fn is_same_share(before: &ShareRecord, row: &Share, last_listed: Option<Moment>,
 /// The share of before, as it is listed now. What the older listing lacks stays
 /// as it was read last.
 fn listed_again(before: ShareRecord, row: &Share) -> ShareRecord {
-    let first_id = Some(before.id()).filter(|first| *first != row.id);
+    let is_taken_up = row.is_accepted() && !before.row.is_accepted();
+    let first_id = Some(before.id()).filter(|first| !is_taken_up && *first != row.id);
     let settings = match row.settings {
         Some(_) => None,
         None => before.row.settings.or(before.settings),

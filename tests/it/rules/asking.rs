@@ -3,9 +3,7 @@
 
 use chrono::TimeDelta;
 use usher::facts::{CancelWhen, Section, SectionId, SubscriptionId};
-use usher::ledger::{
-    Act, Channel, Delivered, DeliveryOutcome, GrantKind, HeldBecause, Intent, IntentState, Letter,
-};
+use usher::ledger::{Act, Channel, Delivered, DeliveryOutcome, GrantKind, HeldBecause, Intent, IntentState, Letter};
 use usher::policy::asks::{self, Ask, Hearing, Stay};
 use usher::policy::{Tiers, decide};
 

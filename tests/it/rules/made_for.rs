@@ -118,7 +118,7 @@ fn an_invite_whose_answer_was_lost_and_that_shows_late_is_ours() {
     }
     let ended = house.now;
     house.cancel(&sub, ended);
-    house.later(TimeDelta::seconds(20));
+    house.later(TimeDelta::seconds(160));
     house.settle();
     assert!(house.book.intents.is_empty(), "it is no longer wanted");
     house.invite(70, "ann", &[MOVIES]);
@@ -262,7 +262,10 @@ fn guest() -> House {
     let mut house = House::new();
     house.share(10, 100, "zed", &[MOVIES], days(400));
     house.settle();
-    says(&mut house, &Ask::Invite { who: "nina@example.com".into(), tier: "Basic".into(), days: Some(asks::Stay::Days(30)) });
+    says(
+        &mut house,
+        &Ask::Invite { who: "nina@example.com".into(), tier: "Basic".into(), days: Some(asks::Stay::Days(30)) },
+    );
     house.settle();
     house.carry_out();
     let row = house.friends.shares.last().unwrap().id.0;
