@@ -48,9 +48,11 @@ impl Engine {
     }
 
     fn stall(&mut self, now: Moment, source: Source, cap: Duration, refuses_us: Option<String>) {
-        let failures = self.world.stalled.get(&source).map_or(1, |stalled| stalled.failures.saturating_add(1));
+        let before = self.world.stalled.get(&source);
+        let failures = before.map_or(1, |stalled| stalled.failures.saturating_add(1));
+        let first = before.map_or(now, |stalled| stalled.first);
         let until = now + backoff::again(cap, failures, source.name());
-        self.world.stalled.insert(source, Stalled { until, failures, refuses_us });
+        self.world.stalled.insert(source, Stalled { first, until, failures, refuses_us });
     }
 
     /// An act or look had a good answer: the loop needn't wait either.

@@ -52,6 +52,8 @@ pub fn shows_no_effect(now: Moment, world: &World, intent: &Intent) -> bool {
     let (Some(tried), false) = (intent.tried_until(), world.calling) else { return false };
     match &intent.act {
         Act::Unfriend { .. } => world.plex.last.as_ref().is_some_and(|whole| whole.begun >= tried + LISTED_WITHIN),
+        // While far too few are listed, a row that is lacking shows nothing.
+        Act::Invite { .. } if world.drops.contains_key(&Population::Friends) => false,
         _ if intent.service() == Source::Plex => {
             world.listed_at(&intent.member).is_some_and(|listed| listed >= tried + LISTED_WITHIN)
         }

@@ -122,12 +122,14 @@ fn forgotten(lines: &[String]) -> String {
 fn tell_refused_token(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     for source in Source::ALL {
         let condition = format!("token/{source}");
-        match world.stalled.get(&source).and_then(|stalled| stalled.refuses_us.as_ref()) {
+        let refused = world.stalled.get(&source).is_some_and(|stalled| stalled.refuses_us.is_some());
+        match world.refuses_acts(source) {
             Some(why) => {
                 let title = format!("{source} no longer accepts Usher's {}", key_of(source));
                 let detail = format!("{why}. Nothing is changed there until then.");
                 attention(now, rules, book, &condition, &title, &detail, mend(source, FailureKind::Unauthorized));
             }
+            None if refused => {}
             None => drop(book.untell(&condition)),
         }
     }

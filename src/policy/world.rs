@@ -55,6 +55,8 @@ pub struct Drop {
 /// many of them don't multiply the calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stalled {
+    /// When the failures began.
+    pub first: Moment,
     /// No act calls it before then.
     pub until: Moment,
     /// Failures in a row.
@@ -164,6 +166,15 @@ impl World {
     #[must_use]
     pub fn clock_was_compared(&self) -> bool {
         self.plex.last.is_some() || self.stripe.last.is_some()
+    }
+
+    /// Why a service refuses our token or key to acts, while it is read all the
+    /// same. Where it can't be read either, that is what is told.
+    #[must_use]
+    pub fn refuses_acts(&self, source: Source) -> Option<&str> {
+        let stalled = self.stalled.get(&source)?;
+        let read = self.state(source).read_at.is_some_and(|at| at > stalled.first);
+        stalled.refuses_us.as_deref().filter(|_| read)
     }
 
     /// Whether no act may call this service now.
