@@ -21,7 +21,7 @@ use crate::door::{self, AdminDoor, AdminTokens, PublicDoor, Tally, WebhookSettin
 use crate::engine::desk::{Desk, Hint, View};
 use crate::engine::{Engine, act, mailbox, snapshot};
 use crate::facts::{Moment, Source};
-use crate::ledger::Channel;
+use crate::ledger::{Book, Channel};
 use crate::limits;
 use crate::loops::{self, Rhythm, courier};
 use crate::policy::{Rules, starting};
@@ -64,6 +64,15 @@ pub struct Ended(String);
 /// What is wrong with the tiers file.
 pub fn rules(config: &Config) -> Result<Rules, String> {
     assembly::rules(config).map_err(|trouble| trouble.to_string())
+}
+
+/// Some book in `STATE_DIR` knows tiers of a file, which go on while the file
+/// can't be read.
+#[must_use]
+pub fn knows_tiers(config: &Config) -> bool {
+    let read = |which| store::Store::<Book>::read_only(&config.state_dir, which).ok().and_then(|loaded| loaded.book);
+    let books = [store::Which::Live, store::Which::DryRun].into_iter().filter_map(read);
+    books.into_iter().any(|book| book.tiers.of_file().is_some())
 }
 
 /// Runs until SIGTERM or SIGINT. Exit codes: 0 asked to stop, 1 otherwise.
@@ -118,8 +127,9 @@ async fn start(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Trouble> {
     let now = clock.now();
-    let rules = Arc::new(assembly::rules(&config)?);
     let mut opened = assembly::open_book(&config, options.hook.clone(), now)?;
+    let tiers = tiers::at_start(&config, opened.known_tiers())?;
+    let rules = Arc::new(assembly::rules_with(&config, tiers.tiers.clone()));
     if config.live().is_some() {
         starting::begin(now, &rules, &mut opened.book, opened.rehearsed);
     }
@@ -179,9 +189,9 @@ async fn start(
         });
     }
     {
-        let (config, post, known) = (config.clone(), post.clone(), rules.tiers.clone());
+        let (config, post) = (config.clone(), post.clone());
         tasks.spawn(async move {
-            let _: () = tiers::watch(config, known, post).await;
+            let _: () = tiers::watch(config, tiers, post).await;
             ended(())
         });
     }

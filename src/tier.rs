@@ -6,10 +6,10 @@ use std::{
     num::NonZeroU32,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::facts::PriceId;
+use crate::facts::{PriceId, ProductId};
 
 /// Stripe's longest trial.
 const TRIAL_DAYS_MAX: u32 = 730;
@@ -19,10 +19,18 @@ const KEY_CHARS_MAX: usize = 80;
 pub const UNLIMITED: i64 = -1;
 
 /// What a price buys.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tier {
-    /// As in the tiers file; unique there.
+    /// As in the tiers file, or the Stripe product's name: unique among the
+    /// tiers, and a label all the same (RULES R7). The book refers to a tier by
+    /// its present name; [`crate::policy::tiers`] follows a rename.
     pub name: String,
+    /// What people read, where the name had to be made unique.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// The Stripe product that says itself what it opens.
+    #[serde(default)]
+    pub product: Option<ProductId>,
     /// For people.
     pub description: Option<String>,
     /// Every Stripe price that buys it; none for one that costs nothing.
@@ -52,6 +60,8 @@ impl Tier {
     pub fn of(name: &str, libraries: Wanted) -> Self {
         Self {
             name: name.to_owned(),
+            label: None,
+            product: None,
             description: None,
             prices: BTreeSet::new(),
             libraries,
@@ -65,6 +75,12 @@ impl Tier {
         }
     }
 
+    /// Its name for people.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.name)
+    }
+
     /// It costs nothing: neither a price nor an entitlement leads to it.
     #[must_use]
     pub fn is_free(&self) -> bool {
@@ -73,7 +89,8 @@ impl Tier {
 }
 
 /// Which libraries are wanted, by title.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Wanted {
     /// All that were known when the tier was taken up, but for these.
     Everything {

@@ -1,6 +1,6 @@
 //! Commands that change something: what they take, and what they ask for.
 
-use crate::engine::desk::{Accept, Ask, Wish};
+use crate::engine::desk::{Accept, Ask, Stay, Wish};
 use crate::facts::CancelWhen;
 
 #[derive(Debug, clap::Subcommand)]
@@ -60,9 +60,10 @@ pub(super) enum Change {
         /// What they get
         #[arg(long)]
         tier: String,
-        /// For so many days from today
-        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3650))]
-        days: Option<u32>,
+        /// For so many days from today, or never, which takes an end away;
+        /// without it an end that they have stays
+        #[arg(long, value_parser = stay)]
+        days: Option<Stay>,
     },
     /// Add days to somebody's last end
     Extend {
@@ -118,6 +119,16 @@ pub(super) struct Dry {
     /// Only say what would change
     #[arg(long)]
     dry_run: bool,
+}
+
+fn stay(word: &str) -> Result<Stay, String> {
+    match word.to_lowercase().as_str() {
+        "never" => Ok(Stay::FOR_GOOD),
+        days => match days.parse() {
+            Ok(days @ 1..=3650) => Ok(Stay::Days(days)),
+            _ => Err("say a number of days, from 1 to 3650, or never".to_owned()),
+        },
+    }
 }
 
 fn cancel(word: &str) -> Result<CancelWhen, String> {

@@ -9,7 +9,7 @@ use crate::config::{Config, ConfigProblem, Whereabouts, environment};
 use crate::daemon;
 use crate::facts::Moment;
 use crate::ledger::Book;
-use crate::policy::{Rules, Scene, World};
+use crate::policy::{Rules, Scene, World, follow};
 use crate::reports::{self, Page, Question};
 use crate::store::{Loaded, Store, Which};
 
@@ -109,7 +109,7 @@ pub fn offline(question: &Question, state_dir: &Path, rules: &Rules, now: Moment
     let of = |which, loaded: Loaded<Book>| loaded.book.map(|book| (which, book, loaded.trust));
     let books = [of(Which::Live, live), rehearsal.and_then(|loaded| of(Which::DryRun, loaded))];
     let newest = books.into_iter().flatten().max_by_key(|(which, book, _)| (book.committed, *which == Which::Live));
-    let Some((which, book, trust)) = newest else {
+    let Some((which, mut book, trust)) = newest else {
         return Err(format!("there is none in {}; is it the STATE_DIR of an Usher?", state_dir.display()));
     };
     let name = if which == Which::Live { "book" } else { "rehearsal (dry run)" };
@@ -118,6 +118,8 @@ pub fn offline(question: &Question, state_dir: &Path, rules: &Rules, now: Moment
     if !trust.is_sound() {
         notes.push(trust.to_string());
     }
+    // It may be called otherwise since.
+    follow::take_up(&mut book, &rules.tiers);
     let scene = Scene { now, rules, book: &book, world: &World::default() };
     Ok(Offline { notes, answer: reports::answer(scene, &[], question) })
 }

@@ -13,7 +13,10 @@ pub(super) async fn run(environment: impl Iterator<Item = (String, String)>, clo
         Ok(config) => config,
         Err(problems) => return misconfigured(&problems),
     };
-    if let Err(problems) = config.read_tiers() {
+    // Where tiers were in force before, they go on, and the daemon tells.
+    if let Err(problems) = config.read_tiers()
+        && !daemon::knows_tiers(&config)
+    {
         return misconfigured(&problems);
     }
     let format = if config.log.json { telemetry::Format::Json } else { telemetry::Format::Text };

@@ -11,7 +11,7 @@ use super::client::{self, Trouble};
 use super::*;
 use crate::door::tests::{House, house};
 use crate::door::{Limits, serve};
-use crate::engine::desk::{Accept, Ask};
+use crate::engine::desk::{Accept, Ask, Stay};
 use crate::store::{Listening, write_listening};
 
 /// A state folder of its own, and what the environment says of it.
@@ -137,7 +137,12 @@ fn what_an_operator_types_is_what_is_asked() {
         ("grandfather m-1", Ask::Grandfather { who: of("m-1") }, false),
         (
             "invite a@b.example --tier Basic --days 30",
-            Ask::Invite { who: of("a@b.example"), tier: of("Basic"), days: Some(30) },
+            Ask::Invite { who: of("a@b.example"), tier: of("Basic"), days: Some(Stay::Days(30)) },
+            false,
+        ),
+        (
+            "invite ann --tier Basic --days never",
+            Ask::Invite { who: of("ann"), tier: of("Basic"), days: Some(Stay::FOR_GOOD) },
             false,
         ),
         ("extend ann 14", Ask::Extend { who: of("ann"), days: 14 }, false),
@@ -157,6 +162,8 @@ fn what_an_operator_types_is_what_is_asked() {
         "revoke ann --cancel soon",
         "extend ann 0",
         "invite ann",
+        "invite ann --tier Basic --days 0",
+        "invite ann --tier Basic --days always",
         "pause ann --until tomorrow --note x",
         "pause ann --until 2026-12-31",
         "link ann",

@@ -126,20 +126,14 @@ fn value_of(name: &str, vars: &BTreeMap<String, String>) -> Result<Option<String
             return Err((name.to_owned(), Complaint::new(problem, "unset one of the two")));
         }
         (Some(value), None) => value.to_owned(),
-        (None, Some(path)) => match fs::read_to_string(path) {
+        (None, Some(path)) => match text_of(path) {
             Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
             Ok(_) => {
                 let complaint =
                     Complaint::new(format!("{path} is empty"), format!("write the value of {name} into it"));
                 return Err((by_file, complaint));
             }
-            Err(error) => {
-                let complaint = Complaint::new(
-                    format!("{path} can't be read: {error}"),
-                    "check the path, the mount and its rights",
-                );
-                return Err((by_file, complaint));
-            }
+            Err(complaint) => return Err((by_file, complaint)),
         },
         (None, None) => return Ok(None),
     };
@@ -147,4 +141,25 @@ fn value_of(name: &str, vars: &BTreeMap<String, String>) -> Result<Option<String
         return Err((name.to_owned(), Complaint::new("is not valid UTF-8 text", "type it in again")));
     }
     Ok(Some(value))
+}
+
+/// A file of text, without the byte order mark that some editors put first:
+/// it would be taken for a part of the first word.
+pub(super) fn text_of(path: &str) -> Result<String, Complaint> {
+    let bytes = fs::read(path).map_err(|error| {
+        Complaint::new(format!("{path} can't be read: {error}"), "check the path, the mount and its rights")
+    })?;
+    plain_text(bytes).map_err(|why| Complaint::new(format!("{path} {why}"), "save it anew as plain text in UTF-8"))
+}
+
+/// UTF-8 text without its byte order mark.
+///
+/// # Errors
+/// What it is instead, to be said of the file.
+pub(super) fn plain_text(bytes: Vec<u8>) -> Result<String, &'static str> {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").map_or_else(|| bytes.clone(), <[u8]>::to_vec);
+    if bytes.contains(&0) {
+        return Err("holds a zero byte, as text in UTF-16 does");
+    }
+    String::from_utf8(bytes).map_err(|_| "is not valid UTF-8 text")
 }

@@ -331,6 +331,42 @@ fn tiers_come_from_the_file_the_default_or_the_products() {
     assert!(problems[0].to_string().contains("is not a JSON array"), "{problems:?}");
 }
 
+fn scratch_bytes(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = scratch(name, "");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// Notepad writes such files.
+#[test]
+fn a_byte_order_mark_and_line_ends_of_windows_are_no_part_of_a_value() {
+    let names = scratch("vips.txt", "\u{feff}carl, dora\r\n\r\n");
+    let config = good(&[("VIP_NAMES_FILE", names.to_str().unwrap())]);
+    assert_eq!(config.house.vip_names, ["carl", "dora"]);
+    let token = scratch("token-bom", "\u{feff}abc\r\n");
+    assert_eq!(good(&[("PLEX_TOKEN", ""), ("PLEX_TOKEN_FILE", token.to_str().unwrap())]).plex.token.expose(), "abc");
+    let tiers = scratch("tiers-bom.json", "\u{feff}[{\"name\":\"Basic\",\r\n\"libraries\":[\"Movies\"]}]\r\n");
+    assert!(matches!(good(&[("TIERS_FILE", tiers.to_str().unwrap())]).read_tiers(), Ok(Tiers::File(_))));
+    let pem = scratch("ca-bom.pem", "\u{feff}-----BEGIN CERTIFICATE-----\r\n");
+    let pem = good(&[("EXTRA_CA_FILE", pem.to_str().unwrap())]).extra_ca_pem.unwrap();
+    assert!(pem.starts_with(b"-----BEGIN"));
+}
+
+#[test]
+fn a_file_that_is_no_plain_text_is_a_problem_that_names_it() {
+    let utf16 = scratch_bytes("utf16.txt", b"\xff\xfec\0a\0");
+    let latin = scratch_bytes("latin.txt", b"Andr\xe9");
+    for (file, what) in [(&utf16, "holds a zero byte"), (&latin, "is not valid UTF-8")] {
+        let path = file.to_str().unwrap();
+        problem(&[("VIP_NAMES_FILE", path)], "VIP_NAMES_FILE", what);
+        let problems = good(&[("TIERS_FILE", path)]).read_tiers().expect_err("no text");
+        assert!(problems[0].to_string().contains(what) && problems[0].to_string().contains(path), "{problems:?}");
+    }
+    let empty = scratch("empty.json", "\n");
+    let problems = good(&[("TIERS_FILE", empty.to_str().unwrap())]).read_tiers().expect_err("empty");
+    assert!(problems[0].to_string().contains("is empty"), "{problems:?}");
+}
+
 #[test]
 fn certificates_are_read_at_load() {
     let pem = scratch("ca.pem", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n");

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, io, path::PathBuf};
 use super::Config;
 use super::house::free_codes;
 use super::parse::{self, Complaint, ConfigProblem, Problems};
-use super::raw::Raw;
+use super::raw::{self, Raw};
 use crate::policy::FreeCode;
 use crate::tier::{Tier, Wanted, parse_tiers};
 
@@ -72,6 +72,7 @@ pub(super) fn extra_ca(raw: &Raw, problems: &mut Problems) -> Option<Vec<u8>> {
     problems.read(raw.extra_ca_file(), |path| {
         let fix = "name a file of PEM certificates that Usher may read";
         let pem = fs::read(path).map_err(|error| Complaint::new(format!("{path} can't be read: {error}"), fix))?;
+        let pem = pem.strip_prefix(b"\xEF\xBB\xBF").map_or_else(|| pem.clone(), <[u8]>::to_vec);
         if String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
             Ok(pem)
         } else {
@@ -116,8 +117,9 @@ impl Config {
     pub fn read_tiers(&self) -> Result<Tiers, Vec<ConfigProblem>> {
         let file = self.tiers.file.display();
         let trouble = |problem: String, fix: &str| ConfigProblem::new("TIERS_FILE", Complaint::new(problem, fix));
-        let json = match fs::read_to_string(&self.tiers.file) {
-            Ok(json) => json,
+        let json = match fs::read(&self.tiers.file) {
+            Ok(bytes) => raw::plain_text(bytes)
+                .map_err(|why| vec![trouble(format!("{file} {why}"), "save it anew as plain text in UTF-8")])?,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !self.tiers.file_is_named => {
                 return Ok(self.tiers_without_file());
             }
@@ -126,6 +128,12 @@ impl Config {
                 return Err(vec![trouble(format!("{file} can't be read: {error}"), fix)]);
             }
         };
+        if json.trim().is_empty() {
+            return Err(vec![trouble(
+                format!("{file} is empty"),
+                "write your tiers into it; it is read again each minute",
+            )]);
+        }
         let tiers = parse_tiers(&json).map_err(|problems| {
             problems
                 .into_iter()

@@ -13,7 +13,7 @@ use crate::door::{Lobby, Pages, Strangers, Till};
 use crate::engine::desk::Desk;
 use crate::engine::{Couriers, LiveBook, mailbox};
 use crate::facts::{Moment, Source};
-use crate::ledger::{Book, Ways};
+use crate::ledger::{Book, KnownTiers, Ways};
 use crate::letters::{Brand, Renderer};
 use crate::loops::courier::{DiscordRoute, MailRoute};
 use crate::policy::{Rules, Tiers, handover, numbers};
@@ -23,6 +23,7 @@ use crate::services::{
     discord::Discord, http::Http, plex::Plex, smtp, smtp::Smtp, stripe::Stripe, tautulli::Tautulli, tls,
 };
 use crate::store::{self, Store, StoreError, Which};
+use crate::tier::Tier;
 
 /// Why the daemon can't start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +99,17 @@ pub(super) struct Opened {
     pub(super) rehearsed: bool,
 }
 
+impl Opened {
+    /// The tiers that were in force last.
+    pub(super) fn known_tiers(&self) -> &KnownTiers {
+        let of_live = || self.live.as_ref().map(|live| &live.book.tiers);
+        match self.book.tiers.from {
+            Some(_) => &self.book.tiers,
+            None => of_live().unwrap_or(&self.book.tiers),
+        }
+    }
+}
+
 /// Opens the live book, or, in a dry run, the rehearsal beside it. What a
 /// rehearsal may hand over to the live book it does when that is opened.
 pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Result<Opened, Trouble> {
@@ -138,12 +150,25 @@ fn in_words(line: &store::HistoryLine) -> String {
     format!("{} {who}{}", line.at.format("%Y-%m-%d %H:%M"), line.what)
 }
 
-/// What prices buy.
-pub(super) fn tiers(config: &Config) -> Result<Tiers, Trouble> {
+/// What prices buy, as the configuration says it now.
+fn tiers(config: &Config) -> Result<Tiers, Trouble> {
     let tiers = config
         .read_tiers()
         .map_err(|problems| Trouble::Config(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     Ok(as_rules_have_them(tiers))
+}
+
+/// What prices buy, where these tiers of a file were in force before. That the
+/// file is gone since says nothing about what anybody may see: it is a problem.
+pub(super) fn tiers_after(config: &Config, before: &[Tier]) -> Result<Tiers, Trouble> {
+    match tiers(config)? {
+        Tiers::Default(_) | Tiers::Products { .. } if !before.is_empty() => Err(Trouble::Config(format!(
+            "TIERS_FILE: {} was there and is gone. Put it back; if it shall be gone for good, write [] into it, wait \
+             two minutes, and then delete it",
+            config.tiers.file.display()
+        ))),
+        tiers => Ok(tiers),
+    }
 }
 
 /// From the environment's words to the rules'.
@@ -155,7 +180,7 @@ pub(crate) fn as_rules_have_them(tiers: config::Tiers) -> Tiers {
     }
 }
 
-/// The operator's thresholds.
+/// The operator's thresholds, for who has no book at hand.
 pub(super) fn rules(config: &Config) -> Result<Rules, Trouble> {
     Ok(rules_with(config, tiers(config)?))
 }

@@ -205,11 +205,17 @@ impl Reach {
         };
         let after = match order.act {
             _ if failure.as_ref().is_some_and(is_over) => None,
-            Act::Forget { .. } | Act::Remember { .. } | Act::Cancel { .. } | Act::Unfriend { .. } => None,
+            Act::Forget { .. }
+            | Act::Remember { .. }
+            | Act::Cancel { .. }
+            | Act::Uncancel { .. }
+            | Act::Unfriend { .. } => None,
             _ => self.listing(server, &whom).await.ok(),
         };
         let customer = match (&order.act, &self.stripe, customer) {
-            (Act::Cancel { .. }, Some(stripe), Some(customer)) => stripe.customer(&customer).await.ok(),
+            (Act::Cancel { .. } | Act::Uncancel { .. }, Some(stripe), Some(customer)) => {
+                stripe.customer(&customer).await.ok()
+            }
             _ => None,
         };
         Acted { customer, key: order.key, ended: self.clock.now(), share, failure, after }
@@ -251,6 +257,14 @@ impl Reach {
                 Some(stripe) => {
                     let key = format!("usher-cancel-{subscription}");
                     stripe.cancel(live, subscription, *when, &key).await.map(|()| None)
+                }
+                None => Err(Failure::not_done(FailureKind::Internal, "Stripe is not configured")),
+            },
+            Act::Uncancel { subscription, said } => match &self.stripe {
+                // Another restore takes back another end.
+                Some(stripe) => {
+                    let key = format!("usher-keep-{subscription}-{}", said.timestamp());
+                    stripe.keep(live, subscription, &key).await.map(|()| None)
                 }
                 None => Err(Failure::not_done(FailureKind::Internal, "Stripe is not configured")),
             },

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::facts::{CustomerId, Moment, PriceId, SignedIn, Source, SubscriptionId};
-pub use crate::policy::asks::{Accept, Ask, NO_SUCH_CODE, Wish};
+pub use crate::policy::asks::{Accept, Ask, NO_SUCH_CODE, Stay, Wish};
 pub use crate::policy::front::{Doors, Front, Offer, OnSale};
 pub use crate::policy::sales::{Checkout, CheckoutAsked, Held, No, Upgrade, Whom};
 pub use crate::policy::sign_in::{Trial, Welcome};

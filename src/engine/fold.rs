@@ -12,11 +12,14 @@ use crate::backoff;
 use crate::facts::{Activity, Billing, CustomerLook, FailureKind, Friends, Moment, Reading, Source, WatchLook};
 use crate::ledger::{Act, Book, Channel, Delivered, DeliveryOutcome, Intent, Letter, Owed, WatchRecord};
 use crate::policy::confirm::SETTLED_AFTER;
-use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, inactivity, readings, who};
+use crate::policy::{Rules, Scene, Tiers, brake, comings, customers, follow, inactivity, readings, who};
 use crate::services::failure::Failure;
 
 /// Between the first whole reading of a process and the one that confirms it.
 const SECOND_LOOK_AFTER: TimeDelta = TimeDelta::seconds(1);
+
+/// A problem of the tiers file, as a condition that the operator is told of.
+const TIERS_FILE: &str = "tiers file: ";
 
 /// A channel that stays down is tried at least this often.
 const DOWN_TRIED_EVERY_SECS: u64 = 3600;
@@ -176,12 +179,21 @@ impl Engine {
         match tiers {
             Ok(tiers) => {
                 tracing::info!(tiers = tiers.all().len(), "the tiers file was taken up");
-                rules.tiers = tiers;
+                rules.tiers = tiers.products_of_before(&book.tiers).unwrap_or(tiers);
+                follow::take_up(book, &rules.tiers);
+                book.told.retain(|condition, _| !condition.starts_with(TIERS_FILE));
                 self.parts.rules = Arc::new(rules);
                 self.wanted.insert(Source::Stripe, now);
             }
             Err(problem) => {
                 tracing::error!("the tiers file has a problem, the tiers of before stay in force: {problem}");
+                let condition = format!("{TIERS_FILE}{problem}");
+                let known = book.told.contains_key(&condition);
+                book.told.retain(|other, _| !other.starts_with(TIERS_FILE) || *other == condition);
+                if known {
+                    return; // Told before a restart.
+                }
+                book.tell(condition, now);
                 let letter = Letter::Attention {
                     title: "The tiers file has a problem".into(),
                     detail: format!("{problem}. The tiers of before stay in force."),
@@ -202,6 +214,7 @@ impl Engine {
         let Some((tiers, problems)) = found else { return self.parts.rules.clone() };
         if tiers != self.parts.rules.tiers {
             tracing::info!(tiers = tiers.all().len(), "tiers were read from Stripe's products");
+            follow::take_up(book, &tiers);
             self.parts.rules = Arc::new(Rules { tiers, ..(*self.parts.rules).clone() });
         }
         for problem in problems {

@@ -29,7 +29,7 @@ use crate::facts::{Friends, Moment, Source, Whole};
 use crate::ledger::{ActKey, Book, Channel, Dispatch, Letter, Owed};
 use crate::limits;
 use crate::policy::decide::{self, Waiting};
-use crate::policy::{Rules, Scene, World, brake, confirm, digest, entitlements};
+use crate::policy::{Rules, Scene, World, brake, confirm, digest, entitlements, follow};
 use crate::store::{AuditLine, Store, StoreError};
 use act::Job;
 pub use asks::LiveBook;
@@ -146,11 +146,13 @@ impl Engine {
         outcomes::begin_anew(now, &mut book);
         let (only_look, forgotten) = (parts.only_look.take(), std::mem::take(&mut parts.forgotten));
         let world = World { only_look, forgotten, ..World::default() };
+        take_up_tiers_of_before(&mut parts, &mut book);
         // A process that lives for minutes only writes them all the same.
         let written = book.committed;
         if let Some(live) = &parts.live {
             asks::catch_up(&parts.rules, &world, &live.book, &mut book);
         }
+        let unwritten = Unwritten { book: book.tiers != parts.book.tiers, ..Unwritten::default() };
         let book = Arc::new(book);
         Self {
             book,
@@ -166,7 +168,7 @@ impl Engine {
             recovered: BTreeMap::new(),
             unsettled: None,
             marks_written: written,
-            unwritten: Unwritten::default(),
+            unwritten,
             aside: Book::new(now),
             clock_told: false,
             early: fold::Sound::default(),
@@ -408,6 +410,15 @@ impl Engine {
             entitled: entitlements::due(&self.parts.rules, &self.book),
         }
     }
+}
+
+/// The tiers at a start: the file's, or those of products as the book knows
+/// them, until Stripe is read.
+fn take_up_tiers_of_before(parts: &mut Parts, book: &mut Book) {
+    if let Some(tiers) = parts.rules.tiers.products_of_before(&book.tiers) {
+        parts.rules = Arc::new(Rules { tiers, ..(*parts.rules).clone() });
+    }
+    follow::take_up(book, &parts.rules.tiers);
 }
 
 /// One line per change of the world; many at once (adoption) are one line.

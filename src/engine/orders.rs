@@ -39,7 +39,8 @@ impl Engine {
             })?;
         let member = book.members.get(&next.member)?;
         let watches = next.is_for_idleness() || matches!(next.act, Act::Forget { .. });
-        let stripe = next.takes_away() || brake::asks_stripe_before(book, next);
+        let uncancels = matches!(next.act, Act::Uncancel { .. });
+        let stripe = next.takes_away() || uncancels || brake::asks_stripe_before(book, next);
         let look = LookFor {
             key: next.key.clone(),
             server,
@@ -77,7 +78,7 @@ impl Engine {
                 let row = book.members.get(&intent.member)?.share.as_ref().map(|share| Box::new(share.row.clone()));
                 self.acting = Some(looked.key.clone());
                 let customer = match &intent.act {
-                    Act::Cancel { subscription, .. } => {
+                    Act::Cancel { subscription, .. } | Act::Uncancel { subscription, .. } => {
                         let billed = book.members.get(&intent.member)?.subscriptions.get(subscription);
                         billed.map(|billed| billed.now.customer.clone())
                     }

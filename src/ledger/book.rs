@@ -6,7 +6,8 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActKey, BlindSpans, Entitled, Hold, Intent, InviteTo, Looking, Member, Notice, NoticeKey, Numbers, Starting,
+    ActKey, BlindSpans, Entitled, Hold, Intent, InviteTo, KnownTiers, Looking, Member, Notice, NoticeKey, Numbers,
+    Starting,
 };
 use crate::facts::{
     CustomerId, Email, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId, SubscriptionId,
@@ -46,6 +47,9 @@ pub struct Book {
     pub blind: BlindSpans,
     /// Libraries as believed.
     pub libraries: Libraries,
+    /// The tiers as they were taken up last.
+    #[serde(default)]
+    pub tiers: KnownTiers,
     /// Each VIP entry and the account that it first hit.
     pub vips: BTreeMap<String, PlexId>,
     /// Standing conditions that the operator has been told of, and since when.
@@ -253,6 +257,7 @@ impl Book {
             explained: Vec::new(),
             blind: BlindSpans::default(),
             libraries: Libraries::default(),
+            tiers: KnownTiers::default(),
             vips: BTreeMap::new(),
             told: BTreeMap::new(),
             entitled: BTreeMap::new(),
@@ -422,6 +427,7 @@ impl Book {
             || self.blind != other.blind
             || self.bounced != other.bounced
             || self.libraries != other.libraries
+            || self.tiers != other.tiers
             || self.vips != other.vips
             || self.told != other.told
             || self.cursor != other.cursor

@@ -58,6 +58,9 @@ pub enum Act {
         #[serde(default)]
         idle_days: Option<i64>,
     },
+    /// Take back the end at Stripe that `usher revoke` had set; `said`: when the
+    /// operator asked for it.
+    Uncancel { subscription: SubscriptionId, said: Moment },
     /// End the friendship at plex.tv, once nothing is shared any more.
     Unfriend { plex: PlexId },
     /// Delete the person in Tautulli, once gone.
@@ -160,7 +163,7 @@ impl Intent {
     pub fn service(&self) -> Source {
         match self.act {
             Act::Invite { .. } | Act::Update { .. } | Act::End { .. } | Act::Unfriend { .. } => Source::Plex,
-            Act::Cancel { .. } => Source::Stripe,
+            Act::Cancel { .. } | Act::Uncancel { .. } => Source::Stripe,
             Act::Forget { .. } | Act::Remember { .. } => Source::Tautulli,
         }
     }
@@ -171,7 +174,7 @@ impl Intent {
         match &self.act {
             Act::End { .. } | Act::Cancel { .. } | Act::Forget { .. } | Act::Unfriend { .. } => true,
             Act::Update { narrows, .. } => *narrows,
-            Act::Invite { .. } | Act::Remember { .. } => false,
+            Act::Invite { .. } | Act::Remember { .. } | Act::Uncancel { .. } => false,
         }
     }
 

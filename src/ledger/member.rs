@@ -70,6 +70,10 @@ pub struct Member {
     /// `usher revoke --cancel`: what Stripe still charges ends first, so.
     #[serde(default)]
     pub cancels: Option<CancelWhen>,
+    /// Subscriptions whose end at Stripe `usher revoke` has set: `restore` takes
+    /// it back.
+    #[serde(default)]
+    pub ends_set: BTreeSet<SubscriptionId>,
     /// The latest play ever seen. It only advances.
     pub last_play: Option<Moment>,
     /// They came back (or were restored) then: 24 h of grace, a new spell.
@@ -305,6 +309,7 @@ impl Member {
             redeemed: BTreeSet::new(),
             blocked: None,
             cancels: None,
+            ends_set: BTreeSet::new(),
             last_play: None,
             returned: None,
             idle: None,

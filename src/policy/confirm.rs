@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::{Rules, World, letters, libraries, pending, pruning, refusals};
 use crate::backoff;
-use crate::facts::{CancelWhen, Moment, PlexId, ShareId, Source};
+use crate::facts::{CancelWhen, Moment, PlexId, ShareId, Source, SubscriptionId};
 use crate::ledger::{
     Act, ActKey, Billed, Book, EndCause, EndedBecause, Intent, IntentState, InviteTo, Letter, Member, Owed, Population,
     Removal,
@@ -116,6 +116,10 @@ fn shows_effect(world: &World, book: &Book, intent: &Intent, member: &Member) ->
             let is_set = *when == CancelWhen::PeriodEnd && billed.now.scheduled_end().is_some();
             is_set || !billed.now.status.is_charging()
         }),
+        Act::Uncancel { subscription, .. } => member
+            .subscriptions
+            .get(subscription)
+            .is_none_or(|billed| billed.now.scheduled_end().is_none() || !billed.now.status.is_charging()),
         Act::Unfriend { plex } => is_no_friend_since(world, intent, *plex),
         Act::Forget { .. } => member.forget_at.is_none(),
         Act::Remember { .. } => member.forgotten.is_none(),
@@ -152,12 +156,16 @@ fn done(now: Moment, rules: &Rules, book: &mut Book, intent: &Intent, member: &M
             if let Some(billed) = billed.filter(|billed| billed.reversed.is_none()) {
                 billed.cut_off = Some(now);
             }
+            if let Some(known) = book.members.get_mut(&member.id).filter(|_| *when == CancelWhen::PeriodEnd) {
+                known.ends_set.insert(subscription.clone());
+            }
             let how = match when {
                 CancelWhen::Now => "cancelled",
                 CancelWhen::PeriodEnd => "set to end with the paid period",
             };
             book.note(&member.id, now, format!("{subscription} {how} at Stripe: {}", intent.because));
         }
+        Act::Uncancel { subscription, .. } => goes_on(now, book, intent, member, subscription),
         Act::Unfriend { .. } => {
             if let Some(known) = book.members.get_mut(&member.id) {
                 known.unfriend_at = None;
@@ -186,6 +194,18 @@ fn explain_deleted(now: Moment, book: &mut Book, member: &Member) {
     }
 }
 
+/// Who was told of the end hears that it is off; who wasn't hears nothing.
+fn goes_on(now: Moment, book: &mut Book, intent: &Intent, member: &Member, subscription: &SubscriptionId) {
+    let was_told = letters::was_told_of_an_end(book, &member.id);
+    let Some(known) = book.members.get_mut(&member.id) else { return };
+    known.ends_set.remove(subscription);
+    let heard = known.subscriptions.get_mut(subscription).and_then(|billed| billed.heard.as_mut());
+    if let Some(heard) = heard.filter(|_| !was_told) {
+        heard.end = None;
+    }
+    known.note(now, format!("{subscription} goes on at Stripe: {}", intent.because));
+}
+
 fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member, to: &InviteTo) {
     let Some(share) = &member.share else { return };
     if let Some(known) = book.members.get_mut(&member.id) {
@@ -204,7 +224,8 @@ fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member, to: &In
     };
     let Some(address) = share.row.email.as_ref().or(sent_to).or(member.paying_email()).cloned() else { return };
     let libraries = libraries::titles(&book.libraries, &share.row.libraries(&book.libraries.known));
-    let tier = member.subscriptions.values().find(|billed| billed.now.status.is_running()).and_then(Billed::buys);
+    let running = member.subscriptions.values().find(|billed| billed.now.status.is_running());
+    let tier = running.and_then(|billed| rules.tiers.words(&billed.tiers));
     let downloads = share.row.downloads.unwrap_or(false);
     let letter = Letter::Invited { tier, libraries, downloads, address };
     let occasion = format!("share-{}", share.row.id);

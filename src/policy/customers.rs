@@ -198,6 +198,9 @@ fn see_subscription(
         // nothing is cancelled for it without a new warning.
         member.returned = Some(now);
     }
+    if goes_on || is_over {
+        member.ends_set.remove(&sub.id);
+    }
     let ended = is_over && was.as_ref().is_some_and(|was| was.now.status.is_running());
     let no_tier = (billed.tiers.is_empty() || !billed.unclear.is_empty()) && sub.status.is_running();
     let unclear = billed.unclear.clone();

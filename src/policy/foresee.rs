@@ -219,6 +219,7 @@ impl Paper {
             Act::End { .. } if !self.has_access(&intent.member) => format!("take back the invite of {name}"),
             Act::End { .. } => format!("remove {name}"),
             Act::Cancel { subscription, .. } => format!("cancel {subscription} of {name} at Stripe"),
+            Act::Uncancel { subscription, .. } => format!("have {subscription} of {name} go on at Stripe"),
             Act::Unfriend { .. } => format!("end the friendship with {name} at plex.tv"),
             Act::Forget { .. } => format!("delete {name} in Tautulli"),
             Act::Remember { .. } => format!("take {name} back in Tautulli"),
@@ -268,6 +269,11 @@ impl Paper {
                         billed.now.status = crate::facts::Status::Canceled;
                         billed.now.ended_at = Some(now);
                     }
+                }
+            }
+            Act::Uncancel { subscription, .. } => {
+                if let Some(billed) = member.subscriptions.get_mut(subscription) {
+                    (billed.now.cancel_at, billed.now.cancel_at_period_end) = (None, false);
                 }
             }
             Act::Invite { .. } | Act::Update { .. } | Act::End { .. } => {}

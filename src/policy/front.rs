@@ -92,8 +92,8 @@ fn on_sale(scene: Scene<'_>, catalogue: Option<&Catalogue>, tier: &Tier) -> Opti
     let opens = libraries::resolve(&scene.book.libraries, tier).ok()?;
     let prices = prices_of(scene, catalogue, tier);
     (!prices.is_empty()).then(|| OnSale {
-        slug: slug(&tier.name),
-        name: tier.name.clone(),
+        slug: slug(tier.shown()),
+        name: tier.shown().to_owned(),
         description: tier.description.clone(),
         libraries: libraries::titles(&scene.book.libraries, opens.ids()),
         downloads: tier.downloads,

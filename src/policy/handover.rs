@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::{
+    follow,
     numbers::{agree, count_on},
     offers, who,
 };
@@ -55,6 +56,7 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         redeemed: _,
         blocked,
         cancels,
+        ends_set: _, // Only live calls set any.
         restoring,
         // What was seen of them.
         last_play,
@@ -101,6 +103,7 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         redeemed: here.redeemed,
         blocked,
         cancels,
+        ends_set: here.ends_set,
         last_play: last_play.max(here.last_play),
         returned: returned.max(here.returned),
         // It was begun from the live book, so it holds what that had seen.
@@ -223,6 +226,8 @@ pub(super) fn is_same(member: &Member, known: &Member) -> bool {
 /// What is known of the house itself, where the live book knows nothing yet;
 /// and from which numbers both count on.
 pub fn learn_of_the_house(live: &mut Book, there: &Book) {
+    // What is handed over names tiers as the rehearsal does.
+    follow::like(live, &there.tiers);
     if live.libraries.known.is_empty() {
         live.libraries = there.libraries.clone();
     }

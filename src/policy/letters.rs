@@ -199,7 +199,9 @@ pub fn owe_money_letters(now: Moment, rules: &Rules, world: &World, book: &mut B
 /// A letter some days before a scheduled end, if nothing else would keep them in.
 fn owe_access_ending(now: Moment, rules: &Rules, world: &World, book: &mut Book, member: &Member) {
     let standing = reasons::standing(Scene { now, rules, book, world }, member);
-    let last = last_end(member, &standing).filter(|_| standing.protected.is_none());
+    // Who isn't in yet has nothing that ends.
+    let concerns = standing.protected.is_none() && member.has_access();
+    let last = last_end(member, &standing).filter(|_| concerns);
     withdraw_access_ending(now, book, &member.id, last.as_ref().map(|last| last.end));
     let Some(LastEnd { end, day, subscription }) = last else { return };
     let left = end - now;
@@ -247,6 +249,10 @@ fn last_end(member: &Member, standing: &Standing) -> Option<LastEnd> {
         return None;
     }
     let last = standing.reasons.iter().max_by_key(|reason| reason.until)?;
+    // The revocation that set this end was taken back, and so is the end.
+    if !standing.blocked && last.subscription.as_ref().is_some_and(|id| member.ends_set.contains(id)) {
+        return None;
+    }
     let end = last.until?;
     let day = if last.subscription.is_some() { end } else { end - TimeDelta::seconds(1) };
     Some(LastEnd { end, day, subscription: last.subscription.clone() })
@@ -262,6 +268,15 @@ fn withdraw_access_ending(now: Moment, book: &mut Book, id: &MemberId, end: Opti
     for key in over {
         book.cancel_notice(&key, "their access does not end then", now);
     }
+}
+
+/// A letter about the end of their access has gone out, or may have.
+pub(super) fn was_told_of_an_end(book: &Book, id: &MemberId) -> bool {
+    let is_out = |key: &NoticeKey| {
+        let maybe = book.outbox.get(key).is_some_and(|notice| notice.first_sending.is_some());
+        maybe || fate(book, key).is_some_and(|fate| fate.accepted_at().is_some())
+    };
+    about_an_end(book, id).any(is_out)
 }
 
 fn prefix_about_an_end(id: &MemberId) -> String {

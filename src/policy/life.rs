@@ -183,7 +183,7 @@ fn hear_of_the_tier(
     (heard.prices, heard.tiers) = (start.prices, start.tiers);
     let known = &scene.book.libraries;
     let letter = Letter::TierChanged {
-        tier: billed.buys()?,
+        tier: scene.rules.tiers.words(&billed.tiers)?,
         libraries: libraries::titles(known, &share.row.libraries(&known.known)),
         downloads: share.row.downloads.unwrap_or(false),
     };

@@ -10,7 +10,9 @@ use crate::tier::{Tier, Wanted};
 /// Offers what is new, and forgets offers that make no sense any more.
 pub fn offer(now: Moment, rules: &Rules, book: &mut Book) {
     let wanted: Vec<(String, SectionId)> = rules.tiers.all().iter().flat_map(|tier| new_for(book, tier)).collect();
-    let still = |offer: &Offer| wanted.contains(&(offer.tier.clone(), offer.section));
+    // A no is kept for a tier that may come back.
+    let is_gone = |offer: &Offer| offer.rejected.is_some() && rules.tiers.named(&offer.tier).is_none();
+    let still = |offer: &Offer| wanted.contains(&(offer.tier.clone(), offer.section)) || is_gone(offer);
     book.libraries.offers.retain(|_, offer| still(offer));
     for (tier, section) in wanted {
         if book.libraries.offers.values().any(|offer| offer.tier == tier && offer.section == section) {
@@ -37,6 +39,16 @@ fn new_for(book: &Book, tier: &Tier) -> Vec<(String, SectionId)> {
     };
     let new = book.libraries.known.values().filter(|section| !taken_up.contains(&section.id));
     new.filter(|section| !left_out(section.id, &section.title)).map(|section| (tier.name.clone(), section.id)).collect()
+}
+
+/// The same key, if it is an offer's, after its tier has got another name.
+#[must_use]
+pub fn renamed(key: ActKey, now_called: impl Fn(&str) -> String) -> ActKey {
+    let parts = key.0.strip_prefix("open/").and_then(|rest| rest.split_once('/'));
+    match parts {
+        Some((section, tier)) => ActKey(format!("open/{section}/{}", now_called(tier))),
+        None => key,
+    }
 }
 
 fn tell(now: Moment, rules: &Rules, book: &mut Book, id: &str, tier: &str, section: SectionId) {

@@ -79,6 +79,8 @@ pub enum Class {
     Unfriend,
     /// Takes somebody back in Tautulli.
     Remember,
+    /// Has a subscription at Stripe go on that `usher revoke` had set to end.
+    Uncancel,
 }
 
 impl Class {
@@ -106,7 +108,12 @@ impl Class {
             Self::Warning => Some("warnings"),
             Self::Unfriend => Some("friendships"),
             Self::Invite { fresh: false, adoption: false } => Some("invites"),
-            Self::Invite { .. } | Self::Widening | Self::CancelInvite | Self::Forget | Self::Remember => None,
+            Self::Invite { .. }
+            | Self::Widening
+            | Self::CancelInvite
+            | Self::Forget
+            | Self::Remember
+            | Self::Uncancel => None,
         }
     }
 }
@@ -167,6 +174,7 @@ pub fn plan(scene: Scene<'_>) -> Plan {
         plan.proposals.extend(afterwards::forget(scene, member, &standing));
         plan.proposals.extend(afterwards::unfriend(scene, member, &standing));
         plan.proposals.extend(undo::cancel_for_revoke(scene, member));
+        plan.proposals.extend(undo::uncancel(scene, member));
         plan.proposals.extend(undo::remember(scene, member));
     }
     who::spare_who_may_pay(scene, &mut plan);

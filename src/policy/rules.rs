@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta, TimeZone};
 
-use super::{Digest, FreeCode};
-use crate::facts::{Catalogue, Email, Moment, ProductId, Source};
+use super::{Digest, FreeCode, Tiers};
+use crate::facts::{Email, Moment, ProductId, Source};
 use crate::ledger::Ways;
-use crate::tier::{Tier, Wanted};
 
 /// All thresholds, from `Config`.
 #[derive(Debug, Clone)]
@@ -88,110 +87,6 @@ pub enum PruneMode {
     Report,
 }
 
-/// Where tiers come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tiers {
-    /// The tiers file.
-    File(Vec<Tier>),
-    /// No file: one tier for every price of ours; `None` where not even
-    /// `DEFAULT_LIBRARIES` says what to share.
-    Default(Option<Tier>),
-    /// No file, and Stripe products that say what they open: a tier each, and
-    /// the default one, where there is one, for every other price of ours.
-    Products {
-        /// All of them, the default one included.
-        all: Vec<Tier>,
-        /// As in [`Tiers::Default`].
-        default: Option<Tier>,
-    },
-}
-
-impl Tiers {
-    /// All of them.
-    #[must_use]
-    pub fn all(&self) -> &[Tier] {
-        match self {
-            Self::File(tiers) => tiers,
-            Self::Default(tier) => tier.as_slice(),
-            Self::Products { all, .. } => all,
-        }
-    }
-
-    /// All of them, as they stand in lists.
-    #[must_use]
-    pub fn in_order(&self) -> Vec<&Tier> {
-        let mut tiers: Vec<&Tier> = self.all().iter().collect();
-        tiers.sort_by_key(|tier| tier.order);
-        tiers
-    }
-
-    /// The tier of every price of ours that no other tier names.
-    #[must_use]
-    pub fn default_tier(&self) -> Option<&Tier> {
-        match self {
-            Self::File(_) => None,
-            Self::Default(tier) | Self::Products { default: tier, .. } => tier.as_ref(),
-        }
-    }
-
-    /// Without a tiers file, products with `usher_libraries` (titles by comma)
-    /// and `usher_downloads` in their metadata are tiers. `None` where a file
-    /// says what prices buy. Also gives what is wrong with a product.
-    #[must_use]
-    pub fn with_products(&self, catalogue: &Catalogue) -> Option<(Self, Vec<String>)> {
-        if matches!(self, Self::File(_)) {
-            return None;
-        }
-        let default = self.default_tier().cloned();
-        let (mut all, mut problems) = (Vec::new(), Vec::new());
-        for (id, product) in &catalogue.products {
-            let Some(titles) = product.metadata.get("usher_libraries") else { continue };
-            let titles: Vec<String> = titles.split(',').map(|title| title.trim().to_owned()).collect();
-            match Wanted::parse(&titles) {
-                Err(problem) => problems.push(format!("product {id} ({}): usher_{problem}", product.name)),
-                Ok(libraries) => {
-                    let of_it = catalogue.prices.iter().filter(|(_, of)| *of == id);
-                    let said = |name: &str| product.metadata.get(name).map(|word| word.trim());
-                    let features = said("usher_features").unwrap_or_default().split(',').map(str::trim);
-                    all.push(Tier {
-                        prices: of_it.map(|(price, _)| price.clone()).collect(),
-                        downloads: said("usher_downloads") == Some("true"),
-                        trial_days: said("usher_trial_days").and_then(|days| days.parse().ok()),
-                        order: said("usher_order").and_then(|order| order.parse().ok()).unwrap_or(0),
-                        active: product.active,
-                        features: features.filter(|key| !key.is_empty()).map(str::to_owned).collect(),
-                        ..Tier::of(&product.name, libraries)
-                    });
-                }
-            }
-        }
-        if all.is_empty() {
-            return Some((Self::Default(default), problems));
-        }
-        all.extend(default.clone());
-        Some((Self::Products { all, default }, problems))
-    }
-
-    /// The first tier that costs nothing: what who pays nothing has.
-    #[must_use]
-    pub fn free(&self) -> Option<&Tier> {
-        let Self::File(tiers) = self else { return None };
-        tiers.iter().filter(|tier| tier.active && tier.is_free()).min_by_key(|tier| tier.order)
-    }
-
-    /// By name.
-    #[must_use]
-    pub fn named(&self, name: &str) -> Option<&Tier> {
-        self.all().iter().find(|tier| tier.name == name)
-    }
-
-    /// The one tier that stands for every price of ours.
-    #[must_use]
-    pub fn default_for(wanted: Wanted, downloads: bool) -> Self {
-        Self::Default(Some(Tier { downloads, ..Tier::of("default", wanted) }))
-    }
-}
-
 impl Rules {
     /// The local day of an instant.
     #[must_use]
@@ -247,44 +142,6 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{PriceId, Product};
-
-    fn catalogue(libraries: &str) -> Catalogue {
-        let metadata = [
-            ("usher_libraries", libraries),
-            ("usher_downloads", "true"),
-            ("usher_trial_days", "7"),
-            ("usher_features", "requests, 4k"),
-        ];
-        let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let product = Product { name: "Film club".into(), active: true, metadata };
-        Catalogue {
-            tags: BTreeMap::new(),
-            prices: BTreeMap::from([(PriceId::from("price_a"), ProductId::from("prod_a"))]),
-            products: BTreeMap::from([(ProductId::from("prod_a"), product)]),
-        }
-    }
-
-    #[test]
-    fn a_product_may_say_itself_what_it_opens() {
-        let (tiers, problems) = Tiers::Default(None).with_products(&catalogue("Movies, TV")).unwrap();
-        let tier = tiers.named("Film club").unwrap();
-        assert_eq!(tier.libraries, Wanted::Titles(vec!["Movies".into(), "TV".into()]));
-        assert_eq!(tier.trial_days.map(|days| days.get()), Some(7));
-        assert_eq!(tier.features, ["4k", "requests"].map(str::to_owned).into());
-        assert!(tier.downloads && tier.prices.contains(&PriceId::from("price_a")) && problems.is_empty());
-    }
-
-    #[test]
-    fn a_product_that_says_nonsense_is_told_and_opens_nothing() {
-        let (tiers, problems) = Tiers::Default(None).with_products(&catalogue("*, Movies")).unwrap();
-        assert_eq!((tiers.all().len(), problems.len()), (0, 1));
-    }
-
-    #[test]
-    fn a_tiers_file_has_the_last_word() {
-        assert!(Tiers::File(Vec::new()).with_products(&catalogue("Movies")).is_none());
-    }
 
     #[test]
     fn a_promised_day_ends_at_local_midnight_also_when_clocks_change() {

@@ -10,19 +10,20 @@ use super::{
     Scene, libraries,
     paying::{self, Grace, Stands},
     plan::{Class, Doing, Plan, Problem, Proposal},
+    prices,
     reasons::{Reason, ReasonKind, Standing},
     undo, who,
 };
 use crate::facts::{PriceId, SectionId, SectionSet, ShareId, Source};
-use crate::ledger::{Act, ActKey, Grant, GrantKind, InviteRefused, InviteTo, Member, Payer, Proof};
+use crate::ledger::{Act, ActKey, Billed, Grant, GrantKind, InviteRefused, InviteTo, Member, Payer, Proof};
 
 /// A grant younger than this never waits on the count of invites.
 const FRESH_GRANT: TimeDelta = TimeDelta::hours(24);
 
 /// What the reasons together grant.
-struct Entitlement {
-    sections: BTreeSet<SectionId>,
-    downloads: bool,
+pub(super) struct Entitlement {
+    pub(super) sections: BTreeSet<SectionId>,
+    pub(super) downloads: bool,
     tiers: BTreeSet<String>,
 }
 
@@ -39,11 +40,19 @@ pub fn make_it_so(scene: Scene<'_>, member: &Member, standing: &Standing, plan: 
     }
 }
 
+/// What the reasons together grant; `None` where it can't be told.
+pub(super) fn granted(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Entitlement> {
+    entitlement(scene, member, standing, &mut Plan::default())
+}
+
 /// The union of what the paying reasons give and of what was had by hand.
 fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) -> Option<Entitlement> {
     let mut granted = Entitlement { sections: BTreeSet::new(), downloads: false, tiers: BTreeSet::new() };
     for name in standing.tiers() {
         let Some(tier) = scene.rules.tiers.named(name) else {
+            if is_read_anew(scene, member, name) {
+                return None;
+            }
             let title = format!("Tier {name:?} is no longer in the tiers file");
             plan.problems.push(problem(title, "People whose price bought it keep what they have."));
             return None;
@@ -56,16 +65,28 @@ fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
         granted.tiers.insert(name.to_owned());
     }
     for grant in member.grants.iter().filter(|grant| grant.stands(scene.now) && grant.tier.is_none()) {
-        let current = member.share.as_ref();
-        let as_it_stands = || current.map(|share| share.row.libraries(&scene.book.libraries.known)).unwrap_or_default();
+        // Who is being restored has it as it was.
+        let of_before = || member.restoring.as_ref().map(|restoring| &restoring.share);
+        let current = member.share.as_ref().map(|share| &share.row).or_else(of_before);
+        let as_it_stands = || current.map(|row| row.libraries(&scene.book.libraries.known)).unwrap_or_default();
         // Nobody but Usher lists libraries one by one in a share made by hand:
         // while it says "all", new libraries are theirs as well.
-        let all = grant.kind == GrantKind::ByHand && current.is_some_and(|share| share.row.all_libraries);
+        let all = grant.kind == GrantKind::ByHand && current.is_some_and(|row| row.all_libraries);
         let frozen = grant.libraries.clone().filter(|_| !all);
         granted.sections.extend(frozen.unwrap_or_else(as_it_stands));
-        granted.downloads |= grant.downloads.or_else(|| current.and_then(|share| share.row.downloads)).unwrap_or(false);
+        granted.downloads |= grant.downloads.or_else(|| current.and_then(|row| row.downloads)).unwrap_or(false);
     }
     Some(granted)
+}
+
+/// Its subscription's prices are in another tier by now, which the next reading
+/// of Stripe writes down.
+fn is_read_anew(scene: Scene<'_>, member: &Member, tier: &str) -> bool {
+    let catalogue = scene.world.stripe.value().and_then(|billing| billing.catalogue.as_ref());
+    let now = |billed: &Billed| prices::bought(scene.rules, catalogue, &billed.now);
+    let mut such = member.subscriptions.values().filter(|billed| billed.tiers.contains(tier)).peekable();
+    let granted = member.grants.iter().any(|grant| grant.stands(scene.now) && grant.tier.as_deref() == Some(tier));
+    !granted && such.peek().is_some() && such.all(|billed| now(billed).is_some_and(|bought| !bought.tiers.is_empty()))
 }
 
 fn problem(title: String, detail: &str) -> Problem {
@@ -252,7 +273,7 @@ fn why_ask(member: &Member, standing: &Standing, share: ShareId) -> Option<Strin
     by_hand.then(|| "the share was made by hand in Plex, with more than the subscription buys".to_owned())
 }
 
-fn prices(member: &Member, standing: &Standing) -> BTreeSet<PriceId> {
+pub(super) fn prices(member: &Member, standing: &Standing) -> BTreeSet<PriceId> {
     let subscriptions = standing.subscriptions();
     let billed = member.subscriptions.values().filter(|billed| subscriptions.contains(&billed.now.id));
     billed.flat_map(|billed| billed.now.items.iter().map(|item| item.price.clone())).collect()
@@ -272,8 +293,7 @@ fn is_left_over(member: &Member, standing: &Standing) -> bool {
 #[must_use]
 pub fn matching_prices(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<BTreeSet<PriceId>> {
     let share = member.share.as_ref().filter(|share| share.row.is_accepted())?;
-    let mut ignored = Plan::default();
-    let granted = entitlement(scene, member, standing, &mut ignored)?;
+    let granted = granted(scene, member, standing)?;
     let current = share.row.libraries(&scene.book.libraries.known);
     // Once only what was had by hand is left, nothing is measured any more.
     let is_off = || granted.downloads || share.row.downloads != Some(true);

@@ -56,7 +56,9 @@ pub fn matter(proposal: &Proposal) -> Option<Matter> {
         (_, Class::Narrowing) => Matter::of("narrow", member),
         (Doing::Act(Act::Forget { .. }), _) => Matter::of("forget", member),
         (Doing::Act(Act::Unfriend { .. }), _) => Matter::of("unfriend", member),
-        (Doing::Act(Act::Invite { .. } | Act::Update { .. } | Act::Remember { .. }), _) => return None,
+        (Doing::Act(Act::Invite { .. } | Act::Update { .. } | Act::Remember { .. } | Act::Uncancel { .. }), _) => {
+            return None;
+        }
     })
 }
 

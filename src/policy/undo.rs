@@ -21,8 +21,8 @@ pub fn give_back(scene: Scene<'_>, member: &Member, standing: &Standing) -> Opti
         return None;
     }
     let to = sharing::invite_to(member)?;
-    let sections = SectionSet::new(sections(scene, restoring))?;
-    let downloads = restoring.share.downloads.unwrap_or(false);
+    let given = given_back(scene, member, standing, restoring);
+    let (sections, downloads) = (SectionSet::new(given.sections)?, given.downloads);
     let titles = libraries::titles(&scene.book.libraries, sections.ids()).join(", ");
     Some(Proposal {
         key: ActKey::new("invite", &member.id, &format!("restore-{}", restoring.since.timestamp())),
@@ -37,6 +37,30 @@ pub fn give_back(scene: Scene<'_>, member: &Member, standing: &Standing) -> Opti
         unwarned: None,
         doing: Doing::Act(Act::Invite { to, sections, downloads, settings: settings(restoring, downloads) }),
     })
+}
+
+/// What a restored person gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenBack {
+    /// These libraries.
+    pub sections: BTreeSet<SectionId>,
+    /// Whether downloads are allowed.
+    pub downloads: bool,
+}
+
+/// What they had, as far as the server still has it and their reasons give it
+/// now: what goes beyond would be taken away again. Where all that they had
+/// does, what their reasons give. What can't be told limits nothing.
+#[must_use]
+pub fn given_back(scene: Scene<'_>, member: &Member, standing: &Standing, restoring: &Restoring) -> GivenBack {
+    let had = GivenBack { sections: sections(scene, restoring), downloads: restoring.share.downloads.unwrap_or(false) };
+    if standing.protected.is_some() || !standing.unknown.is_empty() {
+        return had;
+    }
+    let Some(granted) = sharing::granted(scene, member, standing) else { return had };
+    let both: BTreeSet<SectionId> = had.sections.intersection(&granted.sections).copied().collect();
+    let sections = if both.is_empty() { granted.sections } else { both };
+    GivenBack { sections, downloads: had.downloads && granted.downloads }
 }
 
 /// The libraries that they had, as far as the server still has them.
@@ -74,6 +98,33 @@ pub fn remember(scene: Scene<'_>, member: &Member) -> Option<Proposal> {
         unwarned: None,
         doing: Doing::Act(Act::Remember { plex }),
     })
+}
+
+/// The revocation was taken back: what it had set to end at Stripe goes on.
+#[must_use]
+pub fn uncancel(scene: Scene<'_>, member: &Member) -> Vec<Proposal> {
+    let Some(said) = member.returned.filter(|_| member.blocked.is_none()) else { return Vec::new() };
+    let proposal = |billed: &Billed| {
+        let subscription = billed.now.id.clone();
+        Proposal {
+            key: ActKey::new("uncancel", &member.id, &format!("{subscription}-{}", said.timestamp())),
+            member: member.id.clone(),
+            class: Class::Uncancel,
+            what: format!("have {subscription} of {} go on at Stripe", member.name()),
+            because: "you took back the revocation that had set it to end".into(),
+            rests_on: BTreeSet::from([Source::Plex, Source::Stripe]),
+            due: scene.now,
+            approval: None,
+            unwarned: None,
+            doing: Doing::Act(Act::Uncancel { subscription, said }),
+        }
+    };
+    ended_by_revocation(member).map(proposal).collect()
+}
+
+/// What still runs, and ends at Stripe because `usher revoke` set it so.
+pub fn ended_by_revocation(member: &Member) -> impl Iterator<Item = &Billed> {
+    charging(member).filter(|billed| billed.now.scheduled_end().is_some() && member.ends_set.contains(&billed.now.id))
 }
 
 /// What Stripe would still take money for.

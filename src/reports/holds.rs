@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Page, at};
-use crate::ledger::{HeldBecause, Verdict};
+use crate::ledger::{HeldBecause, Offer, Verdict};
 use crate::policy::decide::Waiting;
 use crate::policy::{Scene, offers};
 
@@ -37,7 +37,8 @@ pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting]) -> Page {
             "because": hold.because.sentence(), "since": hold.since, "verdict": verdict,
         }));
     }
-    for (id, offer) in &scene.book.libraries.offers {
+    let in_force = |offer: &Offer| scene.rules.tiers.named(&offer.tier).is_some();
+    for (id, offer) in scene.book.libraries.offers.iter().filter(|(_, offer)| in_force(offer)) {
         let verdict = if offer.rejected.is_some() { "rejected" } else { "waits for you" };
         let what = offers::words(scene.book, offer);
         lines.push(format!("{id}  {what}: {verdict}"));

@@ -15,6 +15,7 @@ mod digest;
 mod ended;
 mod endings;
 mod entitlements;
+mod following;
 mod foresight;
 mod front;
 mod granting;

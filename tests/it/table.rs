@@ -147,6 +147,7 @@ fn the_decision_table_is_as_it_was_read() {
     people::inactivity(&mut table);
     money::the_end_of_paying(&mut table);
     people::unmanaged(&mut table);
+    people::operator(&mut table);
     money::making_it_so(&mut table);
     money::libraries(&mut table);
     waiting::comings(&mut table);

@@ -20,6 +20,15 @@ impl Stripe {
         })
     }
 
+    /// The product gets another name, as in the dashboard.
+    pub fn rename_product(&self, product: &str, name: &str) {
+        self.act(|account, _| {
+            if let Some(product) = account.products.iter_mut().find(|other| other.id == product) {
+                name.clone_into(&mut product.name);
+            }
+        });
+    }
+
     /// A price of a product, each interval once; its id. `None` = one-time.
     pub fn add_price(&self, product: &str, unit_amount: i64, currency: &str, interval: Option<Interval>) -> String {
         let (product, currency) = (product.to_owned(), currency.to_owned());

@@ -2,9 +2,9 @@
 
 use chrono::{NaiveDate, TimeDelta};
 
-use super::{Hearing, Said, of, undo};
+use super::{Endless, Hearing, Said, Stay, of, undo};
 use crate::facts::{Email, Moment};
-use crate::ledger::{Book, Grant, GrantKind, Member};
+use crate::ledger::{Billed, Book, Grant, GrantKind, Member};
 use crate::member::MemberId;
 use crate::policy::reasons::{self, ReasonKind, Standing};
 use crate::policy::{Scene, libraries, sharing, who};
@@ -36,18 +36,22 @@ pub(super) fn grandfather(hearing: Hearing<'_>, book: &mut Book, id: &MemberId) 
     Ok(Said::about(id, format!("{name} is grandfathered: in for good, with {titles}")))
 }
 
-/// Everybody who has access and pays nothing. Who pays would stay for nothing
-/// ever after, so they are named one by one.
+/// Everybody who is in for nothing and without an end. Whoever else would stay
+/// for nothing ever after is left out, and may be named one by one.
 pub(super) fn grandfather_everyone(hearing: Hearing<'_>, book: &mut Book) -> Result<Said, String> {
     let scene = hearing.scene(book);
-    let (mut everyone, mut paying) = (Vec::new(), 0);
+    let (mut everyone, mut paying, mut ending) = (Vec::new(), Vec::new(), Vec::new());
     for member in book.members.values().filter(|member| member.has_access() && member.blocked.is_none()) {
         let standing = reasons::standing(scene, member);
         let is_already = member.grant(GrantKind::Grandfathered, hearing.now).is_some();
-        match () {
-            () if standing.protected.is_some() || is_already => {}
-            () if standing.has_stripe_reason() => paying += 1,
-            () => everyone.push(member.id.clone()),
+        if standing.protected.is_some() || is_already {
+            continue;
+        }
+        let line = |why: String| format!("{} ({}): {why}", member.name(), member.id);
+        match (pays(member), ends_one_day(hearing, member, &standing)) {
+            (Some(why), _) => paying.push(line(why)),
+            (None, Some(why)) => ending.push(line(why)),
+            (None, None) => everyone.push(member.id.clone()),
         }
     }
     let mut said = Said::default();
@@ -59,10 +63,38 @@ pub(super) fn grandfather_everyone(hearing: Hearing<'_>, book: &mut Book) -> Res
     if said.lines.is_empty() {
         said.lines.push("nobody is left to grandfather".into());
     }
-    if paying > 0 {
-        said.lines.push(format!("{paying} who pay are left out: grandfathered, they would stay without paying"));
+    let left_out = [
+        (paying, "who pay are left out: grandfathered, they would stay without paying"),
+        (ending, "whose access has an end are left out: grandfathered, they would stay for good"),
+    ];
+    for (them, why) in left_out.into_iter().filter(|(them, _)| !them.is_empty()) {
+        said.lines.push(format!("{} {why}: {}", them.len(), them.join("; ")));
     }
     Ok(said)
+}
+
+/// Something at Stripe runs, whatever a tier says of it.
+fn pays(member: &Member) -> Option<String> {
+    let runs = |billed: &&Billed| billed.now.status.is_running() || billed.vanished.is_some();
+    let billed = member.subscriptions.values().find(runs)?;
+    Some(format!("{} is {}", billed.now.id, billed.now.status.word()))
+}
+
+/// What they have ends one day, or has ended. A holiday ends as well, but what
+/// they have beside it doesn't.
+fn ends_one_day(hearing: Hearing<'_>, member: &Member, standing: &Standing) -> Option<String> {
+    let ends = |grant: &&Grant| grant.kind != GrantKind::Holiday && grant.until.is_some();
+    let standing_grants = || member.grants.iter().filter(|grant| grant.stands(hearing.now));
+    if let Some((grant, until)) = standing_grants().find(ends).and_then(|grant| Some((grant, grant.until?))) {
+        return Some(format!("{}{}", reasons::words(grant.kind), until_words(hearing, Some(until))));
+    }
+    if standing_grants().any(|grant| grant.until.is_none()) {
+        return None;
+    }
+    let lapsed = standing.ended.last().map(|(id, _)| format!("{id} has ended"));
+    let over = || standing.over.last().map(|(kind, _)| format!("{} is over", reasons::words(*kind)));
+    let unknown = || standing.unknown.first().cloned();
+    lapsed.or_else(over).or_else(unknown)
 }
 
 /// In as a guest, with a tier's libraries, perhaps for so many days.
@@ -71,13 +103,9 @@ pub(super) fn invite(
     book: &mut Book,
     whom: &str,
     tier: &str,
-    days: Option<u32>,
+    days: Option<Stay>,
 ) -> Result<Said, String> {
-    let tiers = hearing.rules.tiers.all();
-    let Some(tier) = tiers.iter().find(|known| known.name.to_lowercase() == tier.trim().to_lowercase()) else {
-        let names: Vec<&str> = tiers.iter().map(|tier| tier.name.as_str()).collect();
-        return Err(format!("there is no tier {tier:?}; there is {}", names.join(", ")));
-    };
+    let tier = hearing.rules.tiers.meant(tier)?;
     libraries::resolve(&book.libraries, tier)?;
     let id = someone(hearing, book, whom)?;
     let member = of(book, &id)?;
@@ -89,17 +117,25 @@ pub(super) fn invite(
         return Err(format!("{name} is revoked; `usher restore {id}` takes that back first"));
     }
     let now = hearing.now;
-    let until = days.map(|days| hearing.rules.end_of_day(hearing.rules.day_of(now + TimeDelta::days(days.into()))));
     let here = member.share.is_some();
+    let before = member.grant(GrantKind::Complimentary, now).cloned();
+    // Without a word about days, an end that they have stays, also one that a
+    // code's days will set when they come in.
+    let (until, code) = match days {
+        Some(Stay::Days(days)) => (Some(end_after(hearing, days)), None),
+        Some(Stay::Word(Endless::Never)) => (None, None),
+        None => before.clone().map_or((None, None), |grant| (grant.until, grant.code)),
+    };
     if let Some(member) = book.members.get_mut(&id) {
-        let before = member.grants.iter().find(|grant| grant.kind == GrantKind::Complimentary && grant.stands(now));
-        let is_same = before.is_some_and(|grant| grant.until == until && grant.tier.as_ref() == Some(&tier.name));
+        let is_same =
+            |grant: &Grant| (grant.until, &grant.code) == (until, &code) && grant.tier.as_ref() == Some(&tier.name);
+        let is_same = before.as_ref().is_some_and(is_same);
         if is_same && (here || member.gone.is_none()) {
             return Ok(Said::about(&id, format!("{name} is your guest in {} already", tier.name)));
         }
         member.grants.retain(|grant| grant.kind != GrantKind::Complimentary);
         let grant = Grant::new(GrantKind::Complimentary, now);
-        member.grants.push(Grant { tier: Some(tier.name.clone()), until, ..grant });
+        member.grants.push(Grant { tier: Some(tier.name.clone()), until, code, ..grant });
         if !here {
             member.returned = member.gone.take().map(|_| now).or(member.returned);
             member.invite_refused = None;
@@ -107,7 +143,16 @@ pub(super) fn invite(
         member.note(now, format!("you gave them {}{}", tier.name, until_words(hearing, until)));
     }
     let what = if here { "has" } else { "is invited to" };
-    Ok(Said::about(&id, format!("{name} {what} {}, as your guest{}", tier.name, until_words(hearing, until))))
+    let line = format!("{name} {what} {}, as your guest{}", tier.name, until_words(hearing, until));
+    let had_end = before.and_then(|grant| grant.until).filter(|end| until.is_none_or(|until| until < *end));
+    let changed = had_end.map(|end| format!("before, it was until the end of {}", hearing.day(end)));
+    let kept = (days.is_none() && until.is_some()).then(|| "their end stays as it was; --days never takes it away");
+    let said = Said::about(&id, line);
+    Ok(changed.or(kept.map(str::to_owned)).into_iter().fold(said, Said::and))
+}
+
+fn end_after(hearing: Hearing<'_>, days: u32) -> Moment {
+    hearing.rules.end_of_day(hearing.rules.day_of(hearing.now + TimeDelta::days(days.into())))
 }
 
 fn until_words(hearing: Hearing<'_>, until: Option<Moment>) -> String {

@@ -58,8 +58,9 @@ pub enum Ask {
     Invite {
         who: String,
         tier: String,
+        /// For how long; `None` = their end, if they have one, stays as it is.
         #[serde(default)]
-        days: Option<u32>,
+        days: Option<Stay>,
     },
     /// A free code, typed in by somebody who says that this is the address of
     /// their Plex account.
@@ -85,6 +86,30 @@ pub enum Ask {
         #[serde(default)]
         stripe: Option<String>,
     },
+}
+
+/// For how long somebody is invited: a number of days, or `"never"`, which
+/// takes an end away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Stay {
+    /// So many days from today.
+    Days(u32),
+    /// Without an end.
+    Word(Endless),
+}
+
+/// The word for no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endless {
+    /// It never ends.
+    Never,
+}
+
+impl Stay {
+    /// Without an end.
+    pub const FOR_GOOD: Self = Self::Word(Endless::Never);
 }
 
 /// An ask, or the wish to know what it would change.
@@ -203,7 +228,7 @@ pub fn carry_out(hearing: Hearing<'_>, book: &mut Book, ask: &Ask) -> Result<Sai
 /// reckoned with.
 fn within_reason(hearing: Hearing<'_>, ask: &Ask) -> Result<(), String> {
     let days = match ask {
-        Ask::Invite { days: Some(days), .. } | Ask::Extend { days, .. } => i64::from(*days),
+        Ask::Invite { days: Some(Stay::Days(days)), .. } | Ask::Extend { days, .. } => i64::from(*days),
         Ask::Pause { until, .. } => (*until - hearing.rules.day_of(hearing.now)).num_days(),
         _ => 0,
     };

@@ -1,7 +1,7 @@
 //! `usher restore` and `usher revoke`.
 
 use super::{Hearing, Said, of};
-use crate::facts::{CancelWhen, Moment};
+use crate::facts::{CancelWhen, Moment, SubscriptionId};
 use crate::ledger::{Book, Grant, GrantKind, Member, Restoring, Undo};
 use crate::member::MemberId;
 use crate::policy::{libraries, reasons, sharing, starting, undo};
@@ -31,6 +31,7 @@ pub(super) fn restore(hearing: Hearing<'_>, book: &mut Book, id: &MemberId) -> R
     if was_blocked {
         said = said.and("the revocation is taken back");
     }
+    said = about_ends(hearing, of(book, id)?, said);
     if here {
         return Ok(said);
     }
@@ -46,6 +47,7 @@ pub(super) fn restore(hearing: Hearing<'_>, book: &mut Book, id: &MemberId) -> R
 
 /// What stood in the way of an invite is over.
 fn take_back_the_word(now: Moment, member: &mut Member) {
+    member.ends_set.extend(set_by_an_older_version(member));
     member.blocked = None;
     member.cancels = None;
     member.gone = None;
@@ -54,6 +56,31 @@ fn take_back_the_word(now: Moment, member: &mut Member) {
     member.idle = None;
     member.returned = Some(now);
     member.note(now, "you asked to restore them");
+}
+
+/// Older versions wrote only into the journal that the end was theirs.
+fn set_by_an_older_version(member: &Member) -> Vec<SubscriptionId> {
+    let Some(blocked) = member.blocked.filter(|_| member.cancels == Some(CancelWhen::PeriodEnd)) else {
+        return Vec::new();
+    };
+    let noted = |id: &&SubscriptionId| {
+        let words = format!("{id} set to end with the paid period at Stripe");
+        member.journal.iter().any(|entry| entry.at >= blocked && entry.what.starts_with(&words))
+    };
+    member.subscriptions.keys().filter(noted).cloned().collect()
+}
+
+/// What becomes of the ends that are set at Stripe.
+fn about_ends(hearing: Hearing<'_>, member: &Member, mut said: Said) -> Said {
+    for billed in undo::charging(member) {
+        let Some(end) = billed.now.scheduled_end() else { continue };
+        let (id, day) = (&billed.now.id, hearing.rules.day_of(end));
+        said = said.and(match member.ends_set.contains(id) {
+            true => format!("{id} was set by the revocation to end on {day}; that is taken back at Stripe"),
+            false => format!("{id} ends on {day} at Stripe, which Usher did not set: that stays"),
+        });
+    }
+    said
 }
 
 fn give_back(hearing: Hearing<'_>, book: &mut Book, id: &MemberId, kept: Undo, mut said: Said) -> Result<Said, String> {
@@ -65,31 +92,53 @@ fn give_back(hearing: Hearing<'_>, book: &mut Book, id: &MemberId, kept: Undo, m
     if open.is_empty() {
         return Err("none of the libraries that they had is on the server any more; `usher invite` names a tier".into());
     }
-    let titles = libraries::titles(&book.libraries, &open).join(", ");
     let downloads = restoring.share.downloads == Some(true);
-    let word = if downloads { "on" } else { "off" };
-    said = said.and(format!("they get back what they had on {}: {titles}; downloads {word}", hearing.day(kept.at)));
-    if lost > 0 {
-        said = said.and(format!("{lost} of their libraries are no longer on the server"));
-    }
     let Some(member) = book.members.get_mut(id) else { return Ok(said) };
+    let mut again = Vec::new();
     for grant in kept.grants.into_iter().filter(|grant| grant.stands(now)) {
         if member.grant(grant.kind, now).is_none() {
-            said = said.and(format!("their reason of before stands again: {}", reasons::words(grant.kind)));
+            again.push(format!("their reason of before stands again: {}", reasons::words(grant.kind)));
             member.grants.push(grant);
         }
     }
-    member.restoring = Some(restoring);
+    member.restoring = Some(restoring.clone());
     if reasons::standing(hearing.scene(book), of(book, id)?).reasons.is_empty() {
         let guest = Grant::new(GrantKind::Complimentary, now);
-        let grant = Grant { libraries: Some(open), downloads: Some(downloads), ..guest };
+        let grant = Grant { libraries: Some(open.clone()), downloads: Some(downloads), ..guest };
         if let Some(member) = book.members.get_mut(id) {
             member.grants.push(grant);
         }
-        said =
-            said.and("no reason of before stands any more, so they are in as your guest (complimentary) from now on");
+        again.push(
+            "no reason of before stands any more, so they are in as your guest (complimentary) from now on".into(),
+        );
     }
-    Ok(said)
+    let member = of(book, id)?;
+    let standing = reasons::standing(hearing.scene(book), member);
+    let given = undo::given_back(hearing.scene(book), member, &standing, &restoring);
+    let titles = |sections| libraries::titles(&book.libraries, sections).join(", ");
+    let word = if given.downloads { "on" } else { "off" };
+    let day = hearing.day(kept.at);
+    let what = match given.sections.is_disjoint(&open) {
+        true => "they get what their reasons give now".to_owned(),
+        false => format!("they get back what they had on {day}"),
+    };
+    said = said.and(format!("{what}: {}; downloads {word}", titles(&given.sections)));
+    if lost > 0 {
+        said = said.and(format!("{lost} of their libraries are no longer on the server"));
+    }
+    let less = open.difference(&given.sections).copied().collect();
+    let less: Vec<String> = Some(titles(&less)).filter(|titles| !titles.is_empty()).into_iter().collect();
+    let less: Vec<String> =
+        less.into_iter().chain((downloads && !given.downloads).then(|| "downloads".into())).collect();
+    if !less.is_empty() {
+        said = said.and(format!("they had {} as well, which nothing that stands gives them now", less.join(" and ")));
+    }
+    // Should they get less later on for the same prices, you are asked first.
+    let prices = sharing::prices(member, &standing);
+    if let Some(member) = book.members.get_mut(id).filter(|_| !prices.is_empty()) {
+        member.matched_prices = prices;
+    }
+    Ok(again.into_iter().fold(said, Said::and))
 }
 
 /// Out, whatever else stands. Who is charged at Stripe is cancelled there

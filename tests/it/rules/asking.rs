@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use usher::facts::{CancelWhen, Section, SectionId, SubscriptionId};
 use usher::ledger::{Act, Channel, Delivered, DeliveryOutcome, GrantKind, HeldBecause, Intent, IntentState, Letter};
-use usher::policy::asks::{self, Ask, Hearing};
+use usher::policy::asks::{self, Ask, Hearing, Stay};
 use usher::policy::{Tiers, decide};
 
 use super::house::{House, MOVIES, TV, days};
@@ -272,7 +272,7 @@ fn what_lies_further_off_than_a_life_was_mistyped_and_changes_nothing() {
     let far = house.rules.day_of(house.now) + days(36_501);
     for ask in [
         Ask::Extend { who: who.clone(), days: 36_501 },
-        Ask::Invite { who: "eve@example.com".into(), tier: "Basic".into(), days: Some(u32::MAX) },
+        Ask::Invite { who: "eve@example.com".into(), tier: "Basic".into(), days: Some(Stay::Days(u32::MAX)) },
         Ask::Pause { who: who.clone(), until: far, note: "round the world".into() },
     ] {
         let mut book = house.book.clone();

@@ -3,9 +3,9 @@
 
 use chrono::{NaiveDate, TimeDelta};
 use usher::facts::{Email, SectionId, Status};
-use usher::ledger::{Gone, Grant, GrantKind, InviteRefused};
+use usher::ledger::{CodeMark, FreeUse, Gone, Grant, GrantKind, InviteRefused};
 use usher::member::MemberId;
-use usher::policy::asks::Ask;
+use usher::policy::asks::{Ask, Stay, Wish};
 
 use crate::paper::{MOVIES, Paper, TV, days};
 
@@ -14,7 +14,7 @@ fn grandfather(who: &str) -> Ask {
 }
 
 fn invite(who: &str, tier: &str, days: Option<u32>) -> Ask {
-    Ask::Invite { who: who.into(), tier: tier.into(), days }
+    Ask::Invite { who: who.into(), tier: tier.into(), days: days.map(Stay::Days) }
 }
 
 fn extend(who: &str, days: u32) -> Ask {
@@ -114,7 +114,8 @@ fn everybody_who_is_in_for_nothing_is_grandfathered_and_nobody_else() {
     };
     assert_eq!(in_for_good(&paper), [ann.clone(), bob.clone()]);
     assert_eq!(said.about, [ann, bob]);
-    let left_out = "1 who pay are left out: grandfathered, they would stay without paying";
+    let left_out =
+        "1 who pay are left out: grandfathered, they would stay without paying: cleo (m-3): sub_m-3_0 is active";
     assert_eq!((said.lines.len(), said.lines[2].as_str()), (3, left_out));
 
     let again = paper.says(&Ask::GrandfatherEveryone).unwrap();
@@ -307,4 +308,63 @@ fn what_is_given_twice_is_given_once() {
     paper.of(&bob).gone = Some(Gone { at, by_us: false, why: "left".into(), standing: [].into() });
     let said = paper.says(&invite("bob@example.com", "Basic", None)).unwrap();
     assert_eq!(said.lines, ["bob is invited to Basic, as your guest"]);
+}
+
+#[test]
+fn guests_with_an_end_and_who_pays_for_an_unknown_price_are_not_grandfathered_with_everybody() {
+    let mut paper = Paper::new();
+    let (ann, now) = (paper.ann.clone(), paper.now);
+    guest(&mut paper, days(10), days(-5));
+    let bob = paper.friend("bob", days(1));
+    paper.pays(&bob, Status::Active, days(30)).tiers.clear();
+    let cleo = paper.friend("cleo", days(1));
+    paper.of(&cleo).grants.clear();
+    paper.ended(&cleo, days(5));
+    let dan = paper.friend("dan", days(1));
+    paper.grant(&dan, GrantKind::Holiday);
+    paper.of(&dan).grants[1].until = Some(now + days(9));
+    let said = paper.says(&Ask::GrandfatherEveryone).unwrap();
+    assert_eq!(said.about, [dan], "a holiday ends, but not what he has beside it");
+    assert!(said.lines[1].contains("bob (m-2): sub_m-2_0 is active"), "{said:?}");
+    assert!(said.lines[2].starts_with("2 whose access has an end are left out"), "{said:?}");
+    for who in ["ann (m-1): complimentary until the end of 2026-02-05", "cleo (m-3): sub_m-3_0 has ended"] {
+        assert!(said.lines[2].contains(who), "{said:?}");
+    }
+    let _ = ann;
+}
+
+#[test]
+fn a_guest_keeps_an_end_of_which_nothing_is_said_also_that_of_a_code() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.says(&invite("ann", "Basic", Some(10))).unwrap();
+    let end = Some(paper.rules.end_of_day(day(2, 10)));
+    paper.now += days(1);
+    paper.says(&invite("ann", "Premium", None)).unwrap();
+    let [guest] = grants(&paper, &ann, GrantKind::Complimentary)[..] else { panic!("one") };
+    assert_eq!((guest.tier.as_deref(), guest.until), (Some("Premium"), end));
+    // The days of a code begin when they come in.
+    let used = FreeUse { mark: CodeMark("mark".into()), days: Some(30) };
+    let grant = &mut paper.member().grants[0];
+    (grant.until, grant.code) = (None, Some(used.clone()));
+    paper.says(&invite("ann", "Basic", None)).unwrap();
+    assert_eq!(grants(&paper, &ann, GrantKind::Complimentary)[0].code, Some(used));
+    let never = Ask::Invite { who: "ann".into(), tier: "Basic".into(), days: Some(Stay::FOR_GOOD) };
+    paper.says(&never).unwrap();
+    let [guest] = grants(&paper, &ann, GrantKind::Complimentary)[..] else { panic!("one") };
+    assert_eq!((guest.until, guest.code.clone()), (None, None));
+    // What is over is no end that could be kept.
+    paper.says(&invite("ann", "Basic", Some(2))).unwrap();
+    paper.now += days(5);
+    paper.says(&invite("ann", "Basic", None)).unwrap();
+    assert_eq!(grants(&paper, &ann, GrantKind::Complimentary)[0].until, None);
+}
+
+#[test]
+fn days_are_a_number_or_never() {
+    for (word, stay) in [("3", Stay::Days(3)), ("\"never\"", Stay::FOR_GOOD)] {
+        let ask = format!("{{\"ask\":\"invite\",\"who\":\"ann\",\"tier\":\"Basic\",\"days\":{word}}}");
+        let wish: Wish = serde_json::from_str(&ask).unwrap();
+        assert_eq!(wish.ask, Ask::Invite { who: "ann".into(), tier: "Basic".into(), days: Some(stay) });
+    }
 }

@@ -404,7 +404,7 @@ impl House {
                         self.row(id).account = Some(account);
                     }
                 }
-                Act::Cancel { .. } | Act::Forget { .. } | Act::Remember { .. } => {}
+                Act::Cancel { .. } | Act::Uncancel { .. } | Act::Forget { .. } | Act::Remember { .. } => {}
                 Act::Unfriend { plex } => drop(self.friends.friends.as_mut().unwrap().remove(&plex)),
             }
         }

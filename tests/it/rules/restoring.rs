@@ -243,3 +243,78 @@ fn nothing_of_the_houses_is_cancelled_whatever_was_revoked() {
     paper.member().home = true;
     assert_eq!(acts(&paper), []);
 }
+
+/// Ann pays, and the revocation set its end.
+fn set_to_end() -> Paper {
+    let mut paper = Paper::new();
+    let (ann, end) = (paper.ann.clone(), paper.now + days(20));
+    paper.shares(&ann, &[MOVIES], days(30));
+    paper.pays(&ann, Status::Active, days(30)).now.cancel_at = Some(end);
+    paper.member().blocked = Some(paper.now);
+    paper.member().cancels = Some(CancelWhen::PeriodEnd);
+    paper
+}
+
+fn uncancels(paper: &Paper) -> usize {
+    paper.plan().proposals.iter().filter(|p| matches!(p.doing, Doing::Act(Act::Uncancel { .. }))).count()
+}
+
+#[test]
+fn only_an_end_that_the_revocation_set_is_taken_back_with_it() {
+    let mut paper = set_to_end();
+    paper.member().ends_set = ["sub_m-1_0".into()].into();
+    assert_eq!(uncancels(&paper), 0, "while it stands");
+    let said = restore(&mut paper).unwrap();
+    assert!(said.lines[2].contains("that is taken back at Stripe"), "{said:?}");
+    assert_eq!(paper.next(&said.about), ["next: have sub_m-1_0 of ann go on at Stripe"]);
+    // It needs no warning and no look at how many there are, but the right Stripe.
+    paper.book.identities.stripe_account = Some("acct_other".into());
+    assert!(paper.next(&said.about)[0].contains("it waits (identity)"));
+
+    let mut paper = set_to_end();
+    let said = restore(&mut paper).unwrap();
+    assert_eq!((uncancels(&paper), said.lines.len()), (0, 3));
+    assert!(said.lines[2].contains("which Usher did not set: that stays"), "{said:?}");
+
+    // An older version wrote it into the journal only.
+    let mut paper = set_to_end();
+    let now = paper.now;
+    paper.member().note(now, "sub_m-1_0 set to end with the paid period at Stripe: you revoked their access");
+    restore(&mut paper).unwrap();
+    assert_eq!(uncancels(&paper), 1);
+}
+
+#[test]
+fn who_pays_for_less_by_now_gets_that_of_what_they_had_and_is_told_so() {
+    let mut paper = removed(&[MOVIES, TV], true, Vec::new());
+    let ann = paper.ann.clone();
+    paper.pays(&ann, Status::Active, days(1));
+    let said = restore(&mut paper).unwrap();
+    assert_eq!(said.lines[1], "they get back what they had on 2026-01-11: Movies; downloads off");
+    assert_eq!(said.lines[2], "they had TV and downloads as well, which nothing that stands gives them now");
+    assert_eq!(paper.next(&said.about), ["next: invite ann to Movies"]);
+    // Nothing of it is narrowed afterwards without a word.
+    assert_eq!(paper.member().matched_prices, ["price_basic".into()].into());
+
+    // By hand they had it all, and that stands again.
+    let by_hand = Grant::new(GrantKind::ByHand, crate::paper::noon() - days(400));
+    let mut paper = removed(&[MOVIES, TV], true, vec![by_hand]);
+    paper.pays(&ann, Status::Active, days(1));
+    assert_eq!(
+        restore(&mut paper).unwrap().lines[1],
+        "they get back what they had on 2026-01-11: Movies, TV; downloads on"
+    );
+
+    // Nothing of what they had: what they pay for.
+    let mut paper = removed(&[TV], false, Vec::new());
+    paper.pays(&ann, Status::Active, days(1));
+    assert_eq!(restore(&mut paper).unwrap().lines[1], "they get what their reasons give now: Movies; downloads off");
+
+    // What can't be told takes nothing away.
+    let mut paper = removed(&[MOVIES, TV], false, Vec::new());
+    paper.pays(&ann, Status::Active, days(1)).tiers = ["No such tier".to_owned()].into();
+    assert_eq!(
+        restore(&mut paper).unwrap().lines[1],
+        "they get back what they had on 2026-01-11: Movies, TV; downloads off"
+    );
+}

@@ -199,3 +199,75 @@ async fn promise_05_everyone_grandfathered_in_a_rehearsal_is_so_when_live() {
     assert_eq!(members.as_object().map(serde_json::Map::len), Some(3), "nobody is there twice: {members:#}");
     all_is_well(&rig);
 }
+
+/// Ann is in as a guest for so many days.
+async fn guest_for(rig: &Rig, days: u64) -> usher::facts::PlexId {
+    let ann = rig.person(2_000_001, "ann");
+    asked(rig, json!({ "ask": "invite", "who": "ann@example.com", "tier": "Basic", "days": days })).await;
+    rig.minutes(2).await;
+    rig.plex.accept_invite("ann@example.com");
+    rig.hours(9).await;
+    ann
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_tier_for_a_guest_leaves_her_end_as_it_is_unless_it_is_said() {
+    let mut rig = Rig::new("guest-tier").await;
+    unhurried(&mut rig, 4);
+    rig.open().await;
+    let ann = guest_for(&rig, 10).await;
+    let answer = asked(&rig, json!({ "ask": "invite", "who": "ann", "tier": "Premium" })).await;
+    assert!(answer.contains("until the end of 2026-01-13") && answer.contains("--days never"), "{answer}");
+    rig.hours(1).await;
+    assert_eq!(rig.plex.share_of(ann).expect("a share").sections, [rig.movies, rig.tv]);
+    let answer = asked(&rig, json!({ "ask": "invite", "who": "ann", "tier": "Premium", "days": "never" })).await;
+    assert!(answer.contains("before, it was until the end of 2026-01-13"), "{answer}");
+    rig.days(20).await;
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    asked(&rig, json!({ "ask": "invite", "who": "ann", "tier": "Premium", "days": 2 })).await;
+    rig.days(4).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_is_grandfathered_but_guests_with_an_end_and_who_pays_for_whatever_price() {
+    let mut rig = Rig::new("grandfather-everyone").await;
+    unhurried(&mut rig, 4);
+    rig.old_friend(2_000_011, "dora", 400);
+    rig.open().await;
+    let ann = guest_for(&rig, 5).await;
+    let (bob, sub) = payer(&rig, 2_000_002, "bob", &rig.basic.clone()).await;
+    rig.hours(9).await;
+    // His price stands in no tier any more.
+    let tiers = json!([{ "name": "Premium", "prices": [rig.premium], "libraries": ["Movies", "TV"] }]);
+    std::fs::write(rig.state().join("tiers.json"), tiers.to_string()).expect("the tiers file");
+    rig.hours(1).await;
+    let answer = asked(&rig, json!({ "ask": "grandfather_everyone" })).await;
+    assert!(answer.contains("dora is grandfathered"), "{answer}");
+    for (name, why) in [("ann", "complimentary until the end of"), ("bob", sub.as_str())] {
+        let is_about = |line: &&str| line.contains("are left out") && line.contains(name) && line.contains(why);
+        assert!(answer.lines().any(|line| is_about(&line)), "{answer}");
+    }
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(9).await;
+    for who in [ann, bob] {
+        assert!(!rig.plex.has_access(who), "{}", why(&rig, &who.to_string()).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_for_three_days_hears_of_the_end_once_she_is_in_and_not_before() {
+    let mut rig = Rig::new("guest-of-three-days").await;
+    unhurried(&mut rig, 4);
+    rig.open().await;
+    rig.person(2_000_001, "ann");
+    asked(&rig, json!({ "ask": "invite", "who": "ann@example.com", "tier": "Basic", "days": 3 })).await;
+    rig.days(1).await;
+    assert_eq!(told(&rig, "ann", "ends"), 0, "{:?}", rig.subjects_to("ann"));
+    rig.plex.accept_invite("ann@example.com");
+    rig.hours(9).await;
+    assert_eq!(told(&rig, "ann", "ends on Tuesday, 6 January 2026"), 1, "{:?}", rig.subjects_to("ann"));
+    assert_eq!((told(&rig, "ann", "Welcome"), told(&rig, "ann", "ends")), (1, 1));
+    all_is_well(&rig);
+}

@@ -167,7 +167,7 @@ async fn a_payer_who_is_revoked_at_the_periods_end_keeps_what_is_paid_for() {
     rig.open().await;
     let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
     rig.hours(7).await;
-    asked(&rig, json!({ "ask": "revoke", "who": "ann", "cancel": "period-end" })).await;
+    asked(&rig, json!({ "ask": "revoke", "who": "ann@example.com", "cancel": "period-end" })).await;
     rig.hours(7).await;
     let end = rig.stripe.scheduled_end(&sub).expect("an end is set");
     rig.days(28).await;
@@ -265,4 +265,69 @@ async fn who_is_revoked_with_their_subscription_is_out_at_once_though_stripe_is_
     asked(&rig, json!({ "ask": "revoke", "who": "ann", "cancel": "now" })).await;
     rig.minutes(5).await;
     assert_eq!(rig.plex.deletions().len(), 1, "the cancellation is looked at: {}", why(&rig, "ann").await);
+}
+
+/// Ann pays, was revoked with the end of her paid period, and restored.
+async fn revoked_and_restored(rig: &Rig, sub: &str) -> String {
+    asked(rig, json!({ "ask": "revoke", "who": "ann@example.com", "cancel": "period-end" })).await;
+    rig.minutes(10).await;
+    assert!(rig.stripe.scheduled_end(sub).is_some(), "{}", why(rig, "ann").await);
+    let answer = asked(rig, json!({ "ask": "restore", "who": "ann@example.com" })).await;
+    rig.minutes(10).await;
+    answer
+}
+
+#[tokio::test(start_paused = true)]
+async fn restore_takes_back_the_end_that_a_revocation_set_at_stripe_and_says_so() {
+    let mut rig = Rig::new("restore-uncancels").await;
+    unhurried(&mut rig, 4);
+    rig.open().await;
+    let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.premium.clone()).await;
+    rig.hours(9).await;
+    let answer = revoked_and_restored(&rig, &sub).await;
+    assert!(answer.contains(&sub) && answer.contains("taken back at Stripe"), "{answer}");
+    assert_eq!(rig.stripe.scheduled_end(&sub), None, "{}", why(&rig, "ann").await);
+    assert_eq!(told(&rig, "ann", "cancel"), 0, "she had heard of nothing: {:?}", rig.subjects_to("ann"));
+    rig.days(40).await;
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_the_member_set_stays_when_a_revocation_is_taken_back() {
+    let mut rig = Rig::new("restore-keeps-her-end").await;
+    unhurried(&mut rig, 4);
+    rig.open().await;
+    let (_, sub) = payer(&rig, 2_000_001, "ann", &rig.premium.clone()).await;
+    rig.hours(9).await;
+    rig.stripe.cancel_at_period_end(&sub, sandbox::stripe::CancelForm::Classic);
+    rig.hours(1).await;
+    let answer = revoked_and_restored(&rig, &sub).await;
+    assert!(answer.contains(&sub) && answer.contains("did not set"), "{answer}");
+    assert!(rig.stripe.scheduled_end(&sub).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn restore_gives_no_more_than_is_paid_for_and_says_what_is_missing() {
+    let mut rig = Rig::new("restore-downgraded").await;
+    unhurried(&mut rig, 4);
+    rig.open().await;
+    let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.premium.clone()).await;
+    rig.hours(9).await;
+    asked(&rig, json!({ "ask": "revoke", "who": "ann@example.com", "cancel": "now" })).await;
+    rig.hours(1).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    let customer = rig.stripe.object(&sub)["customer"].as_str().expect("a customer").to_owned();
+    rig.stripe.subscribe(&customer, &rig.basic.clone());
+    rig.hours(5).await;
+    let answer = asked(&rig, json!({ "ask": "restore", "who": "ann" })).await;
+    assert!(answer.contains("Movies") && answer.contains("they had TV and downloads as well"), "{answer}");
+    rig.minutes(5).await;
+    let invite = rig.plex.invites_sent().pop().expect("an invite");
+    assert_eq!((invite.sections, invite.allow_sync), (vec![rig.movies], false));
+    rig.plex.accept_invite(ann);
+    rig.hours(5).await;
+    assert_eq!(rig.plex.share_of(ann).expect("a share").sections, [rig.movies]);
+    assert_eq!(rig.plex.updates().len(), 0, "nothing is taken back");
+    all_is_well(&rig);
 }

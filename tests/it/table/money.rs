@@ -1,10 +1,10 @@
 //! R4, R6, R7: the end of paying, making it so, libraries.
 
 use chrono::TimeDelta;
-use usher::facts::{ShareState, Status};
+use usher::facts::{PriceId, ShareState, Status};
 use usher::ledger::{EndedBecause, Gone, Grant, GrantKind, Reversed};
-use usher::policy::Tiers;
-use usher::tier::Wanted;
+use usher::policy::{Tiers, follow};
+use usher::tier::{Tier, Wanted};
 
 use super::Table;
 use crate::paper::{MOVIES, Paper, TV, days};
@@ -413,6 +413,24 @@ pub(super) fn libraries(table: &mut Table) {
         pays(paper);
         paper.book.libraries.titles.insert("movies".into(), MOVIES);
         paper.book.libraries.known.get_mut(&MOVIES).unwrap().title = "Films".into();
+    });
+    // The tiers file says these from now on.
+    let becomes = |paper: &mut Paper, tiers: &[(&str, &str, &[&str])]| {
+        follow::take_up(&mut paper.book, &paper.rules.tiers);
+        let tier = |(name, price, opens): &(&str, &str, &[&str])| {
+            let prices = [PriceId::from(*price)].into();
+            Tier { prices, ..Tier::of(name, Wanted::Titles(opens.iter().map(|title| (*title).to_owned()).collect())) }
+        };
+        paper.rules.tiers = Tiers::File(tiers.iter().map(tier).collect());
+        follow::take_up(&mut paper.book, &paper.rules.tiers);
+    };
+    table.row("the tier has another name, they have Movies", |paper| {
+        has(paper, "Basic", &[MOVIES], Some(false));
+        becomes(paper, &[("Silver", "price_basic", &["Movies"])]);
+    });
+    table.row("Basic and Premium have swapped their names, they have Movies", |paper| {
+        has(paper, "Basic", &[MOVIES], Some(false));
+        becomes(paper, &[("Premium", "price_basic", &["Movies"]), ("Basic", "price_premium", &["Movies", "TV"])]);
     });
     table.row("the tier is gone from the file, they have Movies", |paper| {
         has(paper, "Basic", &[MOVIES], Some(false));

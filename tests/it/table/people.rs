@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use usher::facts::{CancelWhen, Email, PlexId, Status};
-use usher::ledger::{GrantKind, InviteRefused};
+use usher::ledger::{GrantKind, InviteRefused, Restoring};
 use usher::policy::PruneMode;
 
 use super::Table;
@@ -694,4 +694,48 @@ fn unmatched(paper: &mut Paper) {
     stranger.plex = None;
     let relay = usher::facts::Email::parse("x7@privaterelay.appleid.com");
     stranger.customers.values_mut().for_each(|payer| payer.email = relay.clone());
+}
+
+pub(super) fn operator(table: &mut Table) {
+    table.heading("R11  What the operator says", &["A word never shortens what somebody has unless it says so."]);
+    table.group("restored after `revoke --cancel period-end`; Ann pays for Basic and has Movies");
+    let restored = |paper: &mut Paper, ours: bool| {
+        let (ann, now) = (paper.ann.clone(), paper.now);
+        paper.shares(&ann, &[MOVIES], days(30));
+        let billed = paper.pays(&ann, Status::Active, days(30));
+        billed.now.cancel_at = Some(now + days(20));
+        let id = billed.now.id.clone();
+        paper.member().returned = Some(now);
+        paper.member().ends_set.extend(ours.then_some(id));
+    };
+    table.row("the end at Stripe was set by the revocation", |paper| restored(paper, true));
+    table.row("the same, while it still stands", |paper| {
+        restored(paper, true);
+        let ann = paper.ann.clone();
+        let now = paper.now;
+        paper.of(&ann).blocked = Some(now);
+        paper.of(&ann).cancels = Some(CancelWhen::PeriodEnd);
+    });
+    table.row("the end at Stripe was set by Ann", |paper| restored(paper, false));
+    table.group("restored after a removal that took Movies and TV");
+    let back = |paper: &mut Paper| {
+        here(paper);
+        let (ann, now) = (paper.ann.clone(), paper.now);
+        let share = paper.member().share.take().unwrap().row;
+        paper.member().restoring = Some(Restoring { since: now, share });
+        ann
+    };
+    table.row("pays for Premium", |paper| {
+        let ann = back(paper);
+        paper.pays(&ann, Status::Active, days(30)).tiers = ["Premium".to_owned()].into();
+    });
+    table.row("pays for Basic by now", |paper| {
+        let ann = back(paper);
+        paper.pays(&ann, Status::Active, days(30));
+    });
+    table.row("pays for Basic, and had it all by hand before", |paper| {
+        let ann = back(paper);
+        paper.pays(&ann, Status::Active, days(30));
+        paper.grant(&ann, GrantKind::ByHand);
+    });
 }

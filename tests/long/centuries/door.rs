@@ -322,7 +322,11 @@ impl House {
                 self.end(share, &cause, approved);
                 Some(share)
             }
-            Act::Cancel { .. } | Act::Forget { .. } | Act::Remember { .. } | Act::Unfriend { .. } => None,
+            Act::Cancel { .. }
+            | Act::Uncancel { .. }
+            | Act::Forget { .. }
+            | Act::Remember { .. }
+            | Act::Unfriend { .. } => None,
         };
         self.world.call_ended = Some(self.now);
         self.now += TimeDelta::seconds(15);
