@@ -203,9 +203,9 @@ fn letters_that_are_owed_wait_and_those_about_a_payers_invite_do_not() {
         let batch = handed_out(&mut book, &both, now);
         batch.into_iter().filter(|one| one.audience == Audience::Member).map(|one| one.key).collect()
     };
-    assert_eq!(out(&mut paper), [welcome.clone()], "before it has looked, too");
+    assert_eq!(out(&mut paper), std::slice::from_ref(&welcome), "before it has looked, too");
     looks(&mut paper);
-    assert_eq!(out(&mut paper), [welcome.clone()]);
+    assert_eq!(out(&mut paper), std::slice::from_ref(&welcome));
     assert_eq!(waits(&paper), ["h-1 write to ann: payment failed"]);
     let said = say(&mut paper, "all", true).unwrap();
     assert!(said[0].contains("not been told"), "all is what the operator has been told of: {said:?}");
