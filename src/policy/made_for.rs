@@ -51,11 +51,12 @@ fn subscription_over(scene: Scene<'_>, member: &Member, id: &SubscriptionId) -> 
         None => scene.book.members.values().find_map(|other| Some((other, other.subscriptions.get(id)?)))?,
     };
     match paying::stands(scene.now, scene.rules, holder, billed) {
-        Stands::Ended(ended) => {
+        // What waits for the operator's word isn't over by itself.
+        Stands::Ended(ended) if ended.approval.is_none() => {
             let cause = EndCause::Lapsed { subscription: id.clone(), ended: ended.ended, because: ended.because };
             Some((ended.due, cause))
         }
-        Stands::NotYet | Stands::Paying | Stands::Grace { .. } | Stands::Unknown(_) => None,
+        Stands::Ended(_) | Stands::NotYet | Stands::Paying | Stands::Grace { .. } | Stands::Unknown(_) => None,
     }
 }
 
