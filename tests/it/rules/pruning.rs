@@ -117,7 +117,11 @@ fn nobody_is_removed_for_not_watching_while_stripe_still_charges_them() {
     assert!(matches!(&refused.because, HeldBecause::Warned { why } if why.contains("still charges")), "{refused:?}");
     let ended = house.now;
     house.cancel(&sub, ended);
+    // The spell in which they were warned was over with the failed payment: they
+    // are warned anew, and have their days.
     days_pass(&mut house, 3);
+    assert_eq!(house.ends(), Vec::<String>::new());
+    days_pass(&mut house, 4);
     assert_eq!(house.ends().len(), 1, "charged no longer");
 }
 
