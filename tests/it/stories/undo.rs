@@ -284,9 +284,12 @@ async fn restore_takes_back_the_end_that_a_revocation_set_at_stripe_and_says_so(
     rig.open().await;
     let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.premium.clone()).await;
     rig.hours(9).await;
-    let answer = revoked_and_restored(&rig, &sub).await;
-    assert!(answer.contains(&sub) && answer.contains("taken back at Stripe"), "{answer}");
-    assert_eq!(rig.stripe.scheduled_end(&sub), None, "{}", why(&rig, "ann").await);
+    for _ in 0..2 {
+        // The second time within the same day, too.
+        let answer = revoked_and_restored(&rig, &sub).await;
+        assert!(answer.contains(&sub) && answer.contains("taken back at Stripe"), "{answer}");
+        assert_eq!(rig.stripe.scheduled_end(&sub), None, "{}", why(&rig, "ann").await);
+    }
     assert_eq!(told(&rig, "ann", "cancel"), 0, "she had heard of nothing: {:?}", rig.subjects_to("ann"));
     rig.days(40).await;
     assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
@@ -319,7 +322,7 @@ async fn restore_gives_no_more_than_is_paid_for_and_says_what_is_missing() {
     assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
     let customer = rig.stripe.object(&sub)["customer"].as_str().expect("a customer").to_owned();
     rig.stripe.subscribe(&customer, &rig.basic.clone());
-    rig.hours(1).await;
+    rig.hours(9).await;
     let answer = asked(&rig, json!({ "ask": "restore", "who": "ann" })).await;
     assert!(answer.contains("Movies") && answer.contains("they had TV and downloads as well"), "{answer}");
     rig.minutes(5).await;
