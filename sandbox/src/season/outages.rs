@@ -48,7 +48,7 @@ pub(super) async fn plex(season: &mut Season<'_>) -> Result<(), Failed> {
     season.rig.plex.switch(|switches| switches.people_told = Told::All);
     season
         .within(NEXT_LOOK, "The listing is whole again, and Xenia is written to", |rig| {
-            had(rig, "xenia", "invitation", 1)
+            had(rig, "xenia", "Your invitation to Attic Cinema", 1)
         })
         .await?;
     season.rig.plex.accept_invite("xenia@example.com");
