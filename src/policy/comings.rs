@@ -315,8 +315,10 @@ fn whose(now: Moment, book: &Book, index: &Index, row: &Share) -> Option<MemberI
         })
     };
     // Nor is the row of somebody who has access, whose number in the older
-    // listing happens to be that of somebody else's invite in the newer one.
-    let holder = row.account.and_then(|account| index.account(account)).filter(|_| row.is_accepted());
+    // listing happens to be that of somebody else's invite in the newer one. The
+    // older listing has no settings; in the newer one a number stays the same.
+    let is_of_the_older = row.settings.is_none() && row.is_accepted();
+    let holder = row.account.and_then(|account| index.account(account)).filter(|_| is_of_the_older);
     let holder = holder.filter(|id| member(id).is_some_and(Member::has_access));
     let by_share = holder.or_else(|| index.share(row.id).find(may_be));
     // A row that appears after our attempt with a lost answer is ours.
