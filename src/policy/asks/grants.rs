@@ -146,7 +146,7 @@ pub(super) fn invite(
     let line = format!("{name} {what} {}, as your guest{}", tier.name, until_words(hearing, until));
     let had_end = before.and_then(|grant| grant.until).filter(|end| until.is_none_or(|until| until < *end));
     let changed = had_end.map(|end| format!("before, it was until the end of {}", hearing.day(end)));
-    let kept = (days.is_none() && until.is_some()).then(|| "their end stays as it was; --days never takes it away");
+    let kept = (days.is_none() && until.is_some()).then_some("their end stays as it was; --days never takes it away");
     let said = Said::about(&id, line);
     Ok(changed.or(kept.map(str::to_owned)).into_iter().fold(said, Said::and))
 }
