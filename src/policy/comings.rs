@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
+use super::whose_row::{invite_out_to, is_listed, is_same_share, listed_again, tell_untied, whose};
 use super::{
     Rules, World, by_hand,
     confirm::LISTED_WITHIN,
@@ -18,8 +19,8 @@ use super::{
 };
 use crate::facts::{Friends, Moment, Share, ShareId, ShareLook, ShareState, Source, Status, Whole};
 use crate::ledger::{
-    Act, Billed, Book, Gone, Grant, GrantKind, Index, IntentState, InviteTo, Letter, Libraries, MadeFor, Member, Owed,
-    Population, ShareRecord, Undo,
+    Act, Billed, Book, Gone, Grant, GrantKind, Index, IntentState, Letter, Libraries, Member, Owed, Population,
+    ShareRecord, Undo,
 };
 use crate::member::MemberId;
 

@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 
 use super::{Rules, confirm::LISTED_WITHIN};
 use crate::facts::{Moment, Share, ShareState, Source};
-use crate::ledger::{
-    Act, Book, Index, IntentState, InviteTo, Letter, MadeFor, Member, Owed, ShareRecord,
-};
+use crate::ledger::{Act, Book, Index, IntentState, InviteTo, Letter, MadeFor, Member, Owed, ShareRecord};
 use crate::member::MemberId;
 
 /// The same account with unbroken access under another number is the same
@@ -190,4 +188,3 @@ pub(super) fn tell_untied(now: Moment, rules: &Rules, book: &mut Book, row: &Sha
     };
     book.owe(Owed::to_operator(None, format!("untied-{}", row.id), letter), rules.ways, now);
 }
-

@@ -91,4 +91,3 @@ impl Lobby {
 pub(super) fn for_who_is_in(doors: Doors) -> Doors {
     if doors == Doors::Full { Doors::Open } else { doors }
 }
-
