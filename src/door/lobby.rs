@@ -12,6 +12,7 @@
 //! ever signed in here, so such a post does no more than what its sender could
 //! do himself, and counts against the limits of whoever is made to send it.
 
+mod by_link;
 mod sign_in;
 
 use std::num::NonZeroU32;
@@ -21,13 +22,14 @@ use hyper::header::ACCEPT;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use self::by_link::{Link, for_who_is_in};
 use super::pages::Pages;
 use super::reply::{Asked, Reply, form_value, json as json_reply, not_found, percent_decoded, wrong_method};
 use super::strangers::Strangers;
 use super::till::{fresh_key, joined};
 use crate::clock::Clock;
 use crate::config::Live;
-use crate::engine::desk::{Ask, CheckoutAsked, Desk, Doors, Front, NO_SUCH_CODE, OnSale, Whom};
+use crate::engine::desk::{Ask, Desk, Doors, Front, NO_SUCH_CODE, OnSale};
 use crate::facts::{Email, PriceId, SignedIn};
 use crate::limits::{EMAIL_CHARS_MAX, PLEX_NAME_CHARS_MAX, TEXT_CHARS_MAX};
 use crate::member::MemberId;
@@ -133,29 +135,6 @@ impl Lobby {
         self.pages.page(StatusCode::OK, "plans.html", &facts)
     }
 
-    /// By the link of the letter that asks somebody who is in to subscribe.
-    fn plans_of_a_member(&self, token: &str) -> Reply {
-        if self.till().is_none() {
-            return self.nothing_is_sold();
-        }
-        if self.portal.place(self.clock.now(), token).is_none() {
-            return self.link_is_over();
-        }
-        let front = self.front();
-        let tiers: Vec<Value> = front.tiers.iter().map(shown).collect();
-        let facts = json!({
-            "doors": word(for_who_is_in(front.doors)), "tiers": tiers, "has_codes": false, "billing": self.mails(),
-            "link": token,
-        });
-        self.pages.page(StatusCode::OK, "plans.html", &facts)
-    }
-
-    fn link_is_over(&self) -> Reply {
-        let text = "This link works no longer. Sign in with Plex on the page of a plan: who is in already needs no \
-                    free seat.";
-        self.pages.notice(StatusCode::NOT_FOUND, "This link is over", text)
-    }
-
     async fn join(&self, asked: &Asked, tail: &str) -> Reply {
         let Some((till, public_url)) = self.till() else { return self.nothing_is_sold() };
         let (named, step) = step(tail);
@@ -194,48 +173,6 @@ impl Lobby {
             Step::SignIn => self.begin_sign_in(&counter, live).await,
             Step::SignedIn(token) => self.take_up(&counter, live, token).await,
             Step::Member(_) => self.sell_to_member(&counter, live).await,
-        }
-    }
-
-    /// By the link of their letter: the purchase is written down as this
-    /// member's by our own key.
-    async fn sell_to_member(&self, counter: &Counter<'_>, live: &Live) -> Reply {
-        let Some(link) = &counter.link else { return self.link_is_over() };
-        let price = match chosen(counter.asked, counter.tier) {
-            Ok(price) => price,
-            Err(problem) => return self.join_form(counter, StatusCode::BAD_REQUEST, Some(problem)),
-        };
-        let wanted = CheckoutAsked {
-            whom: Whom::Member(link.member.to_string()),
-            tier: counter.tier.name.clone(),
-            price: Some(price.clone()),
-            plex: None,
-        };
-        let checkout = self.desk.view.borrow().checkout(&wanted, self.clock.now());
-        match checkout {
-            Ok(checkout) => {
-                let sale = Sale {
-                    price: &checkout.price,
-                    email: checkout.email.as_ref(),
-                    plex: None,
-                    signed_in: None,
-                    member: checkout.member.as_ref(),
-                    trial_days: checkout.trial_days,
-                };
-                self.to_checkout(counter, live, sale).await
-            }
-            Err(no) => match no.code {
-                "already_subscribed" => {
-                    self.pages.page(StatusCode::OK, "subscribed.html", &json!({ "billing": self.mails() }))
-                }
-                "full" => {
-                    let text = "You are no longer in, and all seats are taken at the moment. Nothing was charged; \
-                                please come back later.";
-                    self.pages.notice(StatusCode::SERVICE_UNAVAILABLE, "All seats are taken", text)
-                }
-                "revoked" | "not_found" | "ambiguous" => self.link_is_over(),
-                _ => self.not_now(),
-            },
         }
     }
 
@@ -419,12 +356,6 @@ struct Counter<'a> {
     link: Option<Link<'a>>,
 }
 
-/// The link of a letter that asks somebody who is in to subscribe.
-struct Link<'a> {
-    token: &'a str,
-    member: MemberId,
-}
-
 /// A purchase, decided.
 struct Sale<'a> {
     price: &'a PriceId,
@@ -481,11 +412,6 @@ fn typed_email(text: &str) -> Option<Email> {
 fn wants_json(asked: &Asked) -> bool {
     let accept = asked.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     accept.contains("application/json") && !accept.contains("text/html")
-}
-
-/// Who is in already, and shows it, needs no free seat.
-fn for_who_is_in(doors: Doors) -> Doors {
-    if doors == Doors::Full { Doors::Open } else { doors }
 }
 
 fn word(doors: Doors) -> &'static str {

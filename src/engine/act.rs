@@ -44,7 +44,7 @@ pub enum Job {
     Look(Box<LookFor>),
     /// Make the call.
     Do {
-        order: Admitted<Order>,
+        order: Box<Admitted<Order>>,
         server: ServerId,
         row: Option<Box<Share>>,
         whom: Box<Whom>,
@@ -116,7 +116,7 @@ pub async fn run(mut jobs: mpsc::Receiver<Job>, post: Post, reach: Reach) {
         let mail = match job {
             Job::Look(look) => Mail::Looked(Box::new(reach.look(*look).await)),
             Job::Do { order, server, row, whom, customer } => {
-                Mail::Acted(Box::new(reach.act(order, &server, row.as_deref(), *whom, customer).await))
+                Mail::Acted(Box::new(reach.act(*order, &server, row.as_deref(), *whom, customer).await))
             }
         };
         if !post.send(mail).await {

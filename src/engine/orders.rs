@@ -85,7 +85,7 @@ impl Engine {
                     }
                     _ => None,
                 };
-                Some(Job::Do { order, server, row, whom: Box::new(whom(book, &intent)), customer })
+                Some(Job::Do { order: Box::new(order), server, row, whom: Box::new(whom(book, &intent)), customer })
             }
             Err(NotNow::NoLongerDue) => None,
             Err(NotNow::Held(because)) => {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
+use super::whose_row::{invite_out_to, is_listed, is_same_share, listed_again, tell_untied, whose};
 use super::{
     Rules, World, by_hand,
     confirm::LISTED_WITHIN,
@@ -18,8 +19,8 @@ use super::{
 };
 use crate::facts::{Friends, Moment, Share, ShareId, ShareLook, ShareState, Source, Status, Whole};
 use crate::ledger::{
-    Act, Billed, Book, Gone, Grant, GrantKind, Index, IntentState, InviteTo, Letter, Libraries, MadeFor, Member, Owed,
-    Population, ShareRecord, Undo,
+    Act, Billed, Book, Gone, Grant, GrantKind, Index, IntentState, Letter, Libraries, Member, Owed, Population,
+    ShareRecord, Undo,
 };
 use crate::member::MemberId;
 
@@ -209,7 +210,16 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     let Some(member) = book.members.get_mut(&id) else { return id };
     let before = member.share.take();
     let had_access = before.as_ref().is_some_and(|share| share.row.is_accepted());
-    let same = before.filter(|share| is_same_share(share, row, last_listed, member.made.contains(&share.id())));
+    // Whom listings lacked for so long was gone, though a drop kept us from
+    // believing it.
+    let missing = member.missing_since.take();
+    let was_gone = missing.filter(|since| before.is_some() && now - *since >= DEPARTED_AFTER);
+    let last_listed = missing.or(last_listed);
+    let same = before.filter(|share| {
+        let same_number = share.row.id == row.id || share.id() == row.id;
+        let made = member.made.contains(&share.id());
+        same_number || (was_gone.is_none() && is_same_share(share, row, last_listed, made))
+    });
     let new_row = same.is_none();
     // An invite's number says nothing of the share once it is taken up under
     // another: one that the older listing makes up is the same each time.
@@ -221,7 +231,7 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     let share = match same {
         Some(share) => listed_again(share, row),
         None => {
-            let began_after = member.gone.as_ref().map(|gone| gone.at);
+            let began_after = member.gone.as_ref().map(|gone| gone.at).max(was_gone);
             ShareRecord { began_after, ..ShareRecord::new(row.clone(), now) }
         }
     };
@@ -231,7 +241,6 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
         member.invites_out.clear();
     }
     member.share = Some(share);
-    member.missing_since = None;
     if row.is_accepted() || member.plex.is_some() {
         member.username = row.username.clone();
         member.title = row.title.clone();
@@ -252,166 +261,6 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
         index.note(member);
     }
     id
-}
-
-/// The same account with unbroken access under another number is the same
-/// share (RULES R6): plex.tv's older listing has numbers of its own. One that
-/// was taken up after the last listing of the one before is another.
-fn is_same_share(before: &ShareRecord, row: &Share, last_listed: Option<Moment>, made: bool) -> bool {
-    if before.row.id == row.id || before.id() == row.id {
-        return true;
-    }
-    let last_listed = last_listed.max(Some(before.first_seen));
-    let unbroken = |was: Option<Moment>, is: Option<Moment>| is.is_none() || is == was || is <= last_listed;
-    match (before.row.state, row.state) {
-        (ShareState::Accepted { accepted_at: was }, ShareState::Accepted { accepted_at: is })
-        | (ShareState::Pending { invited_at: was }, ShareState::Pending { invited_at: is }) => unbroken(was, is),
-        // Our invite, taken up.
-        (ShareState::Pending { .. }, ShareState::Accepted { .. }) => made,
-        (ShareState::Accepted { .. }, ShareState::Pending { .. }) => false,
-    }
-}
-
-/// The share of before, as it is listed now. What the older listing lacks stays
-/// as it was read last.
-fn listed_again(before: ShareRecord, row: &Share) -> ShareRecord {
-    let is_taken_up = row.is_accepted() && !before.row.is_accepted();
-    let first_id = Some(before.id()).filter(|first| !is_taken_up && *first != row.id);
-    let settings = match row.settings {
-        Some(_) => None,
-        None => before.row.settings.or(before.settings),
-    };
-    let mut row = row.clone();
-    if !row.is_accepted() && row.sections.is_empty() && !row.all_libraries {
-        row.sections = before.row.sections;
-        row.downloads = row.downloads.or(before.row.downloads);
-    }
-    ShareRecord { row, settings, first_id, ..before }
-}
-
-/// Whether a listing shows this share: by its number; or, where the numbers are
-/// others, by the account, or by the address that the invite went to.
-fn is_listed(rows: &[Share], share: &ShareRecord) -> bool {
-    let same_person = |row: &Share| {
-        (row.account.is_some() && row.account == share.row.account)
-            || (row.email.is_some() && row.email == share.row.email)
-    };
-    rows.iter().any(|row| {
-        let same_number = row.id == share.row.id || row.id == share.id();
-        same_number || (row.is_accepted() == share.row.is_accepted() && same_person(row))
-    })
-}
-
-/// Whose row this is: by the share's own id, by an invite of ours that was
-/// tried, by account, by invited address.
-fn whose(now: Moment, book: &Book, index: &Index, row: &Share) -> Option<MemberId> {
-    let known = |id: &&MemberId| book.members.contains_key(*id);
-    let member = |id: &MemberId| book.members.get(id);
-    // Another account's row is never theirs, whatever its number.
-    let may_be = |id: &&MemberId| {
-        member(id).is_some_and(|member| match (member.plex, row.account) {
-            (Some(theirs), Some(account)) => theirs == account,
-            _ => true,
-        })
-    };
-    // Nor is the row of somebody who has access, whose number in the older
-    // listing happens to be that of somebody else's invite in the newer one. The
-    // older listing has no settings; in the newer one a number stays the same.
-    let is_of_the_older = row.settings.is_none() && row.is_accepted();
-    let holder = row.account.and_then(|account| index.account(account)).filter(|_| is_of_the_older);
-    let holder = holder.filter(|id| member(id).is_some_and(Member::has_access));
-    let by_share = holder.or_else(|| index.share(row.id).find(may_be));
-    // A row that appears after our attempt with a lost answer is ours.
-    let by_attempt =
-        || tried_invites(now, book).find(|tried| is_to(book, tried.to, row)).map(|tried| tried.member).filter(may_be);
-    let by_account = || row.account.and_then(|account| index.account(account)).filter(known);
-    let by_address = || {
-        let email = row.email.as_ref()?;
-        index.address(email).find(|id| member(id).is_some_and(|member| awaits(member, row)))
-    };
-    // plex.tv may name neither the share in its answer nor the address in its
-    // rows; whoever is invited next would be invited twice.
-    let by_elimination = || match awaited(now, book, row).as_slice() {
-        [one] => Some(*one),
-        _ => None,
-    };
-    by_share.or_else(by_attempt).or_else(by_account).or_else(by_address).or_else(by_elimination).cloned()
-}
-
-/// An invite of which a try may have had an effect.
-struct Tried<'a> {
-    member: &'a MemberId,
-    to: &'a InviteTo,
-    made_for: &'a BTreeSet<MadeFor>,
-    /// Its row may still be on its way into the listings.
-    may_yet_show: bool,
-}
-
-/// Also those that an early listing didn't show, and those that were given up
-/// since. One that plex.tv refused, or that never reached it, made no row.
-fn tried_invites(now: Moment, book: &Book) -> impl Iterator<Item = Tried<'_>> {
-    let is_young = move |at: Moment| now - at < LISTED_WITHIN;
-    let intents = book.intents.values().filter(|intent| intent.may_have_had_effect());
-    let intents = intents.filter_map(move |intent| match &intent.act {
-        Act::Invite { to, made_for, .. } => {
-            let under_way = matches!(intent.state, IntentState::Attempted { .. });
-            let may_yet_show = under_way || intent.ended.max(intent.last_try).is_some_and(is_young);
-            Some(Tried { member: &intent.member, to, made_for, may_yet_show })
-        }
-        _ => None,
-    });
-    let given_up = book.members.values().flat_map(move |member| {
-        member.invites_out.iter().map(move |out| Tried {
-            member: &member.id,
-            to: &out.to,
-            made_for: &out.made_for,
-            may_yet_show: is_young(out.at),
-        })
-    });
-    intents.chain(given_up)
-}
-
-/// What the invite was made for that is out to this member, where this row may
-/// be it.
-fn invite_out_to(now: Moment, book: &Book, member: &MemberId, row: &Share) -> Option<BTreeSet<MadeFor>> {
-    let mut tried = tried_invites(now, book).filter(|tried| tried.member == member);
-    tried.find(|tried| tried.may_yet_show || is_to(book, tried.to, row)).map(|tried| tried.made_for.clone())
-}
-
-/// Everybody of whom a row that names no address could be the invite.
-fn awaited<'a>(now: Moment, book: &'a Book, row: &Share) -> Vec<&'a MemberId> {
-    if row.is_accepted() || row.email.is_some() {
-        return Vec::new();
-    }
-    let awaits = |id: &MemberId| {
-        let member = book.members.get(id);
-        member.is_some_and(|member| member.share.is_none() && member.plex.is_none())
-    };
-    let tried = tried_invites(now, book).filter(|tried| tried.may_yet_show && awaits(tried.member));
-    let all: BTreeSet<&MemberId> = tried.map(|tried| tried.member).collect();
-    all.into_iter().collect()
-}
-
-/// The very person of this row. Where the row gives no address, that of a
-/// member of before whose account it is: the two merge when it is accepted.
-fn is_to(book: &Book, to: &InviteTo, row: &Share) -> bool {
-    let address = || row.email.as_ref().or_else(|| book.by_account(row.account?)?.email.as_ref());
-    match to {
-        InviteTo::Account(account) => row.account == Some(*account),
-        InviteTo::Email(email) => address() == Some(email),
-    }
-}
-
-/// A pending row under a payer's own address is that payer's; and a row under
-/// the address of a pending one is that invite, taken up.
-fn awaits(member: &Member, row: &Share) -> bool {
-    if member.plex.is_some() {
-        return false;
-    }
-    match &member.share {
-        None => !row.is_accepted() && member.customers.values().any(|payer| payer.email == row.email),
-        Some(share) => !share.row.is_accepted() && share.row.email == row.email,
-    }
 }
 
 /// A row that wasn't there before: ours, for a payer, or by hand.
@@ -535,25 +384,6 @@ fn note_absences(
             depart(now, rules, book, &id);
         }
     }
-}
-
-/// A new row that names no address, while the invites of several are out: it may
-/// be one of theirs or the operator's, and is tied to nobody (RULES R2).
-fn tell_untied(now: Moment, rules: &Rules, book: &mut Book, row: &Share) {
-    let awaited = awaited(now, book, row);
-    let Some(first) = awaited.first() else { return };
-    let names: Vec<String> = awaited.iter().map(|id| id.to_string()).collect();
-    let letter = Letter::Attention {
-        title: "An invite in Plex names no address".into(),
-        detail: format!(
-            "It may be one that you made, or the invite of {}, of which plex.tv's answer was lost. It is tied to nobody.",
-            names.join(" or ")
-        ),
-        what_to_do: format!(
-            "If it isn't yours, take it back in Plex; or, once it is taken up, `usher link {first} --plex` and whose it is."
-        ),
-    };
-    book.owe(Owed::to_operator(None, format!("untied-{}", row.id), letter), rules.ways, now);
 }
 
 /// Our own removal shows its effect. True when it was ours.

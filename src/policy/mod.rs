@@ -56,6 +56,7 @@ pub mod unmanaged;
 pub mod unpaid;
 pub mod webhooks;
 pub mod who;
+mod whose_row;
 mod world;
 
 pub use codes::FreeCode;

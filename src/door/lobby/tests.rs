@@ -368,7 +368,10 @@ async fn only_our_own_link_takes_a_sign_in_up_and_only_for_what_it_was_begun_for
 
 #[tokio::test]
 async fn no_sign_in_is_begun_while_nobody_could_be_let_in() {
-    for doors in [Doors::Full, Doors::DryRun, Doors::NotNow] {
+    let (full, _) = selling(Doors::Full).await;
+    assert_eq!(answer(&full, "POST", "/join/stalls/plex", "").await.0, 303, "who is in already shows it so");
+    assert_eq!(answer(&full, "POST", "/join/stalls", "").await.0, 503, "anybody could come");
+    for doors in [Doors::DryRun, Doors::NotNow] {
         let (house, called) = selling(doors).await;
         assert_eq!(answer(&house, "POST", "/join/stalls/plex", "").await.0, 503);
         assert_eq!(answer(&house, "POST", &back(&house, 10, "price_month"), "").await.0, 503);

@@ -320,6 +320,25 @@ fn the_same_share_under_another_number_is_the_same_share() {
     assert_eq!(house.ends().len(), 1, "a guest for 30 days: {:?}", house.member(200).journal);
 }
 
+/// The friends are so few that a drop holds it: nobody is believed to be gone.
+#[test]
+fn whom_listings_lacked_for_an_hour_was_gone_though_nobody_believed_it() {
+    let mut house = House::new();
+    let (sub, row) = house.ann_pays("price_basic");
+    let old = house.row(row).clone();
+    let ended = house.now;
+    house.cancel(&sub, ended);
+    house.unshare(row);
+    for _ in 0..30 {
+        house.later(TimeDelta::minutes(2));
+        house.read();
+    }
+    house.friends.shares.push(usher::facts::Share { id: ShareId(50), ..old });
+    house.days(4);
+    assert!(house.member(200).grant(GrantKind::ByHand, house.now).is_some(), "{:?}", house.member(200).journal);
+    assert_eq!(house.ends(), Vec::<String>::new());
+}
+
 #[test]
 fn promise_06_a_removal_is_not_taken_for_done_because_the_listing_has_other_numbers() {
     let mut house = guest();

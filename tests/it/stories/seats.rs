@@ -103,7 +103,7 @@ async fn nina_is_refused(name: &str) -> Rig {
     let typo = |request: &sandbox::http::Request| {
         request.json().is_some_and(|body| body.to_string().contains("nina@exmaple.com"))
     };
-    let body = r#"{"errors":[{"code":1003,"message":"Cannot invite this address","status":422}]}"#.to_owned();
+    let body = r#"{"errors":[{"code":1010,"message":"This account can't be shared with","status":422}]}"#.to_owned();
     let refusal = Fault::Status { code: 422, retry_after_s: None, body: Some(body) };
     rig.plex.faults().always(Matching::when(typo), refusal);
     rig
