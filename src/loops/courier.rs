@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::config::Live;
 use crate::facts::Email;
@@ -56,11 +56,12 @@ pub struct DiscordRoute {
 
 /// Sends one mail after the other, until there are no more.
 pub async fn run_mail(mut letters: mpsc::Receiver<Dispatch>, post: Post, mut route: MailRoute) {
-    let mut next_at = Instant::now();
+    // It runs on while the next letter is waited for.
+    let mut rest = sleep(Duration::ZERO);
     while let Some(letter) = next_mail(&mut letters, &mut route).await {
-        sleep_until(next_at).await;
+        rest.await;
         let outcome = mail(&mut route, &letter).await;
-        next_at = Instant::now() + MAIL_PACE;
+        rest = sleep(MAIL_PACE);
         let report = Delivered { key: letter.key, channel: Channel::Mail, outcome };
         let Ok(()) = post.send(report).await else { return };
     }
@@ -81,13 +82,14 @@ async fn next_mail(letters: &mut mpsc::Receiver<Dispatch>, route: &mut MailRoute
 
 /// Posts one message after the other to Discord, until there are no more.
 pub async fn run_discord(mut letters: mpsc::Receiver<Dispatch>, post: Post, route: DiscordRoute) {
-    let mut next_at = Instant::now();
+    // It runs on while the next letter is waited for.
+    let mut rest = sleep(Duration::ZERO);
     while let Some(letter) = letters.recv().await {
         let outcome = match letter.audience {
             Audience::Operator => {
-                sleep_until(next_at).await;
+                rest.await;
                 let sent = route.discord.send(&route.renderer.embed(&letter, route.tz)).await;
-                next_at = Instant::now() + sent.pause.unwrap_or_default().max(DISCORD_PACE);
+                rest = sleep(sent.pause.unwrap_or_default().max(DISCORD_PACE));
                 sent.outcome
             }
             // Discord is the operator's: nothing meant for a member goes there.
