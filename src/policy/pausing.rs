@@ -85,7 +85,7 @@ fn first_noted(now: Moment, was: Option<&Billed>, sub: &Subscription) -> Pause {
     // It was in its trial when last seen, and the trial is over: nobody looked
     // when it ended, and it ended then.
     let in_trial = before.filter(|before| before.status == Status::Trialing);
-    let trial_end = in_trial.and_then(|_| sub.trial_end).filter(|end| *end <= now);
+    let trial_end = sub.trial_end.filter(|end| in_trial.is_some() && *end <= now);
     let paid = before.and_then(Subscription::period_end);
     Pause {
         seen: now,
