@@ -286,10 +286,8 @@ async fn two_products_of_one_name_are_two_tiers_and_a_new_name_moves_nobody() {
 async fn a_tiers_file_that_is_gone_opens_nothing_to_anybody_also_over_a_restart() {
     let mut rig = Rig::new("tiers-gone").await;
     rig.set("DEFAULT_LIBRARIES", "Movies,TV");
-    rig.set(
-        "STRIPE_PRODUCTS",
-        &rig.stripe.object(&rig.basic.clone())["product"].as_str().expect("a product").to_owned(),
-    );
+    let basic = rig.stripe.object(&rig.basic);
+    rig.set("STRIPE_PRODUCTS", basic["product"].as_str().expect("a product"));
     rig.open().await;
     let (ann, _) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
     let file = rig.state().join("tiers.json");
@@ -321,10 +319,8 @@ async fn a_tiers_file_that_is_gone_opens_nothing_to_anybody_also_over_a_restart(
 async fn a_tiers_file_is_given_up_by_emptying_its_list_first() {
     let mut rig = Rig::new("tiers-given-up").await;
     rig.set("DEFAULT_LIBRARIES", "Movies,TV");
-    rig.set(
-        "STRIPE_PRODUCTS",
-        &rig.stripe.object(&rig.basic.clone())["product"].as_str().expect("a product").to_owned(),
-    );
+    let basic = rig.stripe.object(&rig.basic);
+    rig.set("STRIPE_PRODUCTS", basic["product"].as_str().expect("a product"));
     rig.open().await;
     let (ann, _) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
     write(&rig, &json!([]));

@@ -280,7 +280,7 @@ fn who_could_be_a_payer(table: &mut Table) {
         paper.member().customers.values_mut().for_each(|payer| payer.name = Some("Ann Smith".into()));
     }
     table.group("Ann's subscription ended 3 days ago, and Zed pays, of whom no account is known");
-    let cases: [(&str, fn(&mut Paper)); 7] = [
+    let cases: [(&str, Change); 7] = [
         ("they have nothing in common", |paper| _ = zed_pays(paper, "zed@example.com")),
         ("with the address of her Plex account", |paper| _ = zed_pays(paper, "ann@example.com")),
         ("with an address that she was invited at once", |paper| {
