@@ -23,8 +23,6 @@ use crate::member::MemberId;
 
 /// A trial's end and a pause are one thing only if they are so near.
 const ONE_THING: TimeDelta = TimeDelta::days(1);
-/// Stripe's clock and ours, and the hour in which a trial ends, may differ so.
-const SLACK: TimeDelta = TimeDelta::hours(6);
 /// The letter about a break is worth sending for so long.
 const SHELF: TimeDelta = TimeDelta::days(365);
 
@@ -153,11 +151,11 @@ fn is_owed(now: Moment, sub: &Subscription) -> Option<bool> {
     Some(open.iter().any(|invoice| invoice.owed_since() <= now))
 }
 
-/// The end of its trial, if that is what paused it: a trial of long ago isn't,
-/// nor one that hadn't ended yet.
+/// The end of its trial, if that is what paused it: the two lie within a day of
+/// each other (RULES R4). A trial of long ago isn't what paused it.
 fn trial_ended(billed: &Billed) -> Option<Moment> {
     let at = at(billed)?;
-    billed.now.trial_end.filter(|end| *end <= at + SLACK && (*end - at).abs() <= ONE_THING)
+    billed.now.trial_end.filter(|end| (*end - at).abs() <= ONE_THING)
 }
 
 /// What a paused subscription says about access now.

@@ -52,7 +52,8 @@ fn a_trial_paused_it_only_where_the_two_are_close_in_time() {
     };
     assert!(with(TimeDelta::zero()) && with(days(1)));
     assert!(!with(days(1) + TimeDelta::seconds(1)) && !with(days(800)), "a trial of long ago");
-    assert!(!with(-days(1)), "it hadn't ended yet");
+    assert!(with(-days(1)), "RULES R4: within a day of the pause, on either side");
+    assert!(!with(-days(1) - TimeDelta::seconds(1)), "it hadn't ended yet");
 }
 
 #[test]

@@ -169,6 +169,8 @@ async fn a_checkout_that_expires_unpaid_ends_nobody_who_was_let_in_by_hand() {
 #[tokio::test(start_paused = true)]
 async fn a_guest_stays_a_guest_while_plex_is_read_by_its_older_listing() {
     let mut rig = Rig::new("guest-v1").await;
+    unhurried(&mut rig, 1);
+    rig.set("CHECK_NEW_USERS_SECS", "900");
     rig.plex.switch(|switches| switches.v1_ids_differ = true);
     rig.old_friend(2_000_009, "zed", 500);
     rig.open().await;
@@ -176,13 +178,13 @@ async fn a_guest_stays_a_guest_while_plex_is_read_by_its_older_listing() {
     asked(&rig, json!({ "ask": "invite", "who": "nina@example.com", "tier": "Basic", "days": 4 })).await;
     rig.minutes(2).await;
     rig.plex.accept_invite("nina@example.com").expect("an invite");
-    rig.minutes(10).await;
+    rig.minutes(20).await;
     let v2 = || Matching::when(|request| request.path.contains("/api/v2/shared_servers/owned"));
     let gone = rig.plex.faults().always(v2(), Fault::status(410));
-    rig.minutes(20).await;
+    rig.minutes(60).await;
     assert!(!why(&rig, "nina").await.contains("shared by hand"), "{}", why(&rig, "nina").await);
     rig.plex.faults().remove(gone);
-    rig.minutes(20).await;
+    rig.minutes(60).await;
     assert!(!why(&rig, "nina").await.contains("shared by hand"), "{}", why(&rig, "nina").await);
     let _again = rig.plex.faults().always(v2(), Fault::status(410));
     rig.days(7).await;
