@@ -73,11 +73,13 @@ fn a_million_member_years() {
 fn a_broken_rule_is_noticed() {
     use door::Broken;
     for (broken, noticed) in [
-        (Broken::WarnsNobody, "unwarned"),
-        (Broken::BelievesSilence, "idle for only"),
-        (Broken::IgnoresPayment, "pays"),
-        (Broken::ForgetsProtection, "protected"),
-        (Broken::NoBudget, "budget"),
+        (Broken::WarnsNobody, &["unwarned"][..]),
+        // Whose plays are not believed is removed too early, or by the warning
+        // of a spell that a play has ended.
+        (Broken::BelievesSilence, &["idle for only", "unwarned"]),
+        (Broken::IgnoresPayment, &["pays"]),
+        (Broken::ForgetsProtection, &["protected"]),
+        (Broken::NoBudget, &["budget"]),
     ] {
         let life = std::panic::catch_unwind(|| {
             let mut house = House::of(120);
@@ -86,6 +88,6 @@ fn a_broken_rule_is_noticed() {
         });
         let why = life.expect_err(&format!("{broken:?} went unnoticed"));
         let why = why.downcast_ref::<String>().cloned().unwrap_or_default();
-        assert!(why.contains(noticed), "{broken:?}: {why}");
+        assert!(noticed.iter().any(|wrong| why.contains(wrong)), "{broken:?}: {why}");
     }
 }
