@@ -103,7 +103,10 @@ fn unresolved_tier(why: String) -> Problem {
 fn write_down(now: Moment, rules: &Rules, book: &mut Book, proposal: Proposal) {
     let act = match proposal.doing {
         Doing::Warn { spell, days } => {
-            letters::open_idle_spell(now, rules, book, &proposal.member, spell, days);
+            // Whoever was asked to subscribe in this very pass reads one letter.
+            if book.members.get(&proposal.member).is_none_or(|member| member.asked.is_none()) {
+                letters::open_idle_spell(now, rules, book, &proposal.member, spell, days);
+            }
             book.holds.remove(&proposal.key);
             return;
         }

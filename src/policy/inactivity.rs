@@ -73,6 +73,11 @@ fn exempt(rules: &Rules, member: &Member, standing: &Standing) -> Option<&'stati
     if standing.blocked || !standing.unknown.is_empty() {
         return Some("not decided by watching");
     }
+    // That letter promises a day until which what they have stays, and after
+    // it only a subscription keeps them (R5): watching decides nothing.
+    if rules.unmanaged_days.is_some() && member.asked.is_some() {
+        return Some("asked to subscribe, which watching doesn't change");
+    }
     // What is set to end, ends by itself.
     let pruned = |reason: &Reason| match reason.kind {
         ReasonKind::Granted(kind) => matches!(kind, GrantKind::ByHand | GrantKind::Complimentary),
