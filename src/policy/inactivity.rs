@@ -8,11 +8,12 @@ use chrono::TimeDelta;
 
 use super::{
     Rules, Scene,
-    reasons::{Reason, ReasonKind, Standing},
+    reasons::{self, Reason, ReasonKind, Standing},
 };
 use crate::facts::{Activity, Moment, Section, SectionId, Whole};
 use crate::ledger::{Book, GrantKind, Member, Population};
 use crate::limits::UNSEEN_SPANS_MAX;
+use crate::member::MemberId;
 
 /// A day of grace after joining, coming back or being restored.
 const GRACE: TimeDelta = TimeDelta::hours(24);
@@ -45,6 +46,15 @@ pub fn idle(scene: Scene<'_>, member: &Member, standing: &Standing) -> Idle {
         None => Idle::Unknowable("they never played anything, and Tautulli has no history to measure against".into()),
         Some(since) => Idle::Days { days: counted(scene, member, since).num_days(), since },
     }
+}
+
+/// Whether it can't be told at present how idle somebody is whom the rule looks
+/// at: what was due for them may still be.
+#[must_use]
+pub fn is_unknowable(scene: Scene<'_>, member: &MemberId) -> bool {
+    let Some(member) = scene.book.members.get(member) else { return false };
+    let standing = reasons::standing(scene, member);
+    matches!(idle(scene, member, &standing), Idle::Unknowable(_))
 }
 
 /// The time since then that counts: observed, of this member too, and not on
