@@ -326,7 +326,11 @@ impl Engine {
         let changed = self.unwritten.book || book.differs_from(&self.book);
         let marks_due = book.marks != self.book.marks && now - self.marks_written >= MARKS_WRITTEN_EVERY;
         if changed || marks_due {
-            book.committed = now;
+            // A time that nobody has confirmed dates no book: were it ahead, the
+            // right time would look like a clock that went back.
+            if self.world.clock_was_compared() {
+                book.committed = now;
+            }
             match self.parts.store.commit(&book, now, &self.unwritten.audit) {
                 Ok(_) => self.note_written(now),
                 Err(error @ StoreError::NotWritten { .. }) => {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ActKey, Book, Member};
 use crate::facts::{CustomerId, Email, PlexId};
+use crate::member::MemberId;
 
 /// What is known of numbers that another book has given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +86,24 @@ impl Book {
         let id = format!("h-{}", self.next_hold);
         self.next_hold += 1;
         id
+    }
+
+    /// The same matter under another occasion, since that is known better now: it
+    /// keeps its number and what the operator said to it.
+    pub fn rename_holds(&mut self, member: &MemberId, from: &str, to: &str) {
+        let renamed = |key: &ActKey| key.0.strip_suffix(from).map(|start| ActKey(format!("{start}{to}")));
+        let theirs = self.holds.values().filter(|hold| hold.member == *member);
+        let keys: Vec<(ActKey, ActKey)> =
+            theirs.filter_map(|hold| Some((hold.key.clone(), renamed(&hold.key)?))).collect();
+        for (old, new) in keys {
+            if let Some(number) = self.numbers.holds.get(&old).cloned() {
+                self.numbers.holds.insert(new.clone(), number);
+            }
+            if let Some(mut hold) = self.holds.remove(&old) {
+                hold.key = new.clone();
+                self.holds.insert(new, hold);
+            }
+        }
     }
 
     /// Why nothing is done by this number, if it meant somebody or something

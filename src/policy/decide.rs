@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::{
-    Rules, Scene, World, brake, by_hand, codes, confirm, entitlements, letters, libraries, life, made_for, offers,
-    pausing, pending,
+    Rules, Scene, World, brake, by_hand, codes, confirm, entitlements, inactivity, letters, libraries, life, made_for,
+    offers, pausing, pending,
     plan::{self, Doing, Problem, Proposal},
     pruning, reasons, rehearsing, selling, sharing, standing_reports, starting, still_true, trials, two_reports,
     unmanaged, webhooks, who,
 };
-use crate::facts::{Moment, PriceId};
+use crate::facts::{Moment, PriceId, Source};
 use crate::ledger::{
     Act, ActKey, Book, Delivery, HeldBecause, Hindered, Hold, Intent, IntentState, Letter, NoticeKey, Owed, Verdict,
 };
@@ -103,7 +103,10 @@ fn unresolved_tier(why: String) -> Problem {
 fn write_down(now: Moment, rules: &Rules, book: &mut Book, proposal: Proposal) {
     let act = match proposal.doing {
         Doing::Warn { spell, days } => {
-            letters::open_idle_spell(now, rules, book, &proposal.member, spell, days);
+            // Whoever was asked to subscribe in this very pass reads one letter.
+            if book.members.get(&proposal.member).is_none_or(|member| member.asked.is_none()) {
+                letters::open_idle_spell(now, rules, book, &proposal.member, spell, days);
+            }
             book.holds.remove(&proposal.key);
             return;
         }
@@ -190,7 +193,15 @@ fn drop_what_is_no_longer_due(
         }
     }
     let read = rules.configured.iter().all(|source| world.state(*source).wholes >= 2);
-    book.holds.retain(|key, hold| due.contains(key) || untold.contains(&hold.member) || stands_yet(now, hold, read));
+    // So is an unread Tautulli none (each start, each outage) to ask again.
+    let scene = Scene { now, rules, book, world };
+    let watches = rules.configured.contains(&Source::Tautulli);
+    let unseen = |hold: &&Hold| {
+        watches && pruning::is_about_watching(&hold.key) && inactivity::is_unknowable(scene, &hold.member)
+    };
+    let unseen: BTreeSet<ActKey> = book.holds.values().filter(unseen).map(|hold| hold.key.clone()).collect();
+    let untold = |hold: &Hold| untold.contains(&hold.member) || unseen.contains(&hold.key);
+    book.holds.retain(|key, hold| due.contains(key) || untold(hold) || stands_yet(now, hold, read));
 }
 
 /// What was said in a rehearsal stands until everything has been read here: an

@@ -8,11 +8,12 @@ use chrono::TimeDelta;
 
 use super::{
     Rules, Scene,
-    reasons::{Reason, ReasonKind, Standing},
+    reasons::{self, Reason, ReasonKind, Standing},
 };
 use crate::facts::{Activity, Moment, Section, SectionId, Whole};
 use crate::ledger::{Book, GrantKind, Member, Population};
 use crate::limits::UNSEEN_SPANS_MAX;
+use crate::member::MemberId;
 
 /// A day of grace after joining, coming back or being restored.
 const GRACE: TimeDelta = TimeDelta::hours(24);
@@ -47,6 +48,15 @@ pub fn idle(scene: Scene<'_>, member: &Member, standing: &Standing) -> Idle {
     }
 }
 
+/// Whether it can't be told at present how idle somebody is whom the rule looks
+/// at: what was due for them may still be.
+#[must_use]
+pub fn is_unknowable(scene: Scene<'_>, member: &MemberId) -> bool {
+    let Some(member) = scene.book.members.get(member) else { return false };
+    let standing = reasons::standing(scene, member);
+    matches!(idle(scene, member, &standing), Idle::Unknowable(_))
+}
+
 /// The time since then that counts: observed, of this member too, and not on
 /// holiday.
 #[must_use]
@@ -72,6 +82,11 @@ fn exempt(rules: &Rules, member: &Member, standing: &Standing) -> Option<&'stati
     }
     if standing.blocked || !standing.unknown.is_empty() {
         return Some("not decided by watching");
+    }
+    // That letter promises a day until which what they have stays, and after
+    // it only a subscription keeps them (R5): watching decides nothing.
+    if rules.unmanaged_days.is_some() && member.asked.is_some() {
+        return Some("asked to subscribe, which watching doesn't change");
     }
     // What is set to end, ends by itself.
     let pruned = |reason: &Reason| match reason.kind {

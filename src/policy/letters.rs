@@ -7,7 +7,7 @@ use chrono::{NaiveDate, TimeDelta};
 use super::{
     Rules, Scene, World,
     inactivity::{self, Idle},
-    life, pausing,
+    life, pausing, pruning,
     reasons::{self, ReasonKind, Standing},
     undo, unmanaged, unpaid,
 };
@@ -48,6 +48,7 @@ fn end_stale_idle_spell(now: Moment, rules: &Rules, world: &World, book: &mut Bo
             if let Some(idle) = book.members.get_mut(id).and_then(|member| member.idle.as_mut()) {
                 idle.started = since;
             }
+            book.rename_holds(id, &pruning::occasion(spell.started), &pruning::occasion(since));
             return;
         }
         Idle::Days { since, .. } if since != spell.started => "they watched again",

@@ -15,6 +15,18 @@ use super::{
 use crate::facts::{CancelWhen, Moment, Source};
 use crate::ledger::{Act, ActKey, Billed, Book, EndCause, HeardEnd, Letter, Member, Owed};
 
+/// Whether this act is one of [`propose`]'s.
+#[must_use]
+pub fn is_about_watching(key: &ActKey) -> bool {
+    key.0.starts_with("warn/") || key.0.contains("-idle-")
+}
+
+/// With this ends the key of what ends a spell that began then.
+#[must_use]
+pub fn occasion(spell: Moment) -> String {
+    format!("-idle-{}", spell.timestamp())
+}
+
 /// Warns, removes, or cancels.
 pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) {
     let Idle::Days { days, since } = inactivity::idle(scene, member, standing) else { return };
@@ -49,7 +61,7 @@ pub fn propose(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
     let Some(share) = member.share.as_ref().filter(|_| days >= scene.rules.kick_days) else { return };
     let cause = EndCause::Idle { spell: since, days, warned: spell.warned_at, promised_end: spell.promised_end };
     let removal = Proposal {
-        key: ActKey::new("end", &member.id, &format!("{}-idle-{}", share.id(), since.timestamp())),
+        key: ActKey::new("end", &member.id, &format!("{}{}", share.id(), occasion(since))),
         member: member.id.clone(),
         class: Class::Removal { stated: false },
         what: format!("remove {}", member.name()),
@@ -79,7 +91,7 @@ fn cancellations(scene: Scene<'_>, member: &Member, removal: &Proposal, spell: M
     let cancel = |billed: &Billed| {
         let subscription = billed.now.id.clone();
         Proposal {
-            key: ActKey::new("cancel", &member.id, &format!("{subscription}-idle-{}", spell.timestamp())),
+            key: ActKey::new("cancel", &member.id, &format!("{subscription}{}", occasion(spell))),
             class: Class::Unsubscribe,
             what: format!("set the end of {subscription} of {} at Stripe", member.name()),
             unwarned: unwarned(scene, member),

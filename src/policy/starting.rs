@@ -11,10 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Rules, Scene, Seen, World, decide,
-    inactivity::{self, Idle},
+    Rules, Scene, Seen, World, decide, inactivity,
     plan::{self, Class, Doing, Plan, Proposal},
-    reasons,
 };
 use crate::facts::{Activity, Billing, Catalogue, Customer, Friends, Moment, PlexId, Source, Watcher, Whole};
 use crate::ledger::{
@@ -242,12 +240,7 @@ fn forget_what_is_over(now: Moment, rules: &Rules, world: &World, book: &mut Boo
 
 /// It can't be told at present whether something is still due for them.
 fn is_untold(scene: Scene<'_>, plan: &Plan, member: &MemberId) -> bool {
-    let Some(known) = scene.book.members.get(member) else { return false };
-    let unknowable = || {
-        let standing = reasons::standing(scene, known);
-        matches!(inactivity::idle(scene, known, &standing), Idle::Unknowable(_))
-    };
-    plan.untold.contains(member) || unknowable()
+    plan.untold.contains(member) || inactivity::is_unknowable(scene, member)
 }
 
 /// The operator's word on what waits because of a start. A yes lifts this hold

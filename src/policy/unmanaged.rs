@@ -127,6 +127,14 @@ pub fn open(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
         member.note(now, "is asked to subscribe; a letter is owed");
         member.asked = Some(AskedSpell { since: now, notice, told_at: None, promised_end: None, no_channel: false });
     }
+    // This letter's day counts from now on: a warning for not watching, which
+    // names an earlier one, is not sent beside it.
+    let Some(idle) = member.idle else { return };
+    book.cancel_notice(&idle.notice, "they are asked to subscribe", now);
+    if let Some(member) = book.members.get_mut(id) {
+        member.idle = None;
+        member.note(now, "the idle spell is over: they are asked to subscribe");
+    }
 }
 
 /// Ends what no longer applies, and writes down what became of the letter.

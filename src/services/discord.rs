@@ -141,6 +141,10 @@ struct Refusal {
 }
 
 fn judge(reply: &Reply) -> DeliveryOutcome {
+    // A proxy's or a portal's page that calls itself well is not Discord's word.
+    if (200..=299).contains(&reply.status) && reply.body.trim_ascii_start().starts_with(b"<") {
+        return Later { why: "a page for people came in place of Discord's answer".to_owned(), after_secs: None };
+    }
     // An error may be a page for people: then it has no code.
     let refusal: Option<Refusal> = serde_json::from_slice(&reply.body).ok();
     verdict(reply.status, refusal, reply.retry_after)

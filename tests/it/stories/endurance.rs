@@ -1,5 +1,6 @@
 //! Long bad days, and what everybody must have kept when they are over.
 
+use sandbox::faults::{Fault, Matching};
 use sandbox::rig::{Rig, address};
 use sandbox::smtp::{self, Stay};
 use sandbox::stripe::Delivery;
@@ -275,4 +276,38 @@ async fn promise_06_a_book_of_a_month_ago_put_back_changes_nobodys_access_and_li
     assert!((0..6).all(|n| rig.plex.has_access(account(n))));
     assert_eq!(rig.plex.deletions().len(), removals, "nobody is removed by it");
     all_is_well(&rig);
+}
+
+/// R9.4, README "held because of the clock … set it right". A machine whose
+/// clock is wrong and whose network isn't up yet: nobody can say so.
+#[tokio::test(start_paused = true)]
+async fn a_clock_ahead_at_a_start_without_any_service_costs_nobody_anything_once_it_is_right() {
+    for ahead in [days(15), days(400)] {
+        let mut rig = Rig::new(&format!("ahead-and-alone-{}", ahead.num_days())).await;
+        let friend = rig.old_friend(2_000_001, "friend", 400);
+        rig.watched(friend, days(20));
+        rig.open().await;
+        rig.hours(2).await;
+        rig.pull_the_plug().await;
+        let services = [rig.plex.faults(), rig.stripe.faults(), rig.tautulli.faults()];
+        for faults in &services {
+            faults.always(Matching::All, Fault::DropBeforeEffect);
+        }
+        rig.time.set_offset(ahead);
+        rig.open().await;
+        rig.hours(5).await;
+        super::nothing_was_done(&rig);
+        rig.time.set_offset(days(0));
+        rig.minutes(10).await;
+        services.iter().for_each(sandbox::faults::Faults::clear);
+        rig.connect_webhooks();
+        let customer = rig.stripe.customer(&address("zoe"), "Zoe");
+        rig.stripe.subscribe(&customer, &rig.basic);
+        rig.minutes(20).await;
+        assert!(rig.plex.pending_of(address("zoe").as_str()).is_some(), "{ahead}: {:?}", rig.operator_subjects());
+        rig.days(2).await;
+        assert!(rig.plex.has_access(friend));
+        assert_eq!((told(&rig, "friend", ""), heard(&rig, "clocks disagree")), (0, 0), "{:?}", rig.operator_subjects());
+        all_is_well(&rig);
+    }
 }

@@ -287,3 +287,20 @@ async fn killed_before_it_has_looked_it_still_holds_after_the_next_start() {
     assert_eq!(rig.plex.invites_sent().len(), 1, "who pays was let in all the while");
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_i_drop_as_a_whole_stays_dropped_over_starts_also_a_warning() {
+    let (mut rig, House { ann, bea }) = rehearsed("go-live-dropped").await;
+    rig.open().await;
+    rig.hours(3).await;
+    say(&rig, "reject", &["go-live"]).await;
+    for _ in 0..2 {
+        rig.days(1).await;
+        rig.close().await;
+        rig.open().await;
+    }
+    rig.days(5).await;
+    assert!(rig.plex.has_access(ann) && rig.plex.has_access(bea), "{}", why(&rig, "ann").await);
+    assert_eq!(told(&rig, "ann", "Still with us"), 0, "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}

@@ -59,6 +59,34 @@ async fn who_is_in_by_hand_is_asked_to_subscribe_and_is_out_two_weeks_later() {
     all_is_well(&rig);
 }
 
+/// "What you have now stays as it is until then", says the letter: neither a
+/// warning beside it that names another day, nor a removal before that day.
+#[tokio::test(start_paused = true)]
+async fn promise_01_who_is_asked_to_subscribe_and_does_not_watch_reads_one_day_and_stays_until_it() {
+    let mut rig = Rig::new("asked-and-idle").await;
+    unhurried(&mut rig, 6);
+    rig.set("UNMANAGED", "require-subscription");
+    let (ann, bob) = (rig.old_friend(2_000_001, "ann", 400), rig.old_friend(2_000_002, "bob", 400));
+    // One is idle when asked, the other would be warned before the day is over.
+    rig.watched(ann, days(40));
+    rig.watched(bob, days(20));
+    rig.open().await;
+    rig.days(5).await;
+    rig.close().await;
+    rig.open().await;
+    rig.days(8).await;
+    for (name, account) in [("ann", ann), ("bob", bob)] {
+        assert_eq!((told(&rig, name, "please subscribe"), told(&rig, name, "Still with us")), (1, 0));
+        assert!(rig.plex.has_access(account), "the promised day is not over: {}", why(&rig, name).await);
+    }
+    rig.days(4).await;
+    assert!(!rig.plex.has_access(ann) && !rig.plex.has_access(bob), "{}", why(&rig, "ann").await);
+    for name in ["ann", "bob"] {
+        assert_eq!((told(&rig, name, "Still with us"), told(&rig, name, "has ended")), (0, 1));
+    }
+    all_is_well(&rig);
+}
+
 #[tokio::test(start_paused = true)]
 async fn when_the_house_is_full_nobody_is_invited_and_whoever_waits_is_reminded() {
     let mut rig = Rig::new("seats").await;

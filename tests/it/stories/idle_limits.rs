@@ -172,3 +172,51 @@ async fn the_end_of_an_old_play_that_is_learned_late_is_no_new_play() {
     assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_warning_stays_rejected_over_starts_and_while_tautulli_is_away() {
+    let mut rig = Rig::new("rejected-warnings").await;
+    super::unhurried(&mut rig, 1);
+    let names = ["ann", "bob", "cleo"];
+    for (id, name) in (2_000_001..).zip(names) {
+        let who = rig.old_friend(id, name, 400);
+        rig.watched(who, super::days(40));
+    }
+    rig.open().await;
+    rig.hours(3).await;
+    let first = super::holds(&rig).await;
+    assert_eq!(first.len(), 3, "{first:?}");
+    super::say(&rig, "reject", &["all"]).await;
+    rig.close().await;
+    rig.open().await;
+    rig.hours(5).await;
+    assert_eq!(super::holds(&rig).await, first, "under their numbers");
+    rig.tautulli.set_sql_error(true);
+    rig.close().await;
+    rig.open().await;
+    rig.hours(5).await;
+    rig.tautulli.set_sql_error(false);
+    rig.days(1).await;
+    assert_eq!(super::holds(&rig).await, first);
+    assert_eq!(super::heard(&rig, "Waiting for you"), 1, "asked once: {:?}", rig.operator_subjects());
+    for name in names {
+        assert_eq!(super::told(&rig, name, "Still with us"), 0, "{}", super::why(&rig, name).await);
+    }
+    super::all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_yes_removes_the_idle_though_the_last_look_knows_their_play_better() {
+    let mut rig = Rig::new("one-yes").await;
+    rig.set("PRUNE_MODE", "approve");
+    let ann = super::idle::ann_watched(&mut rig, super::days(40)).await;
+    rig.open().await;
+    rig.days(5).await;
+    let waiting = super::holds(&rig).await;
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    super::say(&rig, "approve", &[&waiting[0].0]).await;
+    rig.hours(1).await;
+    assert!(!rig.plex.has_access(ann), "{:?} {}", super::holds(&rig).await, super::why(&rig, "ann").await);
+    assert_eq!(super::heard(&rig, "Waiting for you"), 1, "{:?}", rig.operator_subjects());
+    super::all_is_well(&rig);
+}

@@ -151,3 +151,22 @@ async fn an_operator_without_mail_hears_everything_on_discord() {
     assert!(rig.smtp.received_for(OPERATOR).is_empty());
     all_is_well(&rig);
 }
+
+/// A portal's or a proxy's page with 200: what Discord takes, it says in JSON.
+#[tokio::test(start_paused = true)]
+async fn a_page_in_place_of_discords_answer_is_no_delivery() {
+    let mut rig = Rig::new("discord-page").await;
+    rig.set("ADMIN_EMAIL", "");
+    rig.open().await;
+    rig.minutes(5).await;
+    rig.discord.faults().always(sandbox::faults::Matching::All, sandbox::faults::Fault::Html);
+    let ann = rig.person(2_000_001, "ann");
+    rig.plex.share_with(ann, &[rig.movies], rig.now());
+    rig.hours(30).await;
+    let tries = rig.discord.requests().len();
+    assert!((2..=80).contains(&tries), "{tries} tries in 30 hours");
+    rig.discord.faults().clear();
+    rig.hours(7).await;
+    assert_eq!(super::heard_on_discord(&rig, "ann is in"), 1);
+    all_is_well(&rig);
+}
