@@ -221,7 +221,7 @@ async fn a_word_that_only_the_live_book_heard_before_the_power_failed_is_heard_b
     let erik = super::book(&rig)["members"].as_object().expect("members").keys().next().expect("erik").clone();
     rig.open().await;
     rig.hours(2).await;
-    assert_eq!(numbers(&rig).await.get("erik"), Some(&erik));
+    assert_eq!(numbers(&rig).await.get("erik@example.com"), Some(&erik));
     assert_eq!(heard(&rig, "ann is idle"), 1, "it goes on: {:?}", rig.operator_subjects());
     let again = asked(&rig, invite).await;
     assert!(again.contains("already"), "{again}");
