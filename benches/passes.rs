@@ -142,22 +142,10 @@ fn world(now: Moment, size: u64) -> World {
         deleted: false,
     };
     let billing = Billing {
-        account: None,
-        key_livemode: false,
-        livemode_fits: true,
         catalogue: None,
         subscriptions: payers().map(|number| subscription(now, number)).map(|sub| (sub.id.clone(), sub)).collect(),
         customers: payers().map(customer).map(|customer| (customer.id.clone(), customer)).collect(),
-        stated: BTreeMap::new(),
-        entitled: BTreeMap::new(),
-        terms: BTreeMap::new(),
-        endpoints: None,
-        newest_event: None,
-        webhook_heard: None,
-        moments: Vec::new(),
-        pauses: BTreeMap::new(),
-        invoices_denied: false,
-        cursor: None,
+        ..Billing::empty(None, false)
     };
     let watcher = |number: u64| Watcher {
         last_play: Some(now - TimeDelta::hours(24 + i64::try_from(number % 500).unwrap())),

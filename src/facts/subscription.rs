@@ -352,6 +352,31 @@ pub struct Billing {
     pub cursor: Option<EventId>,
 }
 
+impl Billing {
+    /// A reading that found nothing: what is sold and who pays is put in.
+    #[must_use]
+    pub fn empty(account: Option<StripeAccountId>, key_livemode: bool) -> Self {
+        Self {
+            account,
+            key_livemode,
+            livemode_fits: true,
+            catalogue: None,
+            subscriptions: BTreeMap::new(),
+            terms: BTreeMap::new(),
+            entitled: BTreeMap::new(),
+            customers: BTreeMap::new(),
+            stated: BTreeMap::new(),
+            moments: Vec::new(),
+            pauses: BTreeMap::new(),
+            invoices_denied: false,
+            endpoints: None,
+            newest_event: None,
+            webhook_heard: None,
+            cursor: None,
+        }
+    }
+}
+
 /// Where Stripe sends webhooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookEndpoint {

@@ -344,9 +344,6 @@ fn as_last_read(book: &Book) -> World {
         on_other_servers: BTreeSet::new(),
     };
     let billing = Billing {
-        account: book.identities.stripe_account.clone(),
-        key_livemode: book.identities.stripe_livemode.unwrap_or(true),
-        livemode_fits: true,
         catalogue: Some(Catalogue {
             prices: items.filter_map(|item| Some((item.price.clone(), item.product.clone()?))).collect(),
             ..Catalogue::default()
@@ -359,16 +356,8 @@ fn as_last_read(book: &Book) -> World {
                 (id.clone(), Customer { id: id.clone(), email, name, deleted: false })
             })
             .collect(),
-        stated: BTreeMap::new(),
-        terms: BTreeMap::new(),
-        entitled: BTreeMap::new(),
-        endpoints: None,
-        newest_event: None,
-        webhook_heard: None,
-        moments: Vec::new(),
-        pauses: BTreeMap::new(),
-        invoices_denied: false,
         cursor: book.cursor.clone(),
+        ..Billing::empty(book.identities.stripe_account.clone(), book.identities.stripe_livemode.unwrap_or(true))
     };
     let watchers = members()
         .filter_map(|member| Some((member.plex?, Watcher { last_play: member.last_play, keep_history: true })));

@@ -64,24 +64,7 @@ fn billing(prices: &[(&str, &str, bool)]) -> Billing {
         catalogue.tags.insert(PriceId::from(*price), tag);
         catalogue.products.insert(product_id, Product { name: (*product).into(), active: true, ..Product::default() });
     }
-    Billing {
-        account: Some(StripeAccountId::from("acct_1")),
-        key_livemode: true,
-        livemode_fits: true,
-        catalogue: Some(catalogue),
-        subscriptions: BTreeMap::new(),
-        terms: BTreeMap::new(),
-        entitled: BTreeMap::new(),
-        customers: BTreeMap::new(),
-        stated: BTreeMap::new(),
-        moments: Vec::new(),
-        pauses: BTreeMap::new(),
-        invoices_denied: false,
-        endpoints: None,
-        newest_event: None,
-        webhook_heard: None,
-        cursor: None,
-    }
+    Billing { catalogue: Some(catalogue), ..Billing::empty(Some(StripeAccountId::from("acct_1")), true) }
 }
 
 fn activity() -> Activity {

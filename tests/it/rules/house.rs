@@ -158,9 +158,6 @@ impl House {
                 on_other_servers: BTreeSet::new(),
             },
             billing: Billing {
-                account: Some(StripeAccountId::from("acct_1")),
-                key_livemode: true,
-                livemode_fits: true,
                 catalogue: Some(Catalogue {
                     tags: BTreeMap::new(),
                     prices: ["price_basic", "price_premium"]
@@ -168,18 +165,7 @@ impl House {
                         .into(),
                     products: BTreeMap::from([(ProductId::from("prod_1"), Product::default())]),
                 }),
-                subscriptions: BTreeMap::new(),
-                customers: BTreeMap::new(),
-                stated: BTreeMap::new(),
-                terms: BTreeMap::new(),
-                entitled: BTreeMap::new(),
-                endpoints: None,
-                newest_event: None,
-                webhook_heard: None,
-                moments: Vec::new(),
-                pauses: BTreeMap::new(),
-                invoices_denied: false,
-                cursor: None,
+                ..Billing::empty(Some(StripeAccountId::from("acct_1")), true)
             },
             activity: Activity {
                 server,

@@ -394,9 +394,6 @@ impl Then {
             all.and_then(Iterator::max).unwrap_or(0)
         };
         let billing = Billing {
-            account: book.identities.stripe_account.clone(),
-            key_livemode: book.identities.stripe_livemode.unwrap(),
-            livemode_fits: true,
             catalogue: Some(Catalogue {
                 prices: billed()
                     .flat_map(|sub| sub.items)
@@ -410,15 +407,8 @@ impl Then {
                 .map(|(id, payer)| (id.clone(), Customer { id, email: payer.email, name: payer.name, deleted: false }))
                 .collect(),
             stated: billed().map(|sub| (sub.id.clone(), usher::facts::Stated::Is(Box::new(sub)))).collect(),
-            terms: BTreeMap::new(),
-            entitled: BTreeMap::new(),
-            endpoints: None,
-            newest_event: None,
-            webhook_heard: None,
-            moments: Vec::new(),
-            pauses: BTreeMap::new(),
-            invoices_denied: false,
             cursor: book.cursor.clone(),
+            ..Billing::empty(book.identities.stripe_account.clone(), book.identities.stripe_livemode.unwrap())
         };
         let activity = Activity {
             server,

@@ -177,26 +177,12 @@ impl House {
                 on_other_servers: [].into(),
             },
             billing: Billing {
-                account: Some(StripeAccountId::from("acct_1")),
-                key_livemode: true,
-                livemode_fits: true,
                 catalogue: Some(Catalogue {
                     tags: BTreeMap::new(),
                     prices: prices.into(),
                     products: [(ProductId::from("prod_1"), Product::default())].into(),
                 }),
-                subscriptions: [].into(),
-                customers: [].into(),
-                stated: [].into(),
-                terms: BTreeMap::new(),
-                entitled: BTreeMap::new(),
-                endpoints: None,
-                newest_event: None,
-                webhook_heard: None,
-                moments: Vec::new(),
-                pauses: BTreeMap::new(),
-                invoices_denied: false,
-                cursor: None,
+                ..Billing::empty(Some(StripeAccountId::from("acct_1")), true)
             },
             activity: Activity {
                 server: ServerId::from("server"),
