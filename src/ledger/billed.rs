@@ -42,6 +42,10 @@ pub struct Billed {
     /// The end of the last day of access that a letter named.
     #[serde(default)]
     pub promised_end: Option<Moment>,
+    /// It is paused beside something else that keeps them in, and a letter said
+    /// so: from then on it gives no libraries and no downloads. Until it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_go: Option<Moment>,
     /// What its payer was told of it last; `None` = it was there before anybody
     /// was told anything, and is taken as it stands.
     #[serde(default)]

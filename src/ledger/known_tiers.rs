@@ -1,8 +1,11 @@
 //! The tiers as they were taken up last: what a renamed one is recognised by,
 //! and what goes on counting while the tiers file can't be read.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::facts::PriceId;
 use crate::tier::Tier;
 
 /// The tiers as the book knows them. Everywhere else it names a tier by the
@@ -15,6 +18,10 @@ pub struct KnownTiers {
     pub tiers: Vec<Tier>,
     /// Those that are in force no more, to know them again if they come back.
     pub gone: Vec<Tier>,
+    /// Prices that stand in no tier any more, and the tier in which each stood
+    /// last: they get no other one because of their product.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub once: BTreeMap<PriceId, String>,
 }
 
 /// Where tiers stand.

@@ -66,6 +66,9 @@ pub struct Member {
     /// A share that would be narrowed while these stay the same is a tier's
     /// edit: held.
     pub matched_prices: BTreeSet<PriceId>,
+    /// The grants that stood then: what goes with one of them is no tier's edit.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub matched_grants: BTreeSet<MadeFor>,
     /// Reasons that no subscription gives.
     pub grants: Vec<Grant>,
     /// Free codes of which they have used one use up: once a person (RULES R8).
@@ -203,6 +206,9 @@ pub enum SpellKind {
     /// The subscription is paused by somebody's wish, and access ends with what
     /// is paid for.
     Break,
+    /// As a break, and something else keeps them in: only what this subscription
+    /// alone bought goes.
+    Narrowing,
 }
 
 /// One stretch in which a subscription brings in nothing: its invoices are
@@ -355,6 +361,7 @@ impl Member {
             made_for: BTreeMap::new(),
             invites_out: Vec::new(),
             matched_prices: BTreeSet::new(),
+            matched_grants: BTreeSet::new(),
             grants: Vec::new(),
             redeemed: BTreeSet::new(),
             blocked: None,

@@ -95,8 +95,15 @@ pub enum Letter {
     CancellationReceived { on: NaiveDate, stays: bool },
     /// It is no longer set to end; `renews`: the next payment.
     CancellationUndone { renews: Option<NaiveDate> },
-    /// A subscription buys something else now; what they can see.
-    TierChanged { tier: String, libraries: Vec<String>, downloads: bool },
+    /// A subscription buys something else now; what it opens. `also`: what is
+    /// open beside it, for another reason.
+    TierChanged {
+        tier: String,
+        libraries: Vec<String>,
+        downloads: bool,
+        #[serde(default)]
+        also: Vec<String>,
+    },
     /// Access ends with the paid period.
     AccessEnding {
         on: NaiveDate,
@@ -106,8 +113,15 @@ pub enum Letter {
         given: bool,
     },
     /// Their subscription is paused by their own or the operator's wish, and
-    /// access ends with what is paid for: after the day `until`.
-    SubscriptionPaused { until: NaiveDate },
+    /// access ends with what is paid for: after the day `until`. `loses`:
+    /// something else keeps them in, and only this goes.
+    SubscriptionPaused {
+        until: NaiveDate,
+        #[serde(default)]
+        loses: Vec<String>,
+    },
+    /// They pay for several subscriptions; what each buys.
+    Doubled { plans: Vec<String> },
     /// Access ended because paying ended.
     AccessEnded { because: EndedBecause },
     /// Their invite still waits; `lapses`: the day after which it is taken back.
@@ -222,7 +236,7 @@ impl Letter {
         match self {
             Self::InactivityWarning { until, .. }
             | Self::Subscribe { until, .. }
-            | Self::SubscriptionPaused { until } => Some(until),
+            | Self::SubscriptionPaused { until, .. } => Some(until),
             Self::PaymentFailed { access_until, .. } | Self::PaymentActionRequired { access_until, .. } => {
                 access_until.as_mut()
             }
@@ -237,7 +251,7 @@ impl Letter {
         match self {
             Self::InactivityWarning { until, .. }
             | Self::Subscribe { until, .. }
-            | Self::SubscriptionPaused { until } => *until < today,
+            | Self::SubscriptionPaused { until, .. } => *until < today,
             Self::PaymentFailed { access_until, next_attempt, .. } => over(access_until) || over(next_attempt),
             Self::PaymentActionRequired { access_until, .. } => over(access_until),
             Self::TrialEnding { on, .. } | Self::CancellationReceived { on, .. } => *on < today,
@@ -265,6 +279,7 @@ impl Letter {
             Self::TierChanged { .. } => "tier_changed",
             Self::AccessEnding { .. } => "access_ending",
             Self::SubscriptionPaused { .. } => "subscription_paused",
+            Self::Doubled { .. } => "doubled",
             Self::AccessEnded { .. } => "access_ended",
             Self::InviteReminder { .. } => "invite_reminder",
             Self::Subscribe { .. } => "subscribe",

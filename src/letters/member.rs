@@ -72,7 +72,8 @@ pub(super) fn facts(letter: &Letter, portal: &PortalKey) -> Option<Value> {
         Letter::TrialEnding { on, then } => json!({ "on": day(*on), "then": then }),
         Letter::CancellationReceived { on, stays } => json!({ "on": day(*on), "stays": stays }),
         Letter::CancellationUndone { renews } => json!({ "renews": renews.map(day) }),
-        Letter::TierChanged { tier, libraries, downloads } => json!({
+        Letter::TierChanged { tier, libraries, downloads, also } => json!({
+            "also": names(also),
             "tier": name(tier),
             "libraries": names(libraries),
             "downloads": downloads,
@@ -82,7 +83,8 @@ pub(super) fn facts(letter: &Letter, portal: &PortalKey) -> Option<Value> {
             "on": day(*on),
             "left": when(*days_left),
         }),
-        Letter::SubscriptionPaused { until } => json!({ "until": day(*until) }),
+        Letter::SubscriptionPaused { until, loses } => json!({ "until": day(*until), "loses": names(loses) }),
+        Letter::Doubled { plans } => json!({ "many": many(plans.len()), "plans": names(plans) }),
         Letter::AccessEnded { because } => json!({
             "because": because,
             "may_return": *because != EndedBecause::Operator,
@@ -96,6 +98,10 @@ pub(super) fn facts(letter: &Letter, portal: &PortalKey) -> Option<Value> {
 
 fn names(of: &[String]) -> Vec<String> {
     of.iter().map(|one| name(one)).filter(|one| !one.is_empty()).collect()
+}
+
+fn many(count: usize) -> String {
+    if count == 2 { "two".to_owned() } else { count.to_string() }
 }
 
 /// "today", "tomorrow", "in 7 days".

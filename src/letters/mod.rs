@@ -100,6 +100,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("access_ending.txt", include_str!("templates/access_ending.txt")),
     ("subscription_paused.html", include_str!("templates/subscription_paused.html")),
     ("subscription_paused.txt", include_str!("templates/subscription_paused.txt")),
+    ("doubled.html", include_str!("templates/doubled.html")),
+    ("doubled.txt", include_str!("templates/doubled.txt")),
     ("access_ended.html", include_str!("templates/access_ended.html")),
     ("access_ended.txt", include_str!("templates/access_ended.txt")),
     ("invite_reminder.html", include_str!("templates/invite_reminder.html")),

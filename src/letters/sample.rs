@@ -10,7 +10,7 @@ use crate::ledger::{
 use crate::member::MemberId;
 
 /// Every kind's word, members' letters first.
-pub const KINDS: [&str; 28] = [
+pub const KINDS: [&str; 29] = [
     "invited",
     "welcome",
     "inactivity_warning",
@@ -23,6 +23,7 @@ pub const KINDS: [&str; 28] = [
     "tier_changed",
     "access_ending",
     "subscription_paused",
+    "doubled",
     "access_ended",
     "invite_reminder",
     "subscribe",
@@ -96,9 +97,15 @@ fn to_member(kind: &str) -> Option<Letter> {
         "trial_ending" => Letter::TrialEnding { on: date(2026, 11, 24)?, then: AfterTrial::Charged },
         "cancellation_received" => Letter::CancellationReceived { on: date(2026, 12, 5)?, stays: false },
         "cancellation_undone" => Letter::CancellationUndone { renews: date(2026, 12, 5) },
-        "tier_changed" => Letter::TierChanged { tier: "Balcony".to_owned(), libraries: libraries(), downloads: true },
+        "tier_changed" => Letter::TierChanged {
+            tier: "Balcony".to_owned(),
+            libraries: libraries(),
+            downloads: true,
+            also: texts(&["Concerts"]),
+        },
         "access_ending" => Letter::AccessEnding { on: date(2026, 11, 28)?, days_left: 7, given: false },
-        "subscription_paused" => Letter::SubscriptionPaused { until: date(2026, 12, 3)? },
+        "subscription_paused" => Letter::SubscriptionPaused { until: date(2026, 12, 3)?, loses: Vec::new() },
+        "doubled" => Letter::Doubled { plans: texts(&["Balcony", "Stalls"]) },
         "access_ended" => Letter::AccessEnded { because: EndedBecause::Canceled },
         "invite_reminder" => Letter::InviteReminder {
             libraries: libraries(),

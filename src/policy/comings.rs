@@ -125,6 +125,7 @@ pub fn move_house(now: Moment, book: &mut Book, friends: &Friends) {
         member.share = None;
         member.missing_since = None;
         member.matched_prices.clear();
+        member.matched_grants.clear();
         member.note(now, "the house moved to another server");
     }
 }
@@ -405,6 +406,7 @@ fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment)
     member.idle = None;
     member.restoring = None;
     member.matched_prices.clear();
+    member.matched_grants.clear();
     if had_access {
         book.explain(now, Population::Friends, format!("{id} {}", share.id()));
     }

@@ -120,7 +120,7 @@ impl Terms<'_> {
     /// What its prices buy, and what entitlements give beside them; `None` when
     /// it is none of ours.
     fn of(&self, book: &Book, index: &Index, sub: &Subscription) -> Option<(Bought, BTreeSet<String>)> {
-        let bought = prices::bought(self.rules, self.catalogue, sub);
+        let bought = prices::bought_by_book(self.rules, self.catalogue, &book.tiers, sub);
         let member = index.subscription(&sub.id);
         let was = member.and_then(|member| book.members.get(member)?.subscriptions.get(&sub.id));
         let elsewhere = bought.is_none() && self.buy_ours.contains(&sub.customer);
@@ -184,6 +184,7 @@ fn see_subscription(
         ran: sub.status.is_running() || was.as_ref().is_some_and(|billed| billed.ran),
         cut_off: was.as_ref().and_then(|billed| billed.cut_off),
         promised_end: was.as_ref().and_then(|billed| billed.promised_end).filter(|_| !goes_on),
+        let_go: was.as_ref().and_then(|billed| billed.let_go).filter(|_| !sub.status.is_running()),
         heard: None,
         reversed: was.as_ref().and_then(|billed| billed.reversed.clone()),
         vanished: None,
@@ -430,7 +431,7 @@ pub fn running(rules: &Rules, book: &Book, billing: &Billing) -> u64 {
         .map(|(id, _)| id)
         .collect();
     let ours = |sub: &&Subscription| {
-        let bought = || prices::bought(rules, billing.catalogue.as_ref(), sub).is_some();
+        let bought = || prices::bought_by_book(rules, billing.catalogue.as_ref(), &book.tiers, sub).is_some();
         sub.status.is_running() && (entitled.contains(&sub.id) || bought())
     };
     billing.subscriptions.values().filter(ours).count() as u64

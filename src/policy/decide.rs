@@ -15,7 +15,8 @@ use super::{
 };
 use crate::facts::{Moment, PriceId, Source};
 use crate::ledger::{
-    Act, ActKey, Book, Delivery, HeldBecause, Hindered, Hold, Intent, IntentState, Letter, NoticeKey, Owed, Verdict,
+    Act, ActKey, Book, Delivery, HeldBecause, Hindered, Hold, Intent, IntentState, Letter, MadeFor, Member, NoticeKey,
+    Owed, Verdict,
 };
 use crate::member::MemberId;
 
@@ -275,19 +276,23 @@ fn tell_held(now: Moment, rules: &Rules, book: &mut Book, holds: &[Hold]) {
 }
 
 fn remember_matching_prices(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
-    let mut matching: Vec<(MemberId, BTreeSet<PriceId>)> = Vec::new();
+    let mut matching: Vec<(MemberId, BTreeSet<PriceId>, BTreeSet<MadeFor>)> = Vec::new();
     let scene = Scene { now, rules, book, world };
-    for member in book.members.values().filter(|member| member.has_access() && !member.subscriptions.is_empty()) {
+    let measured = |member: &&Member| {
+        let given = member.grants.iter().any(|grant| grant.tier.is_some());
+        member.has_access() && (given || !member.subscriptions.is_empty())
+    };
+    for member in book.members.values().filter(measured) {
         let standing = reasons::standing(scene, member);
-        if let Some(prices) = sharing::matching_prices(scene, member, &standing)
-            && prices != member.matched_prices
-        {
-            matching.push((member.id.clone(), prices));
+        let Some(prices) = sharing::matching_prices(scene, member, &standing) else { continue };
+        let grants = standing.grants();
+        if prices != member.matched_prices || grants != member.matched_grants {
+            matching.push((member.id.clone(), prices, grants));
         }
     }
-    for (id, prices) in matching {
+    for (id, prices, grants) in matching {
         if let Some(member) = book.members.get_mut(&id) {
-            member.matched_prices = prices;
+            (member.matched_prices, member.matched_grants) = (prices, grants);
         }
     }
 }

@@ -5,12 +5,13 @@
 //!
 //! It promises: two tiers that swap their names swap nobody; a tier that is
 //! gone keeps its people apart from a new one of its name. A price that stands
-//! in another tier now is a change, and its payers follow the price.
+//! in another tier now is a change, and its payers follow the price. One that
+//! stands in none any more is remembered with the tier that it stood in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Tiers, offers};
-use crate::facts::SectionId;
+use crate::facts::{PriceId, SectionId};
 use crate::ledger::{Book, KnownTiers, Member, Offer, TiersFrom};
 use crate::tier::{Tier, Wanted};
 
@@ -48,7 +49,17 @@ fn follow(book: &mut Book, from: TiersFrom, present: &[Tier]) {
     for (key, id) in std::mem::take(&mut book.numbers.holds) {
         book.numbers.holds.insert(offers::renamed(key, |name| now_called(&names, name)), id);
     }
-    book.tiers = KnownTiers { from: Some(from), tiers: present.to_vec(), gone };
+    let once = in_no_tier(&book.tiers, present, &names);
+    book.tiers = KnownTiers { from: Some(from), tiers: present.to_vec(), gone, once };
+}
+
+/// The prices that stood in a tier and stand in none of the present ones, and
+/// where they stood last.
+fn in_no_tier(known: &KnownTiers, present: &[Tier], names: &Names) -> BTreeMap<PriceId, String> {
+    let stood = known.tiers.iter().flat_map(|tier| tier.prices.iter().map(|price| (price, &tier.name)));
+    let left = known.once.iter().chain(stood);
+    let left = left.filter(|(price, _)| !present.iter().any(|tier| tier.prices.contains(*price)));
+    left.map(|(price, tier)| (price.clone(), now_called(names, tier))).collect()
 }
 
 /// What was taken up before, and what was gone before that. A book of an older

@@ -323,7 +323,13 @@ fn about(letter: &Letter) -> Option<String> {
         Letter::InactivityWarning { until, .. } => format!("watch something by {until}"),
         Letter::PaymentFailed { .. } => "a payment failed".into(),
         Letter::AccessEnding { on, .. } => format!("access ends on {on}"),
-        Letter::SubscriptionPaused { until } => format!("their subscription is paused; access ends after {until}"),
+        Letter::SubscriptionPaused { until, loses } if loses.is_empty() => {
+            format!("their subscription is paused; access ends after {until}")
+        }
+        Letter::SubscriptionPaused { until, loses } => {
+            format!("their subscription is paused; after {until} they lose {}", loses.join(", "))
+        }
+        Letter::Doubled { .. } => "they pay for several subscriptions".into(),
         Letter::CancellationReceived { on, .. } => format!("their subscription ends on {on}"),
         Letter::TrialEnding { on, .. } => format!("their trial ends on {on}"),
         Letter::Invited { .. }

@@ -52,6 +52,7 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         made_for: _,
         invites_out: _,
         matched_prices,
+        matched_grants,
         // What the operator said; `redeemed` only counts what was really used.
         strangers,
         grants,
@@ -103,6 +104,7 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         made_for: here.made_for,
         invites_out: here.invites_out,
         matched_prices,
+        matched_grants,
         grants,
         redeemed: here.redeemed,
         blocked,
@@ -157,12 +159,14 @@ fn billed_passed_on(there: Billed, here: Option<Billed>) -> Billed {
         ran,
         cut_off: _,
         promised_end: _,
+        let_go: _,
         heard: _,
         reversed: _,
         vanished,
         adopted,
     } = there;
     let here = here.as_ref();
+    let is_running = now.status.is_running();
     Billed {
         now,
         first_seen,
@@ -175,6 +179,7 @@ fn billed_passed_on(there: Billed, here: Option<Billed>) -> Billed {
         ran,
         cut_off: here.and_then(|here| here.cut_off),
         promised_end: here.and_then(|here| here.promised_end),
+        let_go: here.and_then(|here| here.let_go).filter(|_| !is_running),
         heard: here.and_then(|here| here.heard.clone()),
         reversed: here.and_then(|here| here.reversed.clone()),
         vanished,

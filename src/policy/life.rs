@@ -6,6 +6,8 @@
 //! anything is taken as it stands, without a letter; so is what the operator
 //! or a rule of this house did, of which they hear otherwise.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::{
@@ -13,8 +15,10 @@ use super::{
     reasons::{self, Standing},
     sharing,
 };
-use crate::facts::{Moment, Status, SubscriptionId};
-use crate::ledger::{Act, Audience, Billed, Book, Delivery, Heard, HeardEnd, Letter, Member, NoticeKey, Owed, Payer};
+use crate::facts::{Moment, SectionId, SectionSet, Status, SubscriptionId};
+use crate::ledger::{
+    Act, Audience, Billed, Book, Delivery, Heard, HeardEnd, Letter, Member, NoticeKey, Owed, Payer, ShareRecord,
+};
 use crate::member::MemberId;
 
 /// Stripe's own `trial_will_end` comes so long before; a shorter trial is told
@@ -181,14 +185,26 @@ fn hear_of_the_tier(
     };
     sharing::matching_prices(scene, member, standing).filter(|prices| start.prices.is_subset(prices))?;
     (heard.prices, heard.tiers) = (start.prices, start.tiers);
-    let known = &scene.book.libraries;
-    let letter = Letter::TierChanged {
-        tier: scene.rules.tiers.words(&billed.tiers)?,
-        libraries: libraries::titles(known, &share.row.libraries(&known.known)),
-        downloads: share.row.downloads.unwrap_or(false),
-    };
+    let letter = tier_changed(scene, billed, share)?;
     let occasion = format!("{}-{}", billed.now.id, scene.now.timestamp());
     Some(Owed::to_member(member, occasion, letter, NEWS_SHELF))
+}
+
+/// What a subscription buys now, of what is open to them; and what else is open,
+/// which something else gives.
+pub(super) fn tier_changed(scene: Scene<'_>, billed: &Billed, share: &ShareRecord) -> Option<Letter> {
+    let known = &scene.book.libraries;
+    let open = share.row.libraries(&known.known);
+    let tiers = || billed.tiers.iter().filter_map(|tier| scene.rules.tiers.named(tier));
+    let bought: Vec<SectionSet> = tiers().filter_map(|tier| libraries::resolve(known, tier).ok()).collect();
+    let (bought, also): (BTreeSet<SectionId>, BTreeSet<SectionId>) =
+        open.into_iter().partition(|id| bought.iter().any(|bought| bought.ids().contains(id)));
+    let may = share.row.downloads == Some(true);
+    let downloads = may && tiers().any(|tier| tier.downloads);
+    let mut also = libraries::titles(known, &also);
+    also.extend((may && !downloads).then(|| "Downloads".to_owned()));
+    let tier = scene.rules.tiers.words(&billed.tiers)?;
+    Some(Letter::TierChanged { tier, libraries: libraries::titles(known, &bought), downloads, also })
 }
 
 /// A money letter: it goes only to that customer's own address at Stripe.

@@ -3,22 +3,29 @@
 //!
 //! - a trial that ended without a card ends access as Stripe stated;
 //! - a break, which the member or the operator asked for, ends access with what
-//!   is paid for, after a letter (`ON_PAUSE=end`), or not at all (`keep`);
+//!   is paid for, after a letter (`ON_PAUSE=end`), or not at all (`keep`). Where
+//!   something else keeps them in, it ends what only it bought, after a letter
+//!   that says so; the end of access has a letter of its own;
 //! - a failed payment has the grace and the letter of one;
 //! - where the cause can't be told, nothing ends without the operator's word.
 
 use std::collections::BTreeSet;
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 
 use super::{
     Rules, Scene, World,
+    letters::fate,
+    libraries,
     paying::{self, Ended, Grace, Stands},
-    reasons,
+    reasons::{self, Reason, ReasonKind, Standing},
+    sharing,
     standing_reports::attention,
 };
 use crate::facts::{Moment, Status, Subscription};
-use crate::ledger::{Billed, Book, EndedBecause, Letter, Member, Owed, Pause, SpellKind, UnpaidSpell};
+use crate::ledger::{
+    Billed, Book, Delivery, EndedBecause, Letter, MadeFor, Member, Owed, Pause, SpellKind, UnpaidSpell,
+};
 use crate::member::MemberId;
 
 /// A trial's end and a pause are one thing only if they are so near.
@@ -186,7 +193,7 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
             let approval = Some(format!("the subscription is paused, and why can't be told: {why}"));
             Stands::Ended(Ended { approval, ..ended })
         }
-        _ => paying::after_letter(now, member, billed, ended),
+        _ => after_its_letter(now, rules, member, billed, ended),
     }
 }
 
@@ -201,40 +208,155 @@ fn is_break(now: Moment, billed: &Billed) -> bool {
     billed.now.status == Status::Paused && billed.vanished.is_none() && cause(now, billed) == Cause::Break
 }
 
-/// Nothing but breaks keeps them in, so their end is the end of access.
-fn ends_access(scene: Scene<'_>, member: &Member) -> bool {
-    let standing = reasons::standing(scene, member);
-    let on_break = |reason: &reasons::Reason| {
-        let billed = reason.subscription.as_ref().and_then(|id| member.subscriptions.get(id));
-        billed.is_some_and(|billed| is_break(scene.now, billed))
-    };
-    !standing.blocked
-        && standing.protected.is_none()
-        && standing.unknown.is_empty()
-        && standing.reasons.iter().all(on_break)
+/// Its libraries and downloads still count. Once a letter has said that they go,
+/// and that day is over, they come back only when it is resumed.
+#[must_use]
+pub fn gives(now: Moment, rules: &Rules, billed: &Billed) -> bool {
+    let is_kept = rules.pause_keeps && is_break(now, billed);
+    is_kept || billed.let_go.is_none_or(|day| now < day)
 }
 
-/// Owes a letter for each break that will end access, and opens its spell; and
+/// Something else keeps them in: a grant, a subscription that is no break, or a
+/// break that is paid for until a later day. (Each looks only at later ones.)
+fn is_beside(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> bool {
+    let last_day = |of: &Billed| of.pause.as_ref().and_then(|pause| pause.paid_until).map(|until| rules.day_of(until));
+    let keeps_in = |other: &&Billed| {
+        other.now.id != billed.now.id
+            && !paying::is_superseded(member, other)
+            && (!is_break(now, other) || rules.pause_keeps || last_day(other) > last_day(billed))
+            && matches!(paying::stands(now, rules, member, other), Stands::Paying | Stands::Grace { .. })
+    };
+    member.grants.iter().any(|grant| grant.stands(now)) || member.subscriptions.values().any(|sub| keeps_in(&sub))
+}
+
+/// Each end of a break comes after its own letter: the end of what it bought,
+/// where something else keeps them in, and the end of access.
+fn after_its_letter(now: Moment, rules: &Rules, member: &Member, billed: &Billed, ended: Ended) -> Stands {
+    let is_beside = is_beside(now, rules, member, billed);
+    if !gives(now, rules, billed) && (is_beside || was_told_of_the_end(now, member)) {
+        return Stands::Ended(ended);
+    }
+    let kind = if is_beside { SpellKind::Narrowing } else { SpellKind::Break };
+    paying::after_letter(now, member, billed, ended, kind)
+}
+
+/// A letter has said that access ends with a break, and that day is over.
+fn was_told_of_the_end(now: Moment, member: &Member) -> bool {
+    let stood = |spell: &UnpaidSpell| spell.told_at.is_some_and(|told| now >= told + paying::AFTER_LETTER);
+    let over = |spell: &UnpaidSpell| spell.promised_end.is_none_or(|promised| now >= promised);
+    member.unpaid.values().any(|spell| spell.kind == SpellKind::Break && stood(spell) && over(spell))
+}
+
+/// What goes with a break where something else keeps them in: libraries and
+/// downloads that nothing else gives them. `None` = it can't be told.
+fn loses(scene: Scene<'_>, member: &Member, standing: &Standing, billed: &Billed) -> Option<Vec<String>> {
+    let id = &billed.now.id;
+    let mut without = standing.clone();
+    without.reasons.retain(|reason| reason.subscription.as_ref() != Some(id));
+    let mut with = without.clone();
+    with.reasons.push(Reason {
+        kind: ReasonKind::Grace,
+        of: MadeFor::Subscription(id.clone()),
+        what: format!("{id} is paused"),
+        until: None,
+        subscription: Some(id.clone()),
+        tiers: billed.tiers.clone(),
+    });
+    let (all, rest) = (sharing::granted(scene, member, &with)?, sharing::granted(scene, member, &without)?);
+    if without.tiers().is_empty() && member.matched_prices.is_empty() {
+        return Some(Vec::new()); // What they have was never measured by a price.
+    }
+    let lost = all.sections.difference(&rest.sections).copied().collect();
+    let mut lost = libraries::titles(&scene.book.libraries, &lost);
+    lost.extend((all.downloads && !rest.downloads).then(|| "Downloads".to_owned()));
+    Some(lost)
+}
+
+/// What the letter about a break has to say, and so what kind of spell it is.
+struct Announced {
+    kind: SpellKind,
+    loses: Vec<String>,
+}
+
+/// What is to be said of each break: where it is the end of access, that; where
+/// something else keeps them in, what goes.
+fn to_announce(scene: Scene<'_>, member: &Member, billed: &Billed) -> Option<Announced> {
+    let Scene { now, rules, .. } = scene;
+    let standing = reasons::standing(scene, member);
+    let may_end = !standing.blocked && standing.protected.is_none() && standing.unknown.is_empty();
+    if rules.pause_keeps || !may_end || !is_break(now, billed) || billed.tiers.is_empty() {
+        return None;
+    }
+    let of_kind = |kind| member.unpaid.get(&billed.now.id).filter(|spell| spell.kind == kind);
+    if !is_beside(now, rules, member, billed) {
+        // Where it gives nothing any more, another break's letter is enough.
+        let by_another = !gives(now, rules, billed) && was_told_of_the_end(now, member);
+        let has_own = of_kind(SpellKind::Break).is_some();
+        return (has_own || !by_another).then(|| Announced { kind: SpellKind::Break, loses: Vec::new() });
+    }
+    let spell = of_kind(SpellKind::Narrowing);
+    if billed.let_go.is_some() {
+        return spell.map(|_| Announced { kind: SpellKind::Narrowing, loses: Vec::new() });
+    }
+    match loses(scene, member, &standing, billed) {
+        Some(loses) if loses.is_empty() => None,
+        Some(loses) => Some(Announced { kind: SpellKind::Narrowing, loses }),
+        None => spell.map(|_| Announced { kind: SpellKind::Narrowing, loses: Vec::new() }),
+    }
+}
+
+/// Owes the letter that comes before what a break ends, and opens its spell; and
 /// withdraws what is no longer so.
 pub fn open_spells(now: Moment, rules: &Rules, world: &World, book: &mut Book, member: &Member) {
-    let will_end = !rules.pause_keeps && ends_access(Scene { now, rules, book, world }, member);
     for billed in member.subscriptions.values() {
-        let concerned = will_end && is_break(now, billed) && !billed.tiers.is_empty();
         let spell = member.unpaid.get(&billed.now.id);
-        match spell {
-            Some(spell) if spell.kind == SpellKind::Break && !concerned => retire(now, book, member, spell),
-            Some(spell) if spell.kind == SpellKind::Unpaid && concerned => {
-                book.cancel_notice(&spell.notice, "it is paused by their own wish", now);
-                open(now, rules, book, member, billed);
+        match (to_announce(Scene { now, rules, book, world }, member, billed), spell) {
+            (None, Some(spell)) if spell.kind != SpellKind::Unpaid => retire(now, book, member, spell),
+            (Some(said), Some(spell)) if said.kind != spell.kind => {
+                let why = match spell.kind {
+                    SpellKind::Unpaid => "it is paused by their own wish",
+                    SpellKind::Break => "something else keeps them in",
+                    SpellKind::Narrowing => "nothing else keeps them in any more",
+                };
+                book.cancel_notice(&spell.notice, why, now);
+                open(now, rules, book, member, billed, said);
             }
-            None if concerned => open(now, rules, book, member, billed),
+            (Some(said), None) => open(now, rules, book, member, billed, said),
             _ => {}
         }
     }
 }
 
+/// What the letter of a spell says now; `None` = nothing any more.
+pub(super) fn letter_now(scene: Scene<'_>, member: &Member, spell: &UnpaidSpell, until: NaiveDate) -> Option<Letter> {
+    let billed = member.subscriptions.get(&spell.subscription)?;
+    let said = to_announce(scene, member, billed).filter(|said| said.kind == spell.kind)?;
+    let known = || match scene.book.outbox.get(&spell.notice).map(|notice| &notice.letter) {
+        Some(Letter::SubscriptionPaused { loses, .. }) => loses.clone(),
+        _ => Vec::new(),
+    };
+    let loses = if said.loses.is_empty() && said.kind == SpellKind::Narrowing { known() } else { said.loses };
+    Some(Letter::SubscriptionPaused { until, loses })
+}
+
+/// A letter about a break was accepted: whatever becomes of the pause, the day
+/// that it named is kept; and where it said so, what was bought goes then.
+pub(super) fn keep_word(rules: &Rules, billed: &mut Billed, spell: &UnpaidSpell) {
+    let Some(told) = spell.told_at.filter(|_| spell.kind != SpellKind::Unpaid) else { return };
+    billed.promised_end = billed.promised_end.max(spell.promised_end);
+    if spell.kind == SpellKind::Narrowing {
+        let paid_until = billed.pause.as_ref().and_then(|pause| pause.paid_until);
+        let settled = paid_until.map(|until| until + rules.settle);
+        billed.let_go = Some(told + paying::AFTER_LETTER).max(spell.promised_end).max(settled);
+    }
+}
+
 fn retire(now: Moment, book: &mut Book, member: &Member, spell: &UnpaidSpell) {
-    book.cancel_notice(&spell.notice, "their access does not end with the pause", now);
+    let why = match spell.kind {
+        SpellKind::Narrowing => "nothing is lost with the pause",
+        SpellKind::Unpaid | SpellKind::Break => "their access does not end with the pause",
+    };
+    book.cancel_notice(&spell.notice, why, now);
     if let Some(known) = book.members.get_mut(&member.id) {
         known.unpaid.remove(&spell.subscription);
     }
@@ -242,33 +364,43 @@ fn retire(now: Moment, book: &mut Book, member: &Member, spell: &UnpaidSpell) {
 
 /// The last day that a letter sent now can name.
 #[must_use]
-pub fn last_day(now: Moment, rules: &Rules, billed: &Billed) -> chrono::NaiveDate {
+pub fn last_day(now: Moment, rules: &Rules, billed: &Billed) -> NaiveDate {
     let paid_until = billed.pause.as_ref().and_then(|pause| pause.paid_until);
     rules.day_of(paid_until.unwrap_or(now).max(now + paying::AFTER_LETTER))
 }
 
-fn open(now: Moment, rules: &Rules, book: &mut Book, member: &Member, billed: &Billed) {
-    if billed.pause.as_ref().is_none_or(|pause| pause.paid_until.is_none()) {
+fn open(now: Moment, rules: &Rules, book: &mut Book, member: &Member, billed: &Billed, said: Announced) {
+    let Some(pause) = billed.pause.as_ref().filter(|pause| pause.paid_until.is_some()) else {
         return; // No day can be named, and nothing ends.
-    }
+    };
+    let Announced { kind, loses } = said;
     let until = last_day(now, rules, billed);
-    let occasion = format!("pause-{}-{}", billed.now.id, now.timestamp());
-    let mut owed = Owed::to_member(member, &occasion, Letter::SubscriptionPaused { until }, SHELF);
+    let sub = &billed.now.id;
+    let (occasion, what) = match kind {
+        SpellKind::Narrowing => (format!("pause-{sub}-beside-{}", pause.seen.timestamp()), "what ends with it"),
+        SpellKind::Break | SpellKind::Unpaid => (format!("pause-{sub}-{}", now.timestamp()), "the end of access"),
+    };
+    let mut owed = Owed::to_member(member, occasion, Letter::SubscriptionPaused { until, loses }, SHELF);
+    if book.outbox.contains_key(&owed.key()) {
+        owed.occasion = format!("{}-{}", owed.occasion, now.timestamp());
+    }
     owed.to = owed.to.filter(|address| !book.is_dead(address));
+    let occasion = owed.occasion.clone();
     let notice = book.owe(owed, rules.ways, now);
+    let no_channel = matches!(fate(book, &notice), Some(Delivery::NoChannel));
     let Some(known) = book.members.get_mut(&member.id) else { return };
-    known.note(now, format!("{} is paused; a letter about the end of access is owed", billed.now.id));
+    known.note(now, format!("{sub} is paused; a letter about {what} is owed"));
     let spell = UnpaidSpell {
-        kind: SpellKind::Break,
+        kind,
         occasion,
         invoice: None,
-        subscription: billed.now.id.clone(),
+        subscription: sub.clone(),
         notice,
         told_at: None,
         promised_end: Some(rules.end_of_day(until)),
-        no_channel: false,
+        no_channel,
     };
-    known.unpaid.insert(billed.now.id.clone(), spell);
+    known.unpaid.insert(sub.clone(), spell);
 }
 
 /// The operator hears of each pause that is no trial's end, once.
@@ -297,6 +429,15 @@ fn words(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> Option
         Cause::Break if rules.pause_keeps => (
             "break",
             format!("{sub} is paused by their own wish or by yours. ON_PAUSE=keep: access stays meanwhile."),
+            "Nothing, if that is right.".to_owned(),
+        ),
+        Cause::Break if is_beside(now, rules, member, billed) => (
+            "break",
+            format!(
+                "{sub} is paused by their own wish or by yours; it is paid for until {paid}. Something else keeps them \
+                 in: only what this subscription alone gives goes then, three days after a letter to them at the \
+                 earliest (ON_PAUSE=end), and comes back when it is resumed."
+            ),
             "Nothing, if that is right.".to_owned(),
         ),
         Cause::Break => (

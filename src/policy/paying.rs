@@ -127,7 +127,7 @@ pub(super) fn over(
     }
     let ended = Ended { ended, due, because, stated, approval: None };
     match because {
-        EndedBecause::PaymentFailed => after_letter(now, member, billed, ended),
+        EndedBecause::PaymentFailed => after_letter(now, member, billed, ended, SpellKind::Unpaid),
         _ => Stands::Ended(ended),
     }
 }
@@ -159,7 +159,7 @@ pub(super) fn unpaid(now: Moment, rules: &Rules, member: &Member, billed: &Bille
         return money(Some(attempt.max(until)), why);
     }
     let ended = Ended { ended: until, due: until, because: EndedBecause::PaymentFailed, stated: false, approval: None };
-    after_letter(now, member, billed, ended)
+    after_letter(now, member, billed, ended, SpellKind::Unpaid)
 }
 
 /// Stripe's clock, or a renewal's draft, may put an invoice this much before
@@ -187,16 +187,17 @@ pub fn oldest_of_this_cycle(sub: &Subscription) -> Option<&Invoice> {
 
 /// Promise 1 for money: no sooner than 3 days after an accepted letter of this
 /// spell, or by approval where there is no way to reach them.
-pub(super) fn after_letter(now: Moment, member: &Member, billed: &Billed, ended: Ended) -> Stands {
-    let (kind, what) = match ended.because {
-        EndedBecause::Paused => (SpellKind::Break, "paused"),
-        _ => (SpellKind::Unpaid, "unpaid"),
+pub(super) fn after_letter(now: Moment, member: &Member, billed: &Billed, ended: Ended, kind: SpellKind) -> Stands {
+    let what = match kind {
+        SpellKind::Unpaid => "unpaid",
+        SpellKind::Break | SpellKind::Narrowing => "paused",
     };
     let waiting = |until: Option<Moment>, why: &str| {
         let why = format!("{}: {what}; {why}", billed.now.id);
         Stands::Grace { until, why, kind: Grace::Ending }
     };
     match member.unpaid.get(&billed.now.id).filter(|spell| spell.kind == kind) {
+        None if kind == SpellKind::Narrowing => waiting(None, "something else keeps them in, and gives as much"),
         None => waiting(None, "the letter about it comes first"),
         Some(spell) => match spell.told_at.map(|told| told + AFTER_LETTER) {
             Some(stood) if now < stood => waiting(Some(stood), "the letter about it is younger than 3 days"),
@@ -209,7 +210,7 @@ pub(super) fn after_letter(now: Moment, member: &Member, billed: &Billed, ended:
                     "{} and there is no way to write to them",
                     match kind {
                         SpellKind::Unpaid => "payment failed",
-                        SpellKind::Break => "the subscription is paused",
+                        SpellKind::Break | SpellKind::Narrowing => "the subscription is paused",
                     }
                 )),
                 ..ended

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::{Rules, Tiers};
-use crate::facts::{Catalogue, PriceId, ProductId, Subscription};
+use crate::facts::{Catalogue, Item, PriceId, ProductId, Subscription};
+use crate::ledger::KnownTiers;
 
 /// What a subscription on prices of ours buys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,9 +23,36 @@ pub struct Bought {
 /// another price of ours.
 #[must_use]
 pub fn bought(rules: &Rules, catalogue: Option<&Catalogue>, sub: &Subscription) -> Option<Bought> {
+    all_of(sub, |item| match_price(rules, catalogue, &item.price, item.product.as_ref()))
+}
+
+/// As [`bought`], and by what the book knows: a price that stood in a tier and
+/// stands in none any more is ours, and gets no other tier because of its
+/// product. That takes the operator's word (RULES R7).
+#[must_use]
+pub fn bought_by_book(
+    rules: &Rules,
+    catalogue: Option<&Catalogue>,
+    known: &KnownTiers,
+    sub: &Subscription,
+) -> Option<Bought> {
+    all_of(sub, |item| {
+        let found = match_price(rules, catalogue, &item.price, item.product.as_ref());
+        // One tier for every price of ours is the operator's word already.
+        let stood = known.once.get(&item.price).filter(|_| !matches!(rules.tiers, Tiers::Default(_)));
+        match (stood, found) {
+            (None, found) => found,
+            (Some(stood), Match::Tier(tier)) if tier == *stood => Match::Tier(tier),
+            (Some(_), _) => Match::NoTier,
+        }
+    })
+}
+
+/// What all items come to together.
+fn all_of(sub: &Subscription, found: impl Fn(&Item) -> Match) -> Option<Bought> {
     let mut bought = Bought::default();
     for item in &sub.items {
-        match match_price(rules, catalogue, &item.price, item.product.as_ref()) {
+        match found(item) {
             Match::Tier(tier) => drop(bought.tiers.insert(tier)),
             Match::NoTier => drop(bought.unclear.insert(item.price.clone())),
             Match::Foreign => {}

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Scene, made_for,
+    Scene, made_for, pausing,
     paying::{self, Ended, Stands},
 };
 use crate::facts::{Moment, SubscriptionId};
@@ -82,6 +82,13 @@ impl Standing {
         self.reasons.iter().filter_map(|reason| reason.subscription.clone()).collect()
     }
 
+    /// The grants that stand now.
+    #[must_use]
+    pub fn grants(&self) -> BTreeSet<MadeFor> {
+        let grants = self.reasons.iter().filter(|reason| matches!(reason.kind, ReasonKind::Granted(_)));
+        grants.map(|reason| reason.of.clone()).collect()
+    }
+
     /// Why access ends, when nothing stands and something is known to have
     /// ended. `None` otherwise: a share without a reason and without a known
     /// end is told, never taken.
@@ -151,7 +158,7 @@ pub fn standing(scene: Scene<'_>, member: &Member) -> Standing {
             what,
             until,
             subscription: Some(id.clone()),
-            tiers: billed.tiers.clone(),
+            tiers: if pausing::gives(scene.now, scene.rules, billed) { billed.tiers.clone() } else { BTreeSet::new() },
         };
         if billed.now.status.is_running() && !billed.tiers.is_empty() {
             let unclear = billed.unclear.iter().map(|price| format!("{price} of {id} is in no tier"));

@@ -14,8 +14,10 @@ use super::{
     reasons::{Reason, ReasonKind, Standing},
     undo, who,
 };
-use crate::facts::{PriceId, SectionId, SectionSet, ShareId, Source};
-use crate::ledger::{Act, ActKey, Billed, Grant, GrantKind, InviteRefused, InviteTo, Member, Payer, Proof};
+use crate::facts::{PriceId, SectionId, SectionSet, ShareId, Source, SubscriptionId};
+use crate::ledger::{
+    Act, ActKey, Billed, EndedBecause, Grant, GrantKind, InviteRefused, InviteTo, MadeFor, Member, Payer, Proof,
+};
 
 /// A grant younger than this never waits on the count of invites.
 const FRESH_GRANT: TimeDelta = TimeDelta::hours(24);
@@ -88,7 +90,7 @@ fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mu
 /// of Stripe writes down.
 fn is_read_anew(scene: Scene<'_>, member: &Member, tier: &str) -> bool {
     let catalogue = scene.world.stripe.value().and_then(|billing| billing.catalogue.as_ref());
-    let now = |billed: &Billed| prices::bought(scene.rules, catalogue, &billed.now);
+    let now = |billed: &Billed| prices::bought_by_book(scene.rules, catalogue, &scene.book.tiers, &billed.now);
     let mut such = member.subscriptions.values().filter(|billed| billed.tiers.contains(tier)).peekable();
     let granted = member.grants.iter().any(|grant| grant.stands(scene.now) && grant.tier.as_deref() == Some(tier));
     !granted && such.peek().is_some() && such.all(|billed| now(billed).is_some_and(|bought| !bought.tiers.is_empty()))
@@ -218,7 +220,7 @@ fn unless_refused(member: &Member, refused: Option<&InviteRefused>) -> Option<In
 }
 
 fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) {
-    let left_over = is_left_over(member, standing);
+    let left_over = is_left_over(scene, member, standing);
     if (standing.tiers().is_empty() && !left_over) || standing.protected.is_some() {
         return;
     }
@@ -246,11 +248,14 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     }
     let Some(sections) = SectionSet::new(granted.sections) else { return };
     let narrows = !lost.is_empty() || downloads == Some(false);
-    let approval = if narrows { why_ask(member, standing, share.id()) } else { None };
+    let off = downloads == Some(false);
+    let approval = if narrows { why_ask(scene, member, standing, share.id(), &lost, off) } else { None };
     let ids: Vec<String> = sections.ids().iter().map(ToString::to_string).collect();
     let titles = libraries::titles(&scene.book.libraries, sections.ids()).join(", ");
     let tiers: Vec<String> = granted.tiers.into_iter().collect();
+    let on_break = standing.ended.iter().find(|(_, ended)| ended.because == EndedBecause::Paused);
     let because = match left_over {
+        true if on_break.is_some() => "their subscription is paused; what they had by hand before it stays".to_owned(),
         true => "their subscription ended; what they had by hand before it stays".to_owned(),
         false if standing.has_stripe_reason() => format!("their subscription buys {}", tiers.join(" and ")),
         false => format!("they are given {}", tiers.join(" and ")),
@@ -276,12 +281,54 @@ fn update(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
 
 /// Why the operator is asked before something is taken away: it isn't the
 /// member who buys less now.
-fn why_ask(member: &Member, standing: &Standing, share: ShareId) -> Option<String> {
+fn why_ask(
+    scene: Scene<'_>,
+    member: &Member,
+    standing: &Standing,
+    share: ShareId,
+    lost: &BTreeSet<SectionId>,
+    downloads_off: bool,
+) -> Option<String> {
+    if let Some(why) = asks_for_its_end(member, standing) {
+        return Some(why);
+    }
     if member.matched_prices == prices(member, standing) {
+        if went_with_a_grant(scene, member, lost, downloads_off) {
+            return None;
+        }
         return Some("it takes something away that the same price gave before: the tier was edited, an entitlement ended at Stripe, or the share was changed in Plex".to_owned());
     }
     let by_hand = member.matched_prices.is_empty() && !member.made.contains(&share);
     by_hand.then(|| "the share was made by hand in Plex, with more than the subscription buys".to_owned())
+}
+
+/// An end that only the operator decides takes nothing away by itself, where
+/// something else keeps them in.
+fn asks_for_its_end(member: &Member, standing: &Standing) -> Option<String> {
+    let of_the_share = |id: &SubscriptionId| {
+        let items = || member.subscriptions.get(id).into_iter().flat_map(|billed| &billed.now.items);
+        member.matched_prices.is_empty() || items().any(|item| member.matched_prices.contains(&item.price))
+    };
+    let ended = standing.ended.iter().filter(|(id, _)| of_the_share(id));
+    ended.filter_map(|(_, ended)| ended.approval.clone()).next()
+}
+
+/// All that goes was given by a grant with a tier or libraries of its own, which
+/// stood when the share was last seen as it should be, and whose day is over.
+fn went_with_a_grant(scene: Scene<'_>, member: &Member, lost: &BTreeSet<SectionId>, downloads_off: bool) -> bool {
+    let (mut gave, mut downloads) = (BTreeSet::new(), false);
+    let stood = |grant: &&Grant| {
+        let of = MadeFor::Grant { kind: grant.kind, since: grant.since };
+        !grant.stands(scene.now) && member.matched_grants.contains(&of)
+    };
+    for grant in member.grants.iter().filter(stood) {
+        gave.extend(grant.libraries.iter().flatten().copied());
+        downloads |= grant.downloads == Some(true);
+        let Some(tier) = grant.tier.as_ref().and_then(|tier| scene.rules.tiers.named(tier)) else { continue };
+        downloads |= tier.downloads;
+        gave.extend(libraries::resolve(&scene.book.libraries, tier).iter().flat_map(SectionSet::ids).copied());
+    }
+    lost.is_subset(&gave) && (downloads || !downloads_off)
 }
 
 pub(super) fn prices(member: &Member, standing: &Standing) -> BTreeSet<PriceId> {
@@ -292,11 +339,12 @@ pub(super) fn prices(member: &Member, standing: &Standing) -> BTreeSet<PriceId> 
 
 /// A subscription gave more than was had by hand before it, and is over: what
 /// was had by hand, frozen when it began, is all that stands.
-fn is_left_over(member: &Member, standing: &Standing) -> bool {
+fn is_left_over(scene: Scene<'_>, member: &Member, standing: &Standing) -> bool {
     let kept = |kind| matches!(kind, GrantKind::ByHand | GrantKind::Grandfathered);
     let frozen = |grant: &Grant| kept(grant.kind) && grant.libraries.is_some();
     let ended = !standing.ended.is_empty() && standing.subscriptions().is_empty() && standing.unknown.is_empty();
-    ended && !member.matched_prices.is_empty() && member.grants.iter().all(frozen)
+    let mut stand = member.grants.iter().filter(|grant| grant.stands(scene.now));
+    ended && !member.matched_prices.is_empty() && stand.all(frozen)
 }
 
 /// The prices of a share that gives just what they buy: what a later narrowing
@@ -308,7 +356,7 @@ pub fn matching_prices(scene: Scene<'_>, member: &Member, standing: &Standing) -
     let current = share.row.libraries(&scene.book.libraries.known);
     // Once only what was had by hand is left, nothing is measured any more.
     let is_off = || granted.downloads || share.row.downloads != Some(true);
-    let measured = !granted.tiers.is_empty() || (is_left_over(member, standing) && is_off());
+    let measured = !granted.tiers.is_empty() || (is_left_over(scene, member, standing) && is_off());
     (measured && granted.sections == current).then(|| prices(member, standing))
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::{Rules, Scene, World, brake, decide::Waiting, plan::Problem, undo};
-use crate::facts::{FailureKind, Moment, Source};
-use crate::ledger::{Book, HeldBecause, Intent, Letter, Member, NoticeKey, Owed};
+use super::{Rules, Scene, World, brake, decide::Waiting, life, plan::Problem, undo};
+use crate::facts::{Email, FailureKind, Moment, Source};
+use crate::ledger::{Billed, Book, HeldBecause, Intent, Letter, Member, NoticeKey, Owed};
 use crate::member::MemberId;
 
 /// Problems of the plan: told once each while they last.
@@ -295,6 +295,42 @@ pub fn tell_stuck(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     }
 }
 
+/// They pay for several subscriptions of ours that all go on: those. Who has set
+/// one to end is changing over, and knows of it.
+fn going_on(member: &Member) -> Vec<&Billed> {
+    let goes_on = |billed: &&Billed| !billed.tiers.is_empty() && !billed.now.is_set_to_end();
+    undo::charging(member).filter(goes_on).collect()
+}
+
+/// Whether a letter that says so is still true.
+pub(super) fn pays_twice(member: &Member) -> bool {
+    going_on(member).len() > 1
+}
+
+/// Each payer hears of it by the mail that Stripe has of them (RULES R10).
+fn write_to_who_pays_twice(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
+    let Some(member) = book.members.get(id).filter(|member| member.blocked.is_none()).cloned() else { return };
+    let subs = going_on(&member);
+    if subs.len() < 2 || !book.tell(doubled_payer(id), now) {
+        return;
+    }
+    let ids: Vec<&str> = subs.iter().map(|billed| billed.now.id.as_str()).collect();
+    let plans: Vec<String> = subs.iter().filter_map(|billed| rules.tiers.words(&billed.tiers)).collect();
+    let mut written: BTreeSet<Option<Email>> = BTreeSet::new();
+    for billed in &subs {
+        let occasion = format!("{}-{}", ids.join("+"), billed.now.customer);
+        let letter = Letter::Doubled { plans: plans.clone() };
+        let owed = life::to_payer(book, &member, billed, occasion, letter, life::NEWS_SHELF);
+        if written.insert(owed.to.clone()) {
+            book.owe(owed, rules.ways, now);
+        }
+    }
+}
+
+fn doubled_payer(id: &MemberId) -> String {
+    format!("doubled/{id}/payer")
+}
+
 /// One person with two running subscriptions: both told, once (RULES R2).
 pub fn tell_doubled(now: Moment, rules: &Rules, book: &mut Book) {
     let charging = |member: &Member| -> Vec<String> {
@@ -306,7 +342,8 @@ pub fn tell_doubled(now: Moment, rules: &Rules, book: &mut Book) {
     };
     let doubled = book.members.values().map(|member| (member.id.clone(), member.name(), charging(member)));
     let found: Vec<(MemberId, String, Vec<String>)> = doubled.filter(|(.., subs)| subs.len() > 1).collect();
-    let standing: BTreeSet<String> = found.iter().map(|(id, ..)| format!("doubled/{id}")).collect();
+    let conditions = |id: &MemberId| [format!("doubled/{id}"), doubled_payer(id)];
+    let standing: BTreeSet<String> = found.iter().flat_map(|(id, ..)| conditions(id)).collect();
     book.told.retain(|key, _| !key.starts_with("doubled/") || standing.contains(key));
     for (id, name, subs) in found {
         let title = format!("{name} pays for {} subscriptions", subs.len());
@@ -314,5 +351,6 @@ pub fn tell_doubled(now: Moment, rules: &Rules, book: &mut Book) {
         let mend =
             "If one is somebody else's: `usher link WHO --stripe sub_…`. If it is a mistake, cancel one at Stripe.";
         attention(now, rules, book, &format!("doubled/{id}"), &title, &detail, mend);
+        write_to_who_pays_twice(now, rules, book, &id);
     }
 }

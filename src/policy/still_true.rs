@@ -8,7 +8,9 @@
 
 use chrono::NaiveDate;
 
-use super::{Rules, Scene, World, inactivity, letters, libraries, paying, reasons, who};
+use super::{
+    Rules, Scene, World, inactivity, letters, libraries, life, pausing, paying, reasons, standing_reports, who,
+};
 use crate::facts::{Invoice, Moment, Status};
 use crate::ledger::{Audience, Billed, Book, Channel, Delivery, Letter, Member, Notice, NoticeKey, ShareRecord};
 
@@ -73,9 +75,14 @@ fn truth(scene: Scene<'_>, notice: &Notice) -> Truth {
         Letter::RemovedInactive { .. } | Letter::AccessEnded { .. } if member.has_access() => Over("they are back"),
         Letter::InactivityWarning { until, .. } => of_idleness(scene, member, notice, *until),
         Letter::PaymentFailed { .. } | Letter::PaymentActionRequired { .. } => of_a_payment(scene, member, notice),
-        Letter::SubscriptionPaused { .. } if !member.unpaid.values().any(|spell| spell.notice == notice.key) => {
-            Over("the break is over, or their access does not end with it")
+        Letter::SubscriptionPaused { until, .. } => {
+            let spell = member.unpaid.values().find(|spell| spell.notice == notice.key);
+            match spell.and_then(|spell| pausing::letter_now(scene, member, spell, *until)) {
+                Some(letter) => Says(letter),
+                None => Over("the break is over, or nothing ends with it"),
+            }
         }
+        Letter::Doubled { .. } if !standing_reports::pays_twice(member) => Over("they pay for one subscription"),
         Letter::Subscribe { until, .. } => match &member.asked {
             Some(spell) if spell.notice == notice.key => {
                 let (address, member) = (member.email.clone(), Some(member.id.clone()));
@@ -155,11 +162,14 @@ fn of_what_is_open(scene: Scene<'_>, member: &Member, letter: &Letter) -> Truth 
     Says(match letter.clone() {
         Letter::Welcome { .. } => Letter::Welcome { libraries: who::open_to(scene.book, member), downloads },
         Letter::TierChanged { tier, .. } => {
-            let buys = |billed: &Billed| billed.now.status.is_running() && billed.buys().as_ref() == Some(&tier);
-            if !member.subscriptions.values().any(buys) {
-                return Over("they buy something else by now");
+            let words = |billed: &Billed| scene.rules.tiers.words(&billed.tiers);
+            let buys = |billed: &&Billed| billed.now.status.is_running() && words(billed).as_ref() == Some(&tier);
+            let letter =
+                member.subscriptions.values().find(buys).and_then(|billed| life::tier_changed(scene, billed, share));
+            match letter {
+                Some(letter) => letter,
+                None => return Over("they buy something else by now"),
             }
-            Letter::TierChanged { tier, libraries: opens(scene.book, share), downloads }
         }
         other => other,
     })

@@ -55,10 +55,9 @@ fn note_letter(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, subsc
     unpaid.promised_end = promised;
     unpaid.told_at = fate.accepted_at();
     unpaid.no_channel = matches!(fate, Delivery::NoChannel | Delivery::Refused { .. });
-    let names_last_day = unpaid.kind == SpellKind::Break && unpaid.told_at.is_some();
-    if let Some(billed) = member.subscriptions.get_mut(subscription).filter(|_| names_last_day) {
-        // Whatever becomes of the pause: what the letter said is kept.
-        billed.promised_end = billed.promised_end.max(promised);
+    let spell = unpaid.clone();
+    if let Some(billed) = member.subscriptions.get_mut(subscription) {
+        pausing::keep_word(rules, billed, &spell);
     }
 }
 

@@ -173,7 +173,7 @@ fn letters(scene: Scene<'_>, member: &Member, lines: &mut Vec<String>) {
         let fate = accepted(spell.told_at, spell.no_channel);
         let what = match spell.kind {
             SpellKind::Unpaid => "unpaid",
-            SpellKind::Break => "paused",
+            SpellKind::Break | SpellKind::Narrowing => "paused",
         };
         lines.push(format!("  letter about the {what} {subscription}: {fate}{}", until(spell.promised_end)));
     }

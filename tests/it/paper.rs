@@ -289,6 +289,7 @@ impl Paper {
             ran: true,
             cut_off: None,
             promised_end: None,
+            let_go: None,
             heard: None,
             reversed: None,
             vanished: None,
@@ -423,27 +424,13 @@ fn world(now: Moment) -> World {
         on_other_servers: BTreeSet::new(),
     };
     let billing = Billing {
-        account: Some("acct_1".into()),
-        key_livemode: false,
-        livemode_fits: true,
         catalogue: Some(Catalogue {
             prices: ["price_basic", "price_premium"]
                 .map(|price| (PriceId::from(price), ProductId::from("prod")))
                 .into(),
             ..Catalogue::default()
         }),
-        subscriptions: BTreeMap::new(),
-        customers: BTreeMap::new(),
-        stated: BTreeMap::new(),
-        terms: BTreeMap::new(),
-        entitled: BTreeMap::new(),
-        endpoints: None,
-        newest_event: None,
-        webhook_heard: None,
-        moments: Vec::new(),
-        pauses: BTreeMap::new(),
-        invoices_denied: false,
-        cursor: None,
+        ..Billing::empty(Some("acct_1".into()), false)
     };
     let activity = Activity {
         server: ServerId::from("server"),

@@ -3,6 +3,7 @@
 mod accepting;
 mod afterwards;
 mod asking;
+mod beside;
 mod billing;
 mod book;
 mod braking;

@@ -241,7 +241,9 @@ fn judge_prices(
 fn unclear(scene: Scene<'_>, billing: &Billing) -> BTreeMap<PriceId, usize> {
     let mut unclear = BTreeMap::new();
     for subscription in billing.subscriptions.values().filter(|subscription| subscription.status.is_running()) {
-        let bought = prices::bought(scene.rules, billing.catalogue.as_ref(), subscription).unwrap_or_default();
+        let catalogue = billing.catalogue.as_ref();
+        let bought = prices::bought_by_book(scene.rules, catalogue, &scene.book.tiers, subscription);
+        let bought = bought.unwrap_or_default();
         for price in bought.unclear {
             *unclear.entry(price).or_default() += 1;
         }

@@ -373,7 +373,7 @@ fn what_is_not_so_any_more_is_not_said() {
         ("what was taken back", Letter::CancellationUndone { renews: Some(on - days(3)) }, here, None),
         (
             "another tier of before",
-            Letter::TierChanged { tier: "Gold".into(), libraries: Vec::new(), downloads: false },
+            Letter::TierChanged { tier: "Gold".into(), libraries: Vec::new(), downloads: false, also: Vec::new() },
             here,
             Some("they buy something else by now"),
         ),

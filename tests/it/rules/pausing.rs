@@ -177,7 +177,7 @@ fn told(paper: &mut Paper) -> Vec<chrono::NaiveDate> {
         !matches!(notice.deliveries.values().next(), Some(usher::ledger::Delivery::Cancelled { .. }))
     };
     let of = |notice: &usher::ledger::Notice| match notice.letter {
-        Letter::SubscriptionPaused { until } => Some(until),
+        Letter::SubscriptionPaused { until, .. } => Some(until),
         _ => None,
     };
     paper.book.outbox.values().filter(open).filter_map(of).collect()

@@ -112,3 +112,41 @@ fn a_trial_offer_has_another_price_and_buys_what_its_product_does() {
     assert_eq!(buys(&rules, &known, "price_offer", "prod_1"), Some(["Premium".to_owned()].into()));
     assert_eq!(buys(&rules, &known, "price_offer", "prod_9"), None);
 }
+
+#[test]
+fn a_price_that_was_in_a_tier_gets_no_other_one_because_of_its_product() {
+    let mut house = house::House::new();
+    usher::policy::follow::take_up(&mut house.book, &house.rules.tiers);
+    house.ann_pays("price_premium");
+    house.carry_out();
+    let tiers = |house: &house::House| house.member(200).subscriptions.values().next().unwrap().tiers.clone();
+    let edit = |house: &mut house::House, change: fn(&mut Vec<Tier>)| {
+        let Tiers::File(tiers) = &mut house.rules.tiers else { panic!() };
+        change(tiers);
+        usher::policy::follow::take_up(&mut house.book, &house.rules.tiers);
+        house.settle();
+    };
+    assert_eq!(tiers(&house), ["Premium".to_owned()].into());
+    // The product's other price buys Basic.
+    edit(&mut house, |tiers| tiers.truncate(1));
+    assert!(tiers(&house).is_empty(), "{:?}", tiers(&house));
+    assert!(house.decided().is_empty() && house.book.holds.is_empty(), "nobody is moved");
+    assert_eq!(house.letters("attention").iter().filter(|key| key.0.contains("no-tier")).count(), 1, "it is told");
+    let back = house::rules().tiers;
+    house.rules.tiers = back;
+    edit(&mut house, |_| ());
+    assert_eq!(tiers(&house), ["Premium".to_owned()].into(), "the tier is back");
+    // Replaced by another price in the same tier: it buys what it bought.
+    house.billing.catalogue.as_mut().unwrap().prices.insert("price_new".into(), "prod_1".into());
+    edit(&mut house, |tiers| {
+        tiers.remove(0);
+        tiers[0].prices = ["price_new".into(), "price_premium".into()].into();
+    });
+    edit(&mut house, |tiers| tiers[0].prices = ["price_new".into()].into());
+    assert_eq!(tiers(&house), ["Premium".to_owned()].into());
+    // A price that was never in any tier buys what its product does.
+    house.billing.catalogue.as_mut().unwrap().prices.insert("price_newest".into(), "prod_1".into());
+    house.subscribe("sub_9", "bob", "price_newest");
+    house.settle();
+    assert_eq!(house.payer("bob").subscriptions.values().next().unwrap().tiers, ["Premium".to_owned()].into());
+}

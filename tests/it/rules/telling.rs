@@ -17,8 +17,12 @@ fn letters(paper: &mut Paper) -> Vec<Letter> {
 
 /// The titles of it, where it needs their eyes.
 fn titles(paper: &mut Paper) -> Vec<String> {
-    let title = |letter| if let Letter::Attention { title, .. } = letter { title } else { panic!("{letter:?}") };
-    letters(paper).into_iter().map(title).collect()
+    let title = |letter| match letter {
+        Letter::Attention { title, .. } => Some(title),
+        Letter::Doubled { .. } => None, // To the payer.
+        other => panic!("{other:?}"),
+    };
+    letters(paper).into_iter().filter_map(title).collect()
 }
 
 fn tell_sources(paper: &mut Paper) {
@@ -249,4 +253,39 @@ fn who_pays_for_two_subscriptions_of_ours_is_told_while_both_run() {
     assert!(tell(&mut paper).is_empty(), "once");
     paper.first().now.status = Status::Canceled;
     assert!(tell(&mut paper).is_empty() && paper.book.told.is_empty());
+}
+
+/// To whom a letter about two subscriptions is owed.
+fn told_payers(paper: &Paper) -> Vec<String> {
+    let such = paper.book.outbox.values().filter(|notice| notice.letter.kind() == "doubled");
+    such.filter_map(|notice| Some(notice.to.as_ref()?.to_string())).collect()
+}
+
+#[test]
+fn who_pays_for_two_subscriptions_hears_of_it_once_where_each_is_paid_for() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.shares(&ann, &[MOVIES], days(300));
+    paper.pays(&ann, Status::Active, days(30));
+    paper.pays(&ann, Status::Active, days(20));
+    for _ in 0..2 {
+        standing_reports::tell_doubled(paper.now, &paper.rules, &mut paper.book);
+        assert_eq!(told_payers(&paper), ["ann@example.com"], "once");
+        paper.now += days(1);
+    }
+    let payers = |paper: &mut Paper| {
+        paper.book.outbox.clear();
+        paper.book.told.clear();
+        standing_reports::tell_doubled(paper.now, &paper.rules, &mut paper.book);
+        told_payers(paper)
+    };
+    let other = "cus_other".into();
+    paper.member().subscriptions.values_mut().last().unwrap().now.customer = "cus_other".into();
+    let mut payer = paper.member().customers.values().next().unwrap().clone();
+    payer.mail_to = usher::facts::Email::parse("mum@example.com");
+    paper.member().customers.insert(other, payer);
+    assert_eq!(payers(&mut paper).len(), 2, "each by the mail of the one who pays");
+    let end = paper.now + days(5);
+    paper.first().now.cancel_at = Some(end);
+    assert!(payers(&mut paper).is_empty(), "they have changed over already");
 }

@@ -271,3 +271,20 @@ async fn a_guest_for_three_days_hears_of_the_end_once_she_is_in_and_not_before()
     assert_eq!((told(&rig, "ann", "Welcome"), told(&rig, "ann", "ends")), (1, 1));
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_payers_time_as_a_guest_ends_with_its_day_and_without_a_question() {
+    let mut rig = Rig::new("guest-who-pays").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let (ann, _) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    asked(&rig, json!({ "ask": "invite", "who": "ann@example.com", "tier": "Premium", "days": 5 })).await;
+    rig.hours(3).await;
+    assert_eq!(rig.plex.share_of(ann).expect("a share").sections, [rig.movies, rig.tv], "{}", why(&rig, "ann").await);
+    rig.days(4).await;
+    assert_eq!(rig.plex.updates().len(), 1, "the promised day is not over");
+    rig.days(3).await;
+    assert_eq!(rig.plex.share_of(ann).expect("a share").sections, [rig.movies], "{}", why(&rig, "ann").await);
+    assert_eq!(super::holds(&rig).await, Vec::new());
+    all_is_well(&rig);
+}

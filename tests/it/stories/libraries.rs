@@ -2,6 +2,7 @@
 
 use sandbox::plex::Told;
 use sandbox::rig::Rig;
+use sandbox::stripe::Interval;
 use serde_json::json;
 
 use super::{all_is_well, asked, heard, holds, payer, say, told, unhurried, why};
@@ -340,5 +341,34 @@ async fn a_tiers_file_with_a_byte_order_mark_is_read() {
     rig.open().await;
     let (ann, _) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
     assert_eq!(rig.plex.share_of(ann).expect("a share").sections, [rig.movies]);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_pays_a_price_of_a_tier_that_was_taken_out_of_the_file_keeps_what_they_have() {
+    let mut rig = Rig::new("tier-deleted").await;
+    let product = rig.stripe.object(&rig.basic)["product"].as_str().expect("a product").to_owned();
+    let gold = rig.stripe.add_price(&product, 2_000, "eur", Some(Interval::Month));
+    let tier = |name: &str, price: &str, libraries: &[&str]| json!({ "name": name, "prices": [price], "libraries": libraries });
+    let (basic, movies, all) = (rig.basic.clone(), ["Movies"], ["Movies", "TV"]);
+    write(&rig, &json!([tier("Basic", &basic, &movies), tier("Gold", &gold, &all)]));
+    rig.open().await;
+    let (ann, _) = payer(&rig, 2_000_001, "ann", &gold).await;
+    let (bob, _) = payer(&rig, 2_000_002, "bob", &basic).await;
+    for left in [tier("Basic", &basic, &movies), tier("Gold", &gold, &all)] {
+        write(&rig, &json!([left]));
+        rig.hours(3).await;
+        assert_eq!(
+            rig.plex.share_of(ann).expect("a share").sections,
+            [rig.movies, rig.tv],
+            "{}",
+            why(&rig, "ann").await
+        );
+        assert_eq!(rig.plex.share_of(bob).expect("a share").sections, [rig.movies], "{}", why(&rig, "bob").await);
+        write(&rig, &json!([tier("Basic", &basic, &movies), tier("Gold", &gold, &all)]));
+        rig.hours(3).await;
+    }
+    assert_eq!((rig.plex.updates().len(), holds(&rig).await.len()), (0, 0));
+    assert_eq!(heard(&rig, "in no tier"), 2, "{:?}", rig.operator_subjects());
     all_is_well(&rig);
 }

@@ -80,6 +80,7 @@ async fn of_two_subscriptions_of_one_person_one_may_be_somebody_elses() {
     let second = rig.stripe.subscribe(&customer, &rig.basic);
     rig.hours(30).await;
     assert_eq!(heard(&rig, "ann pays for 2 subscriptions"), 1, "{:?}", rig.operator_subjects());
+    assert_eq!(told(&rig, "ann", "two subscriptions"), 1, "{:?}", rig.subjects_to("ann"));
     rig.plex.share_with(bob, &[rig.movies], rig.now());
     rig.hours(2).await;
     let answer = asked(&rig, json!({ "ask": "link", "who": "bob", "stripe": second })).await;

@@ -347,3 +347,37 @@ async fn a_cancellation_repeated_with_its_key_answers_like_the_first() {
         all_is_well(&rig);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_break_beside_another_subscription_ends_what_it_bought_after_a_letter() {
+    let mut rig = Rig::new("break-beside").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let (ann, premium) = payer(&rig, 2_000_001, "ann", &rig.premium.clone()).await;
+    let customer = rig.stripe.object(&premium)["customer"].as_str().expect("a customer").to_owned();
+    let basic = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.hours(3).await;
+    let paid_until = rig.stripe.period_end(&premium).expect("a period");
+    rig.stripe.pause(&premium, PausedBy::Request);
+    rig.days(2).await;
+    assert_eq!(told(&rig, "ann", BREAK), 1, "{:?}", rig.subjects_to("ann"));
+    assert_eq!(rig.plex.share_of(ann).expect("a share").sections, [rig.movies, rig.tv], "it is paid for");
+    let left = u64::try_from((paid_until - rig.now()).num_days()).expect("days");
+    rig.days(left + 4).await;
+    let share = rig.plex.share_of(ann).expect("the other subscription keeps her in");
+    assert_eq!(share.sections, [rig.movies], "{}", super::why(&rig, "ann").await);
+    assert_eq!((rig.plex.updates().len(), told(&rig, "ann", BREAK)), (1, 1));
+    // The other one ends at once: a letter comes first, and three days.
+    rig.stripe.cancel_now(&basic, "cancellation_requested");
+    rig.days(2).await;
+    assert!(rig.plex.has_access(ann), "{}", super::why(&rig, "ann").await);
+    assert_eq!(told(&rig, "ann", BREAK), 2, "{:?}", rig.subjects_to("ann"));
+    rig.days(4).await;
+    assert!(!rig.plex.has_access(ann), "{}", super::why(&rig, "ann").await);
+    assert!(rig.plex.deletions()[0].at - told_at(&rig, "ann", BREAK) >= days(3));
+    assert_eq!(rig.plex.updates().len(), 1, "nothing was given back for those days");
+    rig.stripe.resume(&premium);
+    rig.hours(3).await;
+    assert_eq!(rig.plex.invites_sent().len(), 2, "{}", super::why(&rig, "ann").await);
+    all_is_well(&rig);
+}

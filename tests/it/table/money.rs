@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use usher::facts::{PriceId, ShareState, Status};
-use usher::ledger::{EndedBecause, Gone, Grant, GrantKind, Pause, Reversed, SpellKind};
+use usher::ledger::{EndedBecause, Gone, Grant, GrantKind, MadeFor, Pause, Reversed, SpellKind};
 use usher::policy::{Tiers, follow};
 use usher::tier::{Tier, Wanted};
 
@@ -216,6 +216,33 @@ fn paused_as_a_whole(table: &mut Table) {
         pauses(paper, 9, -2, None, Some(3));
         paper.rules.pause_keeps = true;
     });
+    table.group("paused: a break of Premium beside Basic; paid until 2 days ago");
+    for told in [None, Some(2), Some(3)] {
+        let word = told.map_or("not yet accepted".into(), |days| format!("accepted {days} days ago"));
+        table.row(&format!("letter about what goes {word}"), |paper| beside(paper, told));
+    }
+    table.row("the same, accepted 3 days ago, narrowed; the other one ended 3 days ago", |paper| {
+        beside(paper, Some(3));
+        narrowed(paper);
+    });
+    table.row("the same, and the letter about the end of access was accepted 3 days ago", |paper| {
+        beside(paper, Some(3));
+        narrowed(paper);
+        paper.member().unpaid.values_mut().for_each(|spell| spell.kind = SpellKind::Break);
+    });
+    table.row("there is no way to write to them", |paper| {
+        beside(paper, Some(3));
+        paper.member().unpaid.values_mut().for_each(|spell| (spell.told_at, spell.no_channel) = (None, true));
+        paper.first().let_go = None;
+    });
+    table.row("why it is paused can't be told", |paper| {
+        beside(paper, None);
+        paper.first().now.paused.cause = Some("moon_phase".into());
+    });
+    table.row("the other one buys Premium as well", |paper| {
+        beside(paper, None);
+        paper.member().subscriptions.values_mut().for_each(|billed| billed.tiers = ["Premium".into()].into());
+    });
     table.row("paused 40 days ago, access ended; resumed an hour ago", |paper| {
         pauses(paper, 40, -30, None, None);
         let ann = paper.ann.clone();
@@ -288,6 +315,32 @@ fn money_that_goes_back(table: &mut Table) {
     });
 }
 
+/// A break of what bought Premium, and another subscription buys Basic. The
+/// letter about what goes was accepted so many days ago.
+fn beside(paper: &mut Paper, told: Option<i64>) {
+    pauses(paper, 9, -2, None, told);
+    let (now, ann) = (paper.now, paper.ann.clone());
+    let share = paper.member().share.as_mut().unwrap();
+    (share.row.sections, share.row.downloads) = ([MOVIES, TV].into(), Some(true));
+    let first = paper.first();
+    first.tiers = ["Premium".into()].into();
+    first.now.items[0].price = "price_premium".into();
+    first.let_go = told.map(|told| now - days(told) + days(3));
+    paper.member().unpaid.values_mut().for_each(|spell| spell.kind = SpellKind::Narrowing);
+    paper.pays(&ann, Status::Active, days(90));
+    paper.member().matched_prices = ["price_premium".into(), "price_basic".into()].into();
+}
+
+/// What went is gone, and the other subscription has ended, too.
+fn narrowed(paper: &mut Paper) {
+    let ended = paper.now - days(3);
+    let share = paper.member().share.as_mut().unwrap();
+    (share.row.sections, share.row.downloads) = ([MOVIES].into(), Some(false));
+    let other = paper.member().subscriptions.values_mut().last().unwrap();
+    (other.now.status, other.now.ended_at) = (Status::Canceled, Some(ended));
+    paper.member().matched_prices = ["price_basic".into()].into();
+}
+
 fn paused(paper: &mut Paper, ends: bool) {
     ended(paper, Status::Active, None);
     paper.rules.paused_collection_ends = ends;
@@ -307,6 +360,16 @@ fn has(paper: &mut Paper, tier: &str, sections: &[usher::facts::SectionId], down
     let price: usher::facts::PriceId = format!("price_{}", tier.to_lowercase()).into();
     paper.member().subscriptions.values_mut().for_each(|billed| billed.now.items[0].price = price.clone());
     paper.member().matched_prices = [price].into();
+}
+
+/// Their time as a guest of Premium ended an hour ago; the share was last seen as
+/// it should be while it ran.
+fn was_guest(paper: &mut Paper) {
+    let (since, over) = (paper.now - days(7), paper.now - TimeDelta::hours(1));
+    let grant = Grant::new(GrantKind::Complimentary, since);
+    let member = paper.member();
+    member.grants = vec![Grant { tier: Some("Premium".into()), until: Some(over), ..grant }];
+    member.matched_grants = [MadeFor::Grant { kind: GrantKind::Complimentary, since }].into();
 }
 
 pub(super) fn making_it_so(table: &mut Table) {
@@ -427,6 +490,15 @@ pub(super) fn making_it_so(table: &mut Table) {
     });
     table.row("Basic, has Movies and TV: the tier was edited, or changed in Plex", |paper| {
         has(paper, "Basic", &[MOVIES, TV], Some(false));
+    });
+    table.row("Basic, has all with downloads, was a guest of Premium until an hour ago", |paper| {
+        has(paper, "Basic", &[MOVIES, TV], Some(true));
+        was_guest(paper);
+    });
+    table.row("the same, and the guest's time gave no downloads", |paper| {
+        has(paper, "Basic", &[MOVIES, TV], Some(true));
+        was_guest(paper);
+        paper.member().grants[0].tier = Some("Basic".into());
     });
     table.row("Basic, has TV only", |paper| {
         has(paper, "Basic", &[TV], Some(false));
