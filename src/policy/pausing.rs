@@ -282,9 +282,11 @@ struct Announced {
 /// something else keeps them in, what goes.
 fn to_announce(scene: Scene<'_>, member: &Member, billed: &Billed) -> Option<Announced> {
     let Scene { now, rules, .. } = scene;
+    if rules.pause_keeps || billed.tiers.is_empty() || !is_break(now, billed) {
+        return None;
+    }
     let standing = reasons::standing(scene, member);
-    let may_end = !standing.blocked && standing.protected.is_none() && standing.unknown.is_empty();
-    if rules.pause_keeps || !may_end || !is_break(now, billed) || billed.tiers.is_empty() {
+    if standing.blocked || standing.protected.is_some() || !standing.unknown.is_empty() {
         return None;
     }
     let of_kind = |kind| member.unpaid.get(&billed.now.id).filter(|spell| spell.kind == kind);

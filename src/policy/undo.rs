@@ -9,7 +9,7 @@ use super::{
     reasons::{self, Standing},
     sharing,
 };
-use crate::facts::{CancelWhen, SectionId, SectionSet, SharingSettings, Source};
+use crate::facts::{CancelWhen, Moment, SectionId, SectionSet, SharingSettings, Source};
 use crate::ledger::{Act, ActKey, Billed, Member, Restoring};
 
 /// The invite that gives back what `usher restore` found in the book: these
@@ -112,20 +112,28 @@ pub fn uncancel(scene: Scene<'_>, member: &Member) -> Vec<Proposal> {
     let Some(said) = member.returned.filter(|_| member.blocked.is_none()) else { return Vec::new() };
     let proposal = |billed: &Billed| {
         let subscription = billed.now.id.clone();
-        Proposal {
-            key: ActKey::new("uncancel", &member.id, &format!("{subscription}-{}", said.timestamp())),
-            member: member.id.clone(),
-            class: Class::Uncancel,
-            what: format!("have {subscription} of {} go on at Stripe", member.name()),
-            because: "you took back the revocation that had set it to end".into(),
-            rests_on: BTreeSet::from([Source::Plex, Source::Stripe]),
-            due: scene.now,
-            approval: None,
-            unwarned: None,
-            doing: Doing::Act(Act::Uncancel { subscription, said }),
-        }
+        let key = ActKey::new("uncancel", &member.id, &format!("{subscription}-{}", said.timestamp()));
+        let what = format!("have {subscription} of {} go on at Stripe", member.name());
+        let because = "you took back the revocation that had set it to end";
+        by_your_word(member, key, Act::Uncancel { subscription, said }, scene.now, what, because)
     };
     ended_by_revocation(member).map(proposal).collect()
+}
+
+/// A call at Stripe that follows from what the operator said of a revocation.
+fn by_your_word(member: &Member, key: ActKey, act: Act, due: Moment, what: String, because: &str) -> Proposal {
+    Proposal {
+        key,
+        member: member.id.clone(),
+        class: if matches!(act, Act::Uncancel { .. }) { Class::Uncancel } else { Class::CutOff },
+        what,
+        because: because.to_owned(),
+        rests_on: BTreeSet::from([Source::Plex, Source::Stripe]),
+        due,
+        approval: None,
+        unwarned: None,
+        doing: Doing::Act(act),
+    }
 }
 
 /// What still runs, and ends at Stripe because `usher revoke` set it so.
@@ -182,18 +190,10 @@ pub fn cancel_for_revoke(scene: Scene<'_>, member: &Member) -> Vec<Proposal> {
             CancelWhen::Now => "cancel",
             CancelWhen::PeriodEnd => "set the end of",
         };
-        Proposal {
-            key: ActKey::new("cancel", &member.id, subscription.as_str()),
-            member: member.id.clone(),
-            class: Class::CutOff,
-            what: format!("{how} {subscription} of {} at Stripe", member.name()),
-            because: "you revoked their access".into(),
-            rests_on: BTreeSet::from([Source::Plex, Source::Stripe]),
-            due: blocked,
-            approval: None,
-            unwarned: None,
-            doing: Doing::Act(Act::Cancel { subscription, when, idle_days: None }),
-        }
+        let key = ActKey::new("cancel", &member.id, subscription.as_str());
+        let what = format!("{how} {subscription} of {} at Stripe", member.name());
+        let act = Act::Cancel { subscription, when, idle_days: None };
+        by_your_word(member, key, act, blocked, what, "you revoked their access")
     };
     charging(member).filter(is_open).map(proposal).collect()
 }

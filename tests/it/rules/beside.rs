@@ -182,7 +182,8 @@ fn who_can_not_be_written_to_loses_nothing_by_a_break_without_the_operators_word
 
 #[test]
 fn what_keeps_everything_as_it_is_needs_no_letter_about_a_break() {
-    let kept: [(&str, fn(&mut House)); 3] = [
+    type Keep = fn(&mut House);
+    let kept: [(&str, Keep); 3] = [
         ("a holiday", |house| {
             let (now, id) = (house.now, house.member(200).id.clone());
             let holiday = Grant { until: Some(now + days(60)), ..Grant::new(GrantKind::Holiday, now) };
