@@ -123,8 +123,12 @@ impl Engine {
     }
 
     /// A reading that came while the clocks disagreed was not taken up: the
-    /// looking begins anew when they agree.
-    pub(super) fn set_aside(&mut self, sound: Sound) {
+    /// looking begins anew when they agree, and until then nobody's plays are
+    /// seen.
+    pub(super) fn set_aside(&mut self, now: Moment, book: &mut Book, sound: Sound) {
+        if sound.tautulli {
+            inactivity::open_blind(book, now);
+        }
         let read = [(sound.plex, Source::Plex), (sound.stripe, Source::Stripe), (sound.tautulli, Source::Tautulli)];
         for (_, source) in read.into_iter().filter(|(read, _)| *read) {
             self.world.begin_looking_anew(source);

@@ -233,7 +233,7 @@ impl Engine {
             self.fold_readings(now, &mut book, sound);
         } else if clock_fails {
             let sound = std::mem::take(&mut self.early);
-            self.set_aside(sound);
+            self.set_aside(now, &mut book, sound);
         }
         for mail in drained.mail {
             orders.extend(self.take(now, &mut book, mail, clock_stands));

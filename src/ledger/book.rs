@@ -117,6 +117,13 @@ pub struct Marks {
     pub last_whole: BTreeMap<Source, Moment>,
     /// Each population's largest count a day.
     pub populations: BTreeMap<Population, BTreeMap<NaiveDate, Peak>>,
+    /// The latest of what Tautulli has ever called its oldest play: who never
+    /// played is measured from no earlier moment.
+    #[serde(default)]
+    pub history_since: Option<Moment>,
+    /// Tautulli's history fell below half of what it was, and is not believed.
+    #[serde(default)]
+    pub history_fell: bool,
 }
 
 /// What is counted for continuity (RULES R9.5).

@@ -255,30 +255,22 @@ fn continuity(scene: Scene<'_>, proposal: &Proposal) -> Option<HeldBecause> {
 /// A drop in words.
 #[must_use]
 pub fn drop_words(population: Population, drop: &super::Drop) -> String {
-    let at_half = drop.now * 2 >= drop.expected;
-    let way_out = if at_half {
-        "it is believed when a reading an hour later says the same"
-    } else {
-        let what = match population.source() {
-            Source::Plex => "server",
-            Source::Stripe => "stripe",
-            Source::Tautulli => "tautulli",
-        };
-        return format!(
-            "{} shows {} {} where there were {} lately; if that is true, `usher accept {what}`",
-            population.source(),
-            drop.now,
-            population.words(),
-            drop.expected
-        );
+    let (source, words, now) = (population.source(), population.words(), drop.now);
+    let what = match source {
+        Source::Plex => "server",
+        Source::Stripe => "stripe",
+        Source::Tautulli => "tautulli",
     };
-    format!(
-        "{} shows {} {} where there were {} lately; {way_out}",
-        population.source(),
-        drop.now,
-        population.words(),
-        drop.expected
-    )
+    if drop.begun_anew {
+        return format!(
+            "{source}'s history was begun anew and shows {now} {words}; if that is true, `usher accept {what}`"
+        );
+    }
+    let way_out = match drop.now * 2 >= drop.expected {
+        true => "it is believed when a reading an hour later says the same".to_owned(),
+        false => format!("if that is true, `usher accept {what}`"),
+    };
+    format!("{source} shows {now} {words} where there were {} lately; {way_out}", drop.expected)
 }
 
 /// How many of each crowd would go at once, without those that the operator

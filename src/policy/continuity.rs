@@ -4,8 +4,8 @@
 
 use chrono::TimeDelta;
 
-use super::{Drop, World};
-use crate::facts::Moment;
+use super::{Drop, World, inactivity};
+use crate::facts::{Activity, Moment, Source};
 use crate::ledger::{Book, Explained, Peak, Population};
 
 /// The largest count of so many days is what counts.
@@ -24,15 +24,44 @@ pub fn measure(begun: Moment, world: &mut World, book: &mut Book, population: Po
         raise(begun, book, population, count);
         return;
     }
-    let since = world.drops.get(&population).map_or(begun, |drop| drop.since);
-    let confirmed = count * 2 >= expected && begun - since >= CONFIRMED_AFTER;
+    let at_half = count * 2 >= expected;
+    // A first reading at half is none that confirms, whatever came before it.
+    let before = world.drops.get(&population).filter(|drop| !at_half || drop.now * 2 >= drop.expected);
+    let since = before.map_or(begun, |drop| drop.since);
+    let confirmed = at_half && begun - since >= CONFIRMED_AFTER;
     if confirmed || world.accepted_drops.remove(&population) {
         world.drops.remove(&population);
         book.marks.populations.remove(&population);
         raise(begun, book, population, count);
         return;
     }
-    world.drops.insert(population, Drop { since, now: count, expected });
+    world.drops.insert(population, Drop { since, now: count, expected, begun_anew: false });
+}
+
+/// Measures Tautulli's populations. A history that fell below half and lacks the
+/// plays it had begun with is not the one of before: then neither its growth nor
+/// an hour makes it believed, but only `usher accept`.
+pub fn measure_history(begun: Moment, world: &mut World, book: &mut Book, activity: &Activity) {
+    let counts = inactivity::populations(activity);
+    let begun_anew = match (activity.oldest_play, book.marks.history_since) {
+        (Some(oldest), Some(known)) => oldest > known,
+        (oldest, known) => oldest.is_none() && known.is_some(),
+    };
+    if book.marks.history_fell && begun_anew {
+        for (population, now) in counts.into_iter().filter(|(population, _)| *population == Population::History) {
+            let since = world.drops.get(&population).map_or(begun, |drop| drop.since);
+            let expected = expected(begun, book, population);
+            world.drops.insert(population, Drop { since, now, expected, begun_anew });
+        }
+        return;
+    }
+    for (population, count) in counts {
+        measure(begun, world, book, population, count);
+    }
+    let fell = |(population, drop): (&Population, &Drop)| {
+        population.source() == Source::Tautulli && drop.now * 2 < drop.expected
+    };
+    book.marks.history_fell = world.drops.iter().any(fell);
 }
 
 /// The largest count of the last 7 days, or, where none of them was believed,
@@ -98,6 +127,13 @@ mod tests {
         assert!(held(&[(0, 100), (2, 50), (61, 50)]));
         assert!(!held(&[(0, 100), (2, 50), (62, 50)]));
         assert!(held(&[(0, 100), (2, 49), (300, 49)]));
+    }
+
+    #[test]
+    fn two_readings_at_half_confirm_and_none_below_it_does() {
+        assert!(held(&[(0, 100), (2, 0), (90, 50)]), "the first that shows half");
+        assert!(held(&[(0, 100), (2, 50), (30, 0), (90, 50)]));
+        assert!(!held(&[(0, 100), (2, 0), (90, 50), (150, 55)]));
     }
 
     #[test]

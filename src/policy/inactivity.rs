@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::{
-    Rules, Scene,
+    Rules, Scene, brake,
     reasons::{self, Reason, ReasonKind, Standing},
 };
-use crate::facts::{Activity, Moment, Section, SectionId, Whole};
+use crate::facts::{Activity, Moment, Section, SectionId, Source, Whole};
 use crate::ledger::{Book, GrantKind, Member, Population};
 use crate::limits::UNSEEN_SPANS_MAX;
 use crate::member::MemberId;
@@ -103,10 +103,22 @@ fn exempt(rules: &Rules, member: &Member, standing: &Standing) -> Option<&'stati
 fn unknowable(scene: Scene<'_>, member: &Member) -> Option<String> {
     let Some(whole) = &scene.world.tautulli.last else { return Some("Tautulli has not been read yet".into()) };
     let activity = &whole.value;
-    if !activity.connected || scene.book.blind.is_blind() {
+    if !activity.connected {
         return Some("Tautulli is cut off from Plex and records nothing".into());
     }
+    if let Some(since) = scene.book.blind.since() {
+        return Some(why_blind(scene, since));
+    }
     unrecorded(&scene.book.libraries.known, member, activity)
+}
+
+/// Tautulli is connected, and yet nothing of it counts.
+fn why_blind(scene: Scene<'_>, since: Moment) -> String {
+    let drop = scene.world.drops.iter().find(|(population, _)| population.source() == Source::Tautulli);
+    let because = brake::identity_failure(scene, Source::Tautulli)
+        .or_else(|| drop.map(|(population, drop)| brake::drop_words(*population, drop)))
+        .unwrap_or_else(|| "no reading of Tautulli was whole and believed".to_owned());
+    format!("{because}. Since {} nothing is known of what is watched", since.format("%Y-%m-%d %H:%M UTC"))
 }
 
 /// Why Tautulli, which sees others, records no plays of this member (or not all
@@ -128,35 +140,50 @@ fn unrecorded(known: &BTreeMap<SectionId, Section>, member: &Member, activity: &
 }
 
 /// The latest of: the last play ever seen, access + 24 h, return + 24 h, and,
-/// for those who never played, Tautulli's oldest recorded play.
+/// for those who never played, Tautulli's oldest recorded play. A Tautulli that
+/// was begun anew knows less than the one before, and another one's history is
+/// not of ours: the oldest play only advances, too.
 #[must_use]
 pub fn clock_start(scene: Scene<'_>, member: &Member) -> Option<Moment> {
     let joined = member.joined().map(|at| at + GRACE);
     let returned = member.returned.map(|at| at + GRACE);
     let history = match member.last_play {
         Some(_) => None,
-        None => Some(scene.world.tautulli.value()?.oldest_play?),
+        None => Some(scene.world.tautulli.value()?.oldest_play?).max(scene.book.marks.history_since),
     };
     [member.last_play, joined, returned, history].into_iter().flatten().max()
 }
 
-/// Folds a whole reading of Tautulli into the book: plays advance, spans that
-/// were blind are closed, populations are counted by the caller.
+/// Folds a whole reading of Tautulli that is believed into the book: plays
+/// advance, spans that were blind are closed, populations are counted by the
+/// caller.
 pub fn fold_activity(rules: &Rules, book: &mut Book, whole: &Whole<Activity>) {
-    let activity = &whole.value;
-    if !activity.connected || activity.watching_now.is_none() {
+    if is_cut_off(&whole.value) {
         open_blind(book, whole.begun);
         return;
     }
-    let interval = rules.intervals.get(&crate::facts::Source::Tautulli).copied().unwrap_or(TimeDelta::zero());
+    let interval = rules.intervals.get(&Source::Tautulli).copied().unwrap_or(TimeDelta::zero());
     let unseen_after = UNSEEN_IS_BLIND_AFTER.max(interval * 2);
-    let last_good = book.marks.last_whole.get(&crate::facts::Source::Tautulli).copied();
+    let last_good = book.marks.last_whole.get(&Source::Tautulli).copied();
     if book.blind.is_blind() {
         book.blind.close(whole.at);
     } else if let Some(last) = last_good.filter(|last| whole.begun - *last > unseen_after) {
         book.blind.add(last, whole.begun);
     }
     note_who_is_seen(book, whole, last_good);
+    book.marks.history_since = book.marks.history_since.max(whole.value.oldest_play);
+    advance_plays(book, whole);
+}
+
+/// Tautulli answers, but says nothing of what plays now.
+pub fn is_cut_off(activity: &Activity) -> bool {
+    !activity.connected || activity.watching_now.is_none()
+}
+
+/// The plays that a reading shows. A play is a play, also where the reading as a
+/// whole isn't believed.
+pub fn advance_plays(book: &mut Book, whole: &Whole<Activity>) {
+    let activity = &whole.value;
     for member in book.members.values_mut() {
         let Some(account) = member.plex else { continue };
         let watching = activity.watching_now.as_ref().is_some_and(|now| now.contains(&account));
@@ -198,7 +225,7 @@ pub fn advance_play(member: &mut Member, played: Option<Moment>) {
 
 /// Nothing can be seen since the last good reading (or now).
 pub fn open_blind(book: &mut Book, now: Moment) {
-    let since = book.marks.last_whole.get(&crate::facts::Source::Tautulli).copied().unwrap_or(now);
+    let since = book.marks.last_whole.get(&Source::Tautulli).copied().unwrap_or(now);
     book.blind.open(since);
 }
 

@@ -52,19 +52,25 @@ pub fn fold_stripe(now: Moment, rules: &Rules, world: &mut World, book: &mut Boo
     world.stripe.last = Some(whole);
 }
 
-/// Takes up the last whole reading of Tautulli.
+/// Takes up the last whole reading of Tautulli. One that isn't believed (of
+/// another server, or with far fewer plays than lately) shows nobody's idleness:
+/// the time since the last believed one is blind, until one is believed again.
 pub fn fold_tautulli(now: Moment, rules: &Rules, world: &mut World, book: &mut Book) {
     if !is_ours(now, rules, world, book, Source::Tautulli) {
+        inactivity::open_blind(book, now);
         return;
     }
     // Taken out while it is folded, and put back: it may be large.
     let Some(whole) = world.tautulli.last.take() else { return };
-    for (population, count) in inactivity::populations(&whole.value) {
-        continuity::measure(whole.begun, world, book, population, count);
-    }
-    inactivity::fold_activity(rules, book, &whole);
-    if whole.value.connected && whole.value.watching_now.is_some() {
-        book.marks.last_whole.insert(Source::Tautulli, whole.at);
+    continuity::measure_history(whole.begun, world, book, &whole.value);
+    if world.drops.keys().any(|population| population.source() == Source::Tautulli) {
+        inactivity::open_blind(book, whole.begun);
+        inactivity::advance_plays(book, &whole);
+    } else {
+        inactivity::fold_activity(rules, book, &whole);
+        if !inactivity::is_cut_off(&whole.value) {
+            book.marks.last_whole.insert(Source::Tautulli, whole.at);
+        }
     }
     world.tautulli.last = Some(whole);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::{Rules, Scene, World, brake, decide::Waiting, life, plan::Problem, undo};
+use super::{Rules, Scene, World, brake, decide::Waiting, inactivity, life, plan::Problem, undo};
 use crate::facts::{Email, FailureKind, Moment, Source};
 use crate::ledger::{Billed, Book, HeldBecause, Intent, Letter, Member, NoticeKey, Owed};
 use crate::member::MemberId;
@@ -218,8 +218,8 @@ fn tell_drops(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
 /// Tautulli answers, but plays are not being recorded.
 fn tell_blindness(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     let interval = rules.intervals.get(&Source::Tautulli).copied().unwrap_or(TimeDelta::minutes(30));
-    let answers = world.tautulli.failures == 0 && world.tautulli.last.is_some();
-    match book.blind.since().filter(|_| answers) {
+    let is_cut_off = world.tautulli.value().is_some_and(inactivity::is_cut_off);
+    match book.blind.since().filter(|_| world.tautulli.failures == 0 && is_cut_off) {
         Some(since) if now - since >= interval * 2 => attention(
             now,
             rules,

@@ -49,6 +49,9 @@ pub struct Drop {
     pub now: u64,
     /// How many there should be, after explained goings.
     pub expected: u64,
+    /// Tautulli's history had fallen below half, and is not the one of before:
+    /// growing doesn't make it that.
+    pub begun_anew: bool,
 }
 
 /// A service that failed an act or its look. All acts wait together, so that

@@ -199,7 +199,7 @@ fn brake_04_clock_lets_through() {
 }
 
 fn fewer() -> Drop {
-    Drop { since: Paper::new().now, now: 5, expected: 20 }
+    Drop { since: Paper::new().now, now: 5, expected: 20, begun_anew: false }
 }
 
 #[test]

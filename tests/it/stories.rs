@@ -39,6 +39,7 @@ mod restart;
 mod seats;
 mod sign_in;
 mod stats;
+mod unbelieved;
 mod undo;
 mod webhooks;
 

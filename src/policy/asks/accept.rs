@@ -22,6 +22,9 @@ pub fn accept(now: Moment, world: &mut World, book: &mut Book, what: Accept) -> 
 
 fn take_drops(world: &mut World, book: &mut Book, source: Source) -> Vec<String> {
     let mut done = Vec::new();
+    if source == Source::Tautulli {
+        book.marks.history_fell = false;
+    }
     for population in [Population::Friends, Population::Subscriptions, Population::Watchers, Population::History] {
         if population.source() == source && world.drops.remove(&population).is_some() {
             book.marks.populations.remove(&population);

@@ -53,6 +53,25 @@ async fn while_the_clocks_disagree_nothing_is_taken_up_and_afterwards_the_lookin
 }
 
 #[tokio::test]
+async fn an_hour_in_which_the_clocks_disagreed_is_no_observed_time() {
+    let mut room = Room::new();
+    room.opens().await;
+    room.later(minutes(30));
+    room.reads_tautulli().await;
+    let good = room.now();
+    room.later(minutes(30));
+    room.reads_plex_askew().await;
+    room.reads_tautulli().await;
+    room.later(minutes(30));
+    room.reads_plex().await;
+    room.reads_tautulli().await;
+    let again = room.now();
+    room.later(minutes(30));
+    room.reads_tautulli().await;
+    assert_eq!(room.book().blind.observed(good, room.now()), room.now() - again);
+}
+
+#[tokio::test]
 async fn before_anybodys_clock_was_seen_nothing_is_written_for_ten_minutes() {
     let mut room = Room::new();
     let started = room.now();

@@ -83,7 +83,7 @@ fn a_clock_and_an_old_book_are_taken_as_they_stand() {
 #[test]
 fn fewer_people_are_believed_for_just_the_source_that_was_named() {
     let drop = |paper: &mut Paper, population| {
-        let drop = Drop { since: paper.now, now: 3, expected: 30 };
+        let drop = Drop { since: paper.now, now: 3, expected: 30, begun_anew: false };
         paper.world.drops.insert(population, drop);
         paper.book.marks.populations.insert(population, [].into());
     };

@@ -214,7 +214,7 @@ fn five_minutes_of_clock_and_a_day_of_budget_are_whole() {
 #[test]
 fn what_the_operator_can_do_about_missing_people_depends_on_how_many_are_missing() {
     let words = |population, now| {
-        let drop = Drop { since: crate::paper::noon(), now, expected: 20 };
+        let drop = Drop { since: crate::paper::noon(), now, expected: 20, begun_anew: false };
         brake::drop_words(population, &drop)
     };
     let half = words(Population::Friends, 10);

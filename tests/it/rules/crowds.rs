@@ -203,7 +203,7 @@ fn promise_04_a_new_payer_is_invited_while_far_too_few_friends_are_listed() {
     paper.shares(&old, &[paper::MOVIES], days(90));
     paper.left(&old, days(30));
     paper.pays(&old, Status::Active, days(20));
-    paper.world.drops.insert(Population::Friends, Drop { since: paper.now, now: 3, expected: 9 });
+    paper.world.drops.insert(Population::Friends, Drop { since: paper.now, now: 3, expected: 9, begun_anew: false });
     let admission = paper.admit();
     assert_eq!(admission.admitted.iter().map(|p| p.member.clone()).collect::<Vec<_>>(), [new]);
     let waits: Vec<_> = admission.held.iter().map(|(p, because)| (p.member.clone(), because.rule())).collect();

@@ -57,7 +57,7 @@ fn what_tautulli_can_not_know_makes_nobody_idle() {
     let spoil: [(&str, Change); 7] = [
         ("read yet", |paper| paper.world.tautulli.last = None),
         ("cut off", |paper| activity(paper).connected = false),
-        ("cut off", |paper| paper.book.blind.open(paper.now - TimeDelta::minutes(1))),
+        ("no reading of Tautulli was whole", |paper| paper.book.blind.open(paper.now - TimeDelta::minutes(1))),
         ("which account", |paper| paper.member().plex = None),
         ("list them", |paper| activity(paper).people.clear()),
         ("no history for them", |paper| {

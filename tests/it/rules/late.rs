@@ -204,7 +204,7 @@ fn promise_08_forgetting_and_unfriending_are_removals_to_looked_fresh_continuity
     home.member().home = true;
     assert_eq!(held(&home).0, 0);
     let mut drop = gone();
-    let fewer = usher::policy::Drop { since: drop.now, now: 3, expected: 20 };
+    let fewer = usher::policy::Drop { since: drop.now, now: 3, expected: 20, begun_anew: false };
     drop.world.drops.insert(usher::ledger::Population::Friends, fewer);
     assert_eq!(held(&drop), (0, vec!["continuity", "continuity"]));
     let mut pays = gone();

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use usher::facts::{CustomerId, FailureKind, Moment, Reading, Source, Unread};
-use usher::policy::{World, readings};
+use usher::policy::asks::{self, Accept};
+use usher::policy::{World, inactivity, readings};
 
-use crate::paper::{Change, Paper};
+use crate::paper::{Change, Paper, days, noon};
 
 fn seconds(seconds: i64) -> TimeDelta {
     TimeDelta::seconds(seconds)
@@ -124,4 +125,132 @@ fn nothing_is_done_before_our_clock_was_held_against_another() {
     };
     assert!(!compared(false, false), "Tautulli stands on our own machine, perhaps");
     assert!(compared(true, false) && compared(false, true) && compared(true, true));
+}
+
+/// A further reading of Tautulli, an hour after the one before.
+fn an_hour_later(paper: &mut Paper, change: impl FnOnce(&mut usher::facts::Activity)) {
+    paper.now += TimeDelta::hours(1);
+    let whole = paper.world.tautulli.last.as_mut().unwrap();
+    (whole.begun, whole.at) = (paper.now, paper.now);
+    change(&mut whole.value);
+    tautulli(paper);
+}
+
+/// Two held readings, one that is believed, and one more: the hours that count.
+fn hours_observed(held: fn(&mut Paper), believed: fn(&mut Paper)) -> i64 {
+    let mut paper = Paper::new();
+    an_hour_later(&mut paper, |activity| activity.history_total = 100);
+    let begun = paper.now;
+    for _ in 0..2 {
+        held(&mut paper);
+        an_hour_later(&mut paper, |_| ());
+        assert!(paper.book.blind.is_blind());
+        assert_eq!(paper.book.marks.last_whole[&Source::Tautulli], begun, "it is no good reading");
+    }
+    believed(&mut paper);
+    an_hour_later(&mut paper, |_| ());
+    an_hour_later(&mut paper, |_| ());
+    assert!(!paper.book.blind.is_blind());
+    paper.book.blind.observed(begun, paper.now).num_hours()
+}
+
+fn shows(paper: &mut Paper, plays: u64) {
+    paper.world.tautulli.last.as_mut().unwrap().value.history_total = plays;
+}
+
+fn watches(paper: &mut Paper, server: &str) {
+    paper.world.tautulli.last.as_mut().unwrap().value.server = server.into();
+}
+
+fn accept(paper: &mut Paper) {
+    let done = asks::accept(paper.now, &mut paper.world, &mut paper.book, Accept::Tautulli);
+    assert_eq!(done.len(), 1, "{done:?}");
+}
+
+#[test]
+fn the_hours_of_readings_that_nobody_believes_are_not_observed() {
+    assert_eq!(hours_observed(|paper| shows(paper, 3), |paper| shows(paper, 100)), 1, "it was a mistake");
+    assert_eq!(hours_observed(|paper| shows(paper, 3), accept), 1);
+    assert_eq!(hours_observed(|paper| watches(paper, "another"), |paper| watches(paper, "server")), 1);
+    assert_eq!(hours_observed(|paper| watches(paper, "another"), accept), 1);
+}
+
+#[test]
+fn a_drop_to_half_counts_from_the_reading_that_confirms_it() {
+    let mut paper = Paper::new();
+    an_hour_later(&mut paper, |activity| activity.history_total = 100);
+    let good = paper.now;
+    an_hour_later(&mut paper, |activity| activity.history_total = 60);
+    assert_eq!(paper.book.blind.since(), Some(good));
+    an_hour_later(&mut paper, |_| ());
+    assert!(!paper.book.blind.is_blind());
+    assert_eq!(paper.book.blind.observed(good, paper.now), TimeDelta::zero());
+}
+
+#[test]
+fn a_history_begun_anew_grows_and_is_not_believed_for_it() {
+    for restart in [false, true] {
+        let mut paper = Paper::new();
+        an_hour_later(&mut paper, |activity| activity.history_total = 10);
+        let good = paper.now;
+        let oldest = Some(good);
+        for plays in [0, 3, 6, 7, 9, 30] {
+            an_hour_later(&mut paper, |activity| {
+                activity.history_total = plays;
+                activity.oldest_play = oldest.filter(|_| plays > 0);
+            });
+            assert_eq!(paper.book.blind.since(), Some(good), "{plays} plays");
+            if restart {
+                paper.world.drops.clear();
+            }
+        }
+        an_hour_later(&mut paper, |_| ());
+        accept(&mut paper);
+        an_hour_later(&mut paper, |_| ());
+        assert!(!paper.book.blind.is_blind());
+        assert_eq!(paper.book.blind.observed(good, paper.now), TimeDelta::zero());
+    }
+    // The history of before is believed as soon as it is back.
+    let mut paper = Paper::new();
+    an_hour_later(&mut paper, |activity| activity.history_total = 10);
+    an_hour_later(&mut paper, |activity| activity.history_total = 0);
+    assert!(paper.book.blind.is_blind());
+    an_hour_later(&mut paper, |activity| activity.history_total = 9);
+    assert!(!paper.book.blind.is_blind());
+}
+
+#[test]
+fn a_play_is_a_play_also_in_a_reading_that_is_not_believed() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.make_friend(&ann, days(40));
+    an_hour_later(&mut paper, |activity| activity.history_total = 100);
+    let played = paper.now - TimeDelta::minutes(30);
+    an_hour_later(&mut paper, |activity| {
+        activity.history_total = 3;
+        activity.people.values_mut().for_each(|watcher| watcher.last_play = Some(played));
+    });
+    assert!(paper.book.blind.is_blind());
+    assert_eq!(paper.member().last_play, Some(played));
+}
+
+#[test]
+fn who_never_played_is_measured_from_the_latest_oldest_play_that_was_believed() {
+    let mut paper = Paper::new();
+    let ann = paper.ann.clone();
+    paper.make_friend(&ann, days(40));
+    paper.member().last_play = None;
+    let (now, oldest) = (paper.now, |ago| Some(noon() - days(ago)));
+    an_hour_later(&mut paper, |activity| {
+        activity.people.values_mut().for_each(|watcher| watcher.last_play = None);
+        (activity.oldest_play, activity.history_total) = (oldest(20), 100);
+    });
+    let start = |paper: &Paper| inactivity::clock_start(paper.scene(), &paper.book.members[&paper.ann]);
+    assert_eq!(start(&paper), oldest(20));
+    an_hour_later(&mut paper, |activity| activity.oldest_play = oldest(900));
+    assert_eq!(start(&paper), oldest(20), "an older history that is brought in is not ours");
+    an_hour_later(&mut paper, |activity| activity.oldest_play = oldest(2));
+    assert_eq!(start(&paper), oldest(2));
+    an_hour_later(&mut paper, |activity| activity.oldest_play = None);
+    assert_eq!((start(&paper), paper.now > now), (None, true), "an empty history measures nothing");
 }

@@ -111,7 +111,7 @@ fn a_span_is_said_in_its_largest_unit_of_which_there_are_two() {
 #[test]
 fn far_fewer_of_something_is_one_message_a_source() {
     let mut paper = Paper::new();
-    let fewer = Fewer { since: paper.now, now: 1, expected: 50 };
+    let fewer = Fewer { since: paper.now, now: 1, expected: 50, begun_anew: false };
     for population in [Population::Friends, Population::Watchers, Population::History] {
         paper.world.drops.insert(population, fewer.clone());
     }
@@ -136,9 +136,13 @@ fn a_tautulli_that_is_cut_off_from_plex_is_told_after_two_intervals() {
         let mut paper = Paper::new();
         let since = paper.now - ago;
         paper.book.blind.open(since);
+        paper.world.tautulli.last.as_mut().unwrap().value.connected = false;
         paper
     };
     let hour = TimeDelta::hours(1);
+    let mut unbelieved = cut_off(hour);
+    unbelieved.world.tautulli.last.as_mut().unwrap().value.connected = true;
+    assert!(told(&mut unbelieved).is_empty(), "what isn't believed is told as that");
     assert!(told(&mut cut_off(hour - TimeDelta::seconds(1))).is_empty());
     let mut paper = cut_off(hour);
     assert_eq!(told(&mut paper), blind);

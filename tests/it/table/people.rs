@@ -201,8 +201,7 @@ pub(super) fn who_is_who(table: &mut Table) {
                 paper.member().plex = None;
             }
             let at = paper.now - TimeDelta::hours(hours);
-            paper.member().invite_refused =
-                Some(InviteRefused { at, by_id, by_email, why: "404".into(), in_doubt_since: None });
+            paper.member().invite_refused = Some(InviteRefused { at, by_id, by_email, why: "404".into() });
         });
     }
     whose(table);
@@ -577,6 +576,14 @@ fn unknowable(table: &mut Table) {
     table.row("Tautulli is cut off from Plex", |paper| {
         warned_long_ago(paper);
         paper.world.tautulli.last.as_mut().unwrap().value.connected = false;
+    });
+    table.row("Tautulli's history was begun anew, and nobody has accepted it", |paper| {
+        warned_long_ago(paper);
+        (paper.book.marks.history_fell, paper.book.marks.history_since) = (true, Some(paper.now - days(900)));
+        let mut whole = paper.world.tautulli.last.clone().unwrap();
+        whole.value.oldest_play = Some(paper.now - days(1));
+        paper.world.tautulli.last = Some(whole);
+        usher::policy::readings::fold_tautulli(paper.now, &paper.rules, &mut paper.world, &mut paper.book);
     });
     table.row("Tautulli has not been read since the start", |paper| {
         warned_long_ago(paper);

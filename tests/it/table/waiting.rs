@@ -144,7 +144,7 @@ const DUE: [(&str, Make); 7] = [
 ];
 
 fn fewer(population: Population, paper: &mut Paper) {
-    paper.world.drops.insert(population, Drop { since: paper.now, now: 3, expected: 10 });
+    paper.world.drops.insert(population, Drop { since: paper.now, now: 3, expected: 10, begun_anew: false });
 }
 
 const CONDITIONS: [(&str, Make); 25] = [
