@@ -134,6 +134,11 @@ impl Pacer {
     }
 }
 
+/// The moment before a locked object is asked for again.
+pub async fn pause(wait: Duration) {
+    sleep_until(present() + wait).await;
+}
+
 impl Turn {
     /// A write was sent: the next one waits `gap` from here.
     pub fn wrote(&self) {

@@ -2,8 +2,9 @@
 //!
 //! It promises: listings to the last page or not at all; both shapes of the
 //! API read; one pinned version; the outcome of a change never guessed. What
-//! changes anything stands in `write.rs` and demands `Live`. It never retries,
-//! and never takes a missing row for an end: that is fetched singly.
+//! changes anything stands in `write.rs` and demands `Live`. It never repeats a
+//! change, and repeats a read only where the object was locked; it never takes a
+//! missing row for an end: that is fetched singly.
 //!
 //! Known races: what is created while pages are read isn't in them.
 
@@ -19,17 +20,19 @@ mod write;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, atomic::AtomicUsize},
+    time::Duration,
 };
 
 use reqwest::Method;
 use serde_json::Value;
 
 use super::{
-    http::{Call, Http, Reply, rest::Rest},
+    http::{Call, Http, Reply, pacer::pause, rest::Rest},
     loose::{flag, list, text},
     skew::Skew,
 };
 use crate::{
+    backoff,
     facts::{AppliesTo, Discount, FailureKind, Moment, WebhookEndpoint},
     limits::{PAGES_MAX, STRIPE_REST},
     secret::Secret,
@@ -44,6 +47,13 @@ const NAME: &str = "Stripe";
 const SITE: &str = "https://api.stripe.com";
 /// The version whose answers were tested; within a train only additions.
 const VERSION: &str = "2026-07-29.dahlia";
+/// What is locked is asked for so often again…
+const LOCKED_AGAIN: u32 = 2;
+/// …after this at first, and then after twice as long (facts: Stripe's own
+/// libraries).
+const LOCKED_BASE: Duration = Duration::from_millis(500);
+/// The longest such wait.
+const LOCKED_CAP: Duration = Duration::from_secs(5);
 /// Stripe's largest page.
 const PAGE: &str = "100";
 
@@ -101,7 +111,7 @@ impl Stripe {
     }
 
     /// It asked for rest before this process began: nothing is sent for so long.
-    pub fn rest_for(&self, wait: std::time::Duration) {
+    pub fn rest_for(&self, wait: Duration) {
         if let Some(rest) = &self.rest {
             rest.begin(Some(wait));
         }
@@ -121,6 +131,10 @@ impl Stripe {
     }
 
     async fn send(&self, call: Call) -> Result<(Reply, Value), Failure> {
+        said(self.reply(call).await?)
+    }
+
+    async fn reply(&self, call: Call) -> Result<Reply, Failure> {
         if let Some(rest) = &self.rest {
             rest.allows(NAME)?;
         }
@@ -130,23 +144,26 @@ impl Stripe {
         if let Some(rest) = self.rest.as_ref().filter(|_| !is_locked(&reply)) {
             rest.note(&mut reply);
         }
-        if !reply.is_success() {
-            return Err(refusal(&reply));
-        }
-        match serde_json::from_slice(&reply.body) {
-            Ok(value @ Value::Object(_)) if !reply.is_html() => Ok((reply, value)),
-            _ if reply.is_html() => {
-                let why = format!("{}: a page for people came instead of an answer", reply.what);
-                Err(Failure::unknown(FailureKind::Unreachable, why))
-            }
-            _ => Err(Failure::nonsense(format!("{}: the answer isn't a JSON object", reply.what))),
-        }
+        Ok(reply)
     }
 
-    /// One object.
+    /// One object. Where it is locked, it is asked for again a moment later, as
+    /// Stripe's own libraries do: a reading of many pages would else never be whole
+    /// on a busy account.
     async fn get(&self, path: &str, query: &Query<'_>) -> Result<(Reply, Value), Failure> {
-        let call = self.request(Method::GET, path);
-        self.send(query.iter().fold(call, |call, (name, value)| call.query(name, value))).await
+        let call = || {
+            let call = self.request(Method::GET, path);
+            query.iter().fold(call, |call, (name, value)| call.query(name, value))
+        };
+        for times in 1..=LOCKED_AGAIN {
+            let reply = self.reply(call()).await?;
+            let wait = backoff::delay(LOCKED_BASE, LOCKED_CAP, times, path);
+            if !is_locked(&reply) || reply.retry_after.is_some_and(|asked| asked > wait) {
+                return said(reply);
+            }
+            pause(wait).await;
+        }
+        self.send(call()).await
     }
 
     /// All rows of a list, every page of it, newest first.
@@ -227,8 +244,26 @@ fn distinct(path: &str, rows: Vec<Value>) -> Result<Vec<Value>, Failure> {
     Ok(rows)
 }
 
+/// What a reply says, where it is no refusal.
+fn said(reply: Reply) -> Result<(Reply, Value), Failure> {
+    if !reply.is_success() {
+        return Err(refusal(&reply));
+    }
+    match serde_json::from_slice(&reply.body) {
+        Ok(value @ Value::Object(_)) if !reply.is_html() => Ok((reply, value)),
+        _ if reply.is_html() => {
+            let why = format!("{}: a page for people came instead of an answer", reply.what);
+            Err(Failure::unknown(FailureKind::Unreachable, why))
+        }
+        _ => Err(Failure::nonsense(format!("{}: the answer isn't a JSON object", reply.what))),
+    }
+}
+
 /// One object is busy; the service as a whole asks for nothing.
 fn is_locked(reply: &Reply) -> bool {
+    if reply.is_success() {
+        return false;
+    }
     let error: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     error["error"]["code"].as_str() == Some("lock_timeout")
 }
