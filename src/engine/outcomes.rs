@@ -175,20 +175,18 @@ fn note_failure(now: Moment, book: &mut Book, key: &ActKey, failure: &Failure) {
         intent.not_before = intent.not_before.max(now + backoff::asked_for(wait));
     }
     let is_invite = matches!(intent.act, Act::Invite { .. });
-    // An endpoint that was removed says nothing of anybody, and another may come.
-    let denied = failure.kind == FailureKind::Forbidden || failure.status == Some(404);
     match failure.kind {
         // A listing shows whether it is so.
         FailureKind::Already => intent.hindered.already += 1,
         FailureKind::Refused | FailureKind::Forbidden | FailureKind::Gone if is_invite => {
-            refusals::refuse(now, book, key, &failure.why, denied || failure.kind == FailureKind::Gone);
+            refusals::refuse(now, book, key, &failure.why);
         }
         FailureKind::Forbidden | FailureKind::Gone => {
             intent.state = IntentState::Decided;
             intent.hindered.denied = true;
             intent.not_before = intent.not_before.max(now + DENIED_FOR);
         }
-        _ if failure.certainty == Certainty::NotDone => confirm::try_again(now, intent, now),
+        _ if failure.certainty == Certainty::NotDone => confirm::try_again(now, book, key, now),
         // It may have been done: a listing is waited for.
         _ => {}
     }

@@ -28,4 +28,7 @@ pub struct InviteOut {
     pub at: Moment,
     /// What it was made for.
     pub made_for: BTreeSet<MadeFor>,
+    /// When plex.tv refused it, if it did.
+    #[serde(default)]
+    pub refused: Option<Moment>,
 }

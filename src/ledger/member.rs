@@ -310,10 +310,6 @@ pub struct InviteRefused {
     pub by_email: bool,
     /// What plex.tv said.
     pub why: String,
-    /// When it first said 403 or 404, which may speak of our account, the server
-    /// or a library rather than of them. `None`: it meant them.
-    #[serde(default)]
-    pub in_doubt_since: Option<Moment>,
 }
 
 impl InviteRefused {

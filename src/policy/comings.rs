@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use super::whose_row::{invite_out_to, is_listed, is_same_share, listed_again, tell_untied, whose};
 use super::{
     Rules, World, by_hand,
-    confirm::LISTED_WITHIN,
+    confirm::{self, LISTED_WITHIN},
     libraries,
     news::{tell_crowd, tell_second_vip, tell_section_news},
     refusals, who,
@@ -237,9 +237,10 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
         }
     };
     let is_ours = ours.is_some();
+    let mut refused = None;
     if let Some(made_for) = ours {
         member.note_made(share.id(), made_for);
-        member.invites_out.clear();
+        refused = std::mem::take(&mut member.invites_out).into_iter().rfind(|out| out.refused.is_some());
     }
     member.share = Some(share);
     if row.is_accepted() || member.plex.is_some() {
@@ -253,6 +254,10 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     }
     if new_row && !is_ours {
         explain_new_row(now, rules, book, &id, row, arrival);
+    }
+    // No intent is left that would be confirmed.
+    if let (Some(out), Some(member)) = (refused, book.members.get(&id).cloned()) {
+        confirm::invited(now, rules, book, &member, &out.to, &out.made_for);
     }
     let id = match row.is_accepted() && !had_access {
         true => taken_up(now, rules, book, &id, row, arrival),

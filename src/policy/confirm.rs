@@ -22,7 +22,10 @@ pub const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(10);
 pub const LISTED_WITHIN: TimeDelta = TimeDelta::seconds(150);
 /// While a try waits to be shown, listings are taken so long after it, in seconds.
 const LISTED_AGAIN: [i64; 5] = [3, 10, 30, 70, 150];
-/// An invite that failed is hurried for so long after it was decided.
+/// From this try on, only the listing that must show it is taken early.
+const LISTED_ONCE_FROM: u32 = 3;
+/// A guest's invite that failed is hurried for so long after it was decided. A
+/// payer's is hurried for as long as they wait.
 const HURRIED_FOR: TimeDelta = TimeDelta::hours(6);
 
 /// Confirms what listings show, and frees what they show not to have happened.
@@ -79,28 +82,37 @@ pub fn next_listing(world: &World, book: &Book) -> Option<Moment> {
             Act::Unfriend { .. } => world.plex.last.as_ref().map(|whole| whole.begun),
             _ => world.listed_at(&intent.member),
         };
-        let steps = LISTED_AGAIN.into_iter().map(|secs| tried + TimeDelta::seconds(secs));
+        let early = if intent.tries >= LISTED_ONCE_FROM { LISTED_AGAIN.len() - 1 } else { 0 };
+        let steps = LISTED_AGAIN.into_iter().skip(early).map(|secs| tried + TimeDelta::seconds(secs));
         steps.filter(|step| listed.is_none_or(|listed| listed < *step)).min()
     });
-    next.min()
+    // What was refused is read back as well: it may have been done all the same.
+    let refused = book.members.values().filter(|member| member.share.is_none()).filter_map(|member| {
+        let refused = member.invites_out.iter().filter_map(|out| out.refused).max()?;
+        let listed = world.listed_at(&member.id);
+        Some(refused + LISTED_WITHIN).filter(|step| listed.is_none_or(|listed| listed < *step))
+    });
+    next.chain(refused).min()
 }
 
 /// The try had no effect: it may be tried again, later each time.
 fn free(now: Moment, book: &mut Book, key: &ActKey) {
-    let Some(intent) = book.intents.get_mut(key) else { return };
+    let Some(intent) = book.intents.get(key) else { return };
     if matches!(intent.act, Act::Invite { .. }) && intent.hindered.already >= refusals::ALREADY_BELIEVED {
         let said = intent.last_error.clone().unwrap_or_default();
-        return refusals::refuse(now, book, key, &format!("{said}, and no listing shows it"), false);
+        return refusals::refuse(now, book, key, &format!("{said}, and no listing shows it"));
     }
     let tried = intent.tried_until().unwrap_or(now);
-    try_again(now, intent, tried);
+    try_again(now, book, key, tried);
 }
 
 /// It was certainly not done, or a listing shows that it had no effect: it is
 /// tried again, a minute after the try and then longer each time (RULES R9).
-pub fn try_again(now: Moment, intent: &mut Intent, tried: Moment) {
+pub fn try_again(now: Moment, book: &mut Book, key: &ActKey, tried: Moment) {
+    let Some(intent) = book.intents.get_mut(key) else { return };
+    let pays = book.members.get(&intent.member).is_some_and(Member::has_running_subscription);
     let cap = match intent.act {
-        Act::Invite { .. } if now - intent.decided < HURRIED_FOR => backoff::HURRIED_CAP,
+        Act::Invite { .. } if pays || now - intent.decided < HURRIED_FOR => backoff::HURRIED_CAP,
         Act::Invite { .. } => backoff::LOOP_CAP,
         _ => backoff::AGAIN_CAP,
     };
@@ -210,7 +222,15 @@ fn goes_on(now: Moment, book: &mut Book, intent: &Intent, member: &Member, subsc
     known.note(now, format!("{subscription} goes on at Stripe: {}", intent.because));
 }
 
-fn invited(now: Moment, rules: &Rules, book: &mut Book, member: &Member, to: &InviteTo, made_for: &BTreeSet<MadeFor>) {
+/// An invite of ours is listed: it is noted, and their letter is owed.
+pub(super) fn invited(
+    now: Moment,
+    rules: &Rules,
+    book: &mut Book,
+    member: &Member,
+    to: &InviteTo,
+    made_for: &BTreeSet<MadeFor>,
+) {
     let Some(share) = &member.share else { return };
     if let Some(known) = book.members.get_mut(&member.id) {
         known.note_made(share.id(), made_for.iter().cloned());

@@ -117,6 +117,14 @@ pub fn give_up(book: &mut Book, intent: &Intent) {
     let Act::Invite { to, made_for, .. } = &intent.act else { return };
     let Some(at) = intent.last_try.filter(|_| intent.may_have_had_effect()) else { return };
     if let Some(member) = book.members.get_mut(&intent.member) {
-        member.invites_out.push(InviteOut { to: to.clone(), at, made_for: made_for.clone() });
+        member.invites_out.push(InviteOut { to: to.clone(), at, made_for: made_for.clone(), refused: None });
     }
+}
+
+/// plex.tv refused an invite. It may have made it all the same: a row that
+/// appears now, for the very same person, is ours.
+pub fn note_refused(now: Moment, book: &mut Book, intent: &Intent) {
+    let Act::Invite { to, made_for, .. } = &intent.act else { return };
+    let (Some(at), Some(member)) = (intent.last_try, book.members.get_mut(&intent.member)) else { return };
+    member.invites_out.push(InviteOut { to: to.clone(), at, made_for: made_for.clone(), refused: Some(now) });
 }

@@ -12,22 +12,19 @@ use crate::ledger::{Act, ActKey, Book, InviteRefused, InviteTo, Member};
 /// would show it ([`LISTED_WITHIN`](super::confirm::LISTED_WITHIN)).
 pub const ALREADY_BELIEVED: u32 = 3;
 
-/// Plex refused this invite, and said why. `denied`: with a 403 or 404, which
-/// may speak of our account, the server or a library rather than of them.
-pub fn refuse(now: Moment, book: &mut Book, key: &ActKey, why: &str, denied: bool) {
+/// Plex refused this invite, and said why.
+pub fn refuse(now: Moment, book: &mut Book, key: &ActKey, why: &str) {
     let Some(intent) = book.intents.remove(key) else { return };
     made_for::give_up(book, &intent); // An earlier try may have had an effect.
+    made_for::note_refused(now, book, &intent); // And so may this one.
     let (Act::Invite { to, .. }, Some(member)) = (&intent.act, book.members.get_mut(&intent.member)) else { return };
     let by_id = matches!(to, InviteTo::Account(_));
-    let earlier = member.invite_refused.take();
-    let doubt = earlier.as_ref().and_then(|earlier| earlier.in_doubt_since);
-    let earlier = earlier.filter(|earlier| earlier.stands(now));
+    let earlier = member.invite_refused.take().filter(|earlier| earlier.stands(now));
     member.invite_refused = Some(InviteRefused {
         at: now,
         by_id: by_id || earlier.as_ref().is_some_and(|earlier| earlier.by_id),
         by_email: !by_id || earlier.as_ref().is_some_and(|earlier| earlier.by_email),
         why: why.to_owned(),
-        in_doubt_since: doubt.or(denied.then_some(now)),
     });
     member.note(now, format!("Plex refused the invite: {why}"));
 }

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
+
 use super::{Rules, confirm::LISTED_WITHIN};
 use crate::facts::{Moment, Share, ShareState, Source};
 use crate::ledger::{Act, Book, Index, IntentState, InviteTo, Letter, MadeFor, Member, Owed, ShareRecord};
@@ -81,7 +83,7 @@ pub(super) fn whose(now: Moment, book: &Book, index: &Index, row: &Share) -> Opt
     let by_share = holder.or_else(|| index.share(row.id).find(may_be));
     // A row that appears after our attempt with a lost answer is ours.
     let by_attempt =
-        || tried_invites(now, book).find(|tried| is_to(book, tried.to, row)).map(|tried| tried.member).filter(may_be);
+        || tried_invites(now, book).find(|tried| tried.fits(book, row)).map(|tried| tried.member).filter(may_be);
     let by_account = || row.account.and_then(|account| index.account(account)).filter(known);
     let by_address = || {
         let email = row.email.as_ref()?;
@@ -103,18 +105,48 @@ struct Tried<'a> {
     made_for: &'a BTreeSet<MadeFor>,
     /// Its row may still be on its way into the listings.
     may_yet_show: bool,
+    /// When it was tried and when plex.tv refused it, if it did.
+    refused: Option<(Moment, Moment)>,
 }
 
-/// Also those that an early listing didn't show, and those that were given up
-/// since. One that plex.tv refused, or that never reached it, made no row.
+impl Tried<'_> {
+    /// Whether this row, for the very person, may be this invite. Where plex.tv
+    /// refused it, only if the row began with the try: a later one is the operator's.
+    fn fits(&self, book: &Book, row: &Share) -> bool {
+        let is_of_the_try = match self.refused {
+            None => true,
+            Some((tried, refused)) => match row.state {
+                ShareState::Pending { invited_at: Some(began) } => {
+                    began >= tried - BEGAN_WITHIN && began <= refused + BEGAN_WITHIN
+                }
+                // plex.tv may keep an older date of acceptance.
+                ShareState::Accepted { accepted_at: Some(began) } => began <= refused + BEGAN_WITHIN,
+                ShareState::Pending { invited_at: None } | ShareState::Accepted { accepted_at: None } => {
+                    self.may_yet_show
+                }
+            },
+        };
+        is_of_the_try && is_to(book, self.to, row)
+    }
+}
+
+/// Our clock and plex.tv's may differ by so much where a row is dated.
+const BEGAN_WITHIN: TimeDelta = TimeDelta::minutes(1);
+/// The listing that must show an invite has been taken and taken up by then.
+const READ_BACK_WITHIN: TimeDelta = TimeDelta::seconds(180);
+
+/// Also those that an early listing didn't show, and those that were given up or
+/// refused since. One that never reached plex.tv made no row.
 fn tried_invites(now: Moment, book: &Book) -> impl Iterator<Item = Tried<'_>> {
     let is_young = move |at: Moment| now - at < LISTED_WITHIN;
-    let intents = book.intents.values().filter(|intent| intent.may_have_had_effect());
+    let intents = book.intents.values().filter(|intent| intent.was_tried());
     let intents = intents.filter_map(move |intent| match &intent.act {
         Act::Invite { to, made_for, .. } => {
             let under_way = matches!(intent.state, IntentState::Attempted { .. });
             let may_yet_show = under_way || intent.ended.max(intent.last_try).is_some_and(is_young);
-            Some(Tried { member: &intent.member, to, made_for, may_yet_show })
+            let tried = intent.last_try.filter(|_| !intent.may_have_had_effect());
+            let refused = tried.map(|tried| (tried, intent.ended.map_or(tried, |ended| ended.max(tried))));
+            Some(Tried { member: &intent.member, to, made_for, may_yet_show, refused })
         }
         _ => None,
     });
@@ -123,7 +155,11 @@ fn tried_invites(now: Moment, book: &Book) -> impl Iterator<Item = Tried<'_>> {
             member: &member.id,
             to: &out.to,
             made_for: &out.made_for,
-            may_yet_show: is_young(out.at),
+            may_yet_show: match out.refused {
+                Some(refused) => now - refused < READ_BACK_WITHIN,
+                None => is_young(out.at),
+            },
+            refused: out.refused.map(|refused| (out.at, refused)),
         })
     });
     intents.chain(given_up)
@@ -133,7 +169,8 @@ fn tried_invites(now: Moment, book: &Book) -> impl Iterator<Item = Tried<'_>> {
 /// be it.
 pub(super) fn invite_out_to(now: Moment, book: &Book, member: &MemberId, row: &Share) -> Option<BTreeSet<MadeFor>> {
     let mut tried = tried_invites(now, book).filter(|tried| tried.member == member);
-    tried.find(|tried| tried.may_yet_show || is_to(book, tried.to, row)).map(|tried| tried.made_for.clone())
+    let unnamed = |tried: &Tried<'_>| tried.may_yet_show && tried.refused.is_none();
+    tried.find(|tried| unnamed(tried) || tried.fits(book, row)).map(|tried| tried.made_for.clone())
 }
 
 /// Everybody of whom a row that names no address could be the invite.
@@ -145,7 +182,8 @@ fn awaited<'a>(now: Moment, book: &'a Book, row: &Share) -> Vec<&'a MemberId> {
         let member = book.members.get(id);
         member.is_some_and(|member| member.share.is_none() && member.plex.is_none())
     };
-    let tried = tried_invites(now, book).filter(|tried| tried.may_yet_show && awaits(tried.member));
+    let tried =
+        tried_invites(now, book).filter(|tried| tried.may_yet_show && tried.refused.is_none() && awaits(tried.member));
     let all: BTreeSet<&MemberId> = tried.map(|tried| tried.member).collect();
     all.into_iter().collect()
 }

@@ -80,7 +80,7 @@ async fn a_refused_invite_goes_once_by_address_and_then_to_nobody() {
     let (by_email, act) = room.attempts().await;
     assert!(matches!(act, Act::Invite { to: InviteTo::Email(_), .. }), "{act:?}");
     room.ended(&by_email, refused(422)).await;
-    assert_eq!((refusal(&room).by_id, refusal(&room).by_email, refusal(&room).in_doubt_since), (true, true, None));
+    assert_eq!((refusal(&room).by_id, refusal(&room).by_email), (true, true));
     room.later(days(1) - minutes(2));
     room.reads().await;
     assert!(room.look().is_none());
@@ -100,7 +100,7 @@ async fn a_404_to_an_invite_may_have_meant_the_server_and_is_tried_again_after_a
     let first = room.now();
     room.ended(&key, refused(404)).await;
     let refusal = |room: &Room| room.book().by_customer(&"cus_ann".into()).unwrap().invite_refused.clone().unwrap();
-    assert_eq!((refusal(&room).in_doubt_since, refusal(&room).by_email), (Some(first), true));
+    assert_eq!((refusal(&room).at, refusal(&room).by_email), (first, true));
     room.later(days(1) - seconds(1));
     room.reads().await;
     assert!(room.look().is_none());
@@ -108,7 +108,7 @@ async fn a_404_to_an_invite_may_have_meant_the_server_and_is_tried_again_after_a
     room.reads().await;
     let (key, _) = room.attempts().await;
     room.ended(&key, refused(422)).await;
-    assert_eq!((refusal(&room).in_doubt_since, refusal(&room).at), (Some(first), room.now()), "once in doubt");
+    assert_eq!(refusal(&room).at, room.now());
 }
 
 #[tokio::test]

@@ -38,8 +38,7 @@ fn imagined() -> Paper {
         promised_end: Some(now - days(10)),
         no_channel: false,
     });
-    member.invite_refused =
-        Some(InviteRefused { at: now, by_id: true, by_email: true, why: "no".into(), in_doubt_since: None });
+    member.invite_refused = Some(InviteRefused { at: now, by_id: true, by_email: true, why: "no".into() });
     member.bounces = [now.date_naive(), (now - days(1)).date_naive()].into();
     member.made = [usher::facts::ShareId(77)].into();
     member.missing_since = Some(now - days(1));

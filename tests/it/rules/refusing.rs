@@ -35,8 +35,7 @@ fn already_shared_is_believed_until_listings_have_shown_three_times_that_it_is_n
 
 fn refused(paper: &mut Paper) {
     let at = paper.now;
-    paper.member().invite_refused =
-        Some(InviteRefused { at, by_id: true, by_email: true, why: "no".into(), in_doubt_since: None });
+    paper.member().invite_refused = Some(InviteRefused { at, by_id: true, by_email: true, why: "no".into() });
 }
 
 /// Bob's invite under Ann's address is taken back: it may have stood in her way.
@@ -62,7 +61,7 @@ fn a_refusal_is_forgotten_when_they_pay_as_a_new_customer() {
     let id = house.member(200).id.clone();
     let at = house.now;
     house.book.members.get_mut(&id).unwrap().invite_refused =
-        Some(InviteRefused { at, by_id: true, by_email: true, why: "no".into(), in_doubt_since: None });
+        Some(InviteRefused { at, by_id: true, by_email: true, why: "no".into() });
     house.later(TimeDelta::minutes(5));
     house.subscribe("sub_again", "ann", "price_premium");
     house.settle();

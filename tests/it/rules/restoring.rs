@@ -118,13 +118,8 @@ fn a_payer_whom_plex_refused_is_invited_anew_by_restore() {
         let mut paper = Paper::new();
         let (ann, now) = (paper.ann.clone(), paper.now);
         paper.pays(&ann, Status::Active, days(0));
-        paper.member().invite_refused = Some(InviteRefused {
-            at: now - days(2),
-            by_id: true,
-            by_email: true,
-            why: "no".into(),
-            in_doubt_since: None,
-        });
+        paper.member().invite_refused =
+            Some(InviteRefused { at: now - days(2), by_id: true, by_email: true, why: "no".into() });
         paper.member().blocked = blocked.then_some(now);
         let said = restore(&mut paper).unwrap();
         assert_eq!(paper.next(&said.about), ["next: invite ann to Movies"]);

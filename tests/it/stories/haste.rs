@@ -1,11 +1,13 @@
 //! R9, last paragraph, and DESIGN §1 and §7: how soon, how often, and after
 //! which rest a service is called. The calls are counted where they arrive.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use sandbox::faults::{Fault, Matching};
 use sandbox::rig::{Rig, address};
+use sandbox::smtp::{self, Stay};
 use usher::facts::{Moment, PlexId};
 
 use super::{all_is_well, days, heard, hours, payer, told};
@@ -94,6 +96,48 @@ async fn who_paid_in_a_long_outage_of_stripe_is_invited_two_minutes_after_it_and
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_paid_in_an_outage_of_ten_hours_is_in_two_minutes_after_it_whatever_it_was() {
+    // A try that may have had an effect is waited for as long as a listing may lag.
+    for (n, (what, within)) in [("stripe", 135), ("plex", 135), ("both", 150), ("writes", 200)].into_iter().enumerate()
+    {
+        let rig = opened(&format!("ten-hours-{n}")).await;
+        let begun = rig.now();
+        rig.smtp.fault(smtp::Fault::Down, Stay::UntilCleared);
+        if matches!(what, "stripe" | "both") {
+            rig.stripe.faults().always(Matching::All, Fault::status(503));
+        }
+        match what {
+            "writes" => drop(rig.plex.faults().always(Matching::Writes, Fault::status(503))),
+            "plex" | "both" => drop(rig.plex.faults().always(Matching::All, Fault::page(502))),
+            _ => {}
+        }
+        for hour in 0..10 {
+            if hour % 3 == 0 {
+                subscribes(&rig, &format!("payer{hour}"));
+            }
+            rig.hours(1).await;
+        }
+        let calls = (plex_calls(&rig, begun, rig.now()).len(), stripe_calls(&rig, begun, rig.now()));
+        // Four payers, each tried each three minutes, where only the writes fail.
+        let most = if what == "writes" { 9_000 } else { 1_900 };
+        assert!(calls.0 <= most && calls.1 <= 1_300, "{what}: {calls:?} calls in ten hours");
+        rig.stripe.faults().clear();
+        rig.plex.faults().clear();
+        rig.smtp.clear_faults();
+        secs(&rig, within).await;
+        for hour in (0..10).step_by(3) {
+            assert!(is_invited(&rig, &format!("payer{hour}")), "{what}: payer{hour}");
+        }
+        rig.hours(3).await;
+        assert_eq!(rig.plex.invites_sent().len(), 4, "{what}");
+        for hour in (0..10).step_by(3) {
+            assert_eq!(told(&rig, &format!("payer{hour}"), "invitation"), 1, "{what}");
+        }
+        all_is_well(&rig);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_paid_in_an_outage_of_plex_is_invited_two_minutes_after_it() {
     for (minutes, payers) in [(1, 1), (7, 3), (45, 1), (200, 8)] {
         let rig = opened(&format!("plex-down-{minutes}")).await;
@@ -168,6 +212,30 @@ async fn stripes_busy_lock_costs_a_payer_seconds() {
     secs(&rig, 40).await;
     assert!(is_invited(&rig, "ann"));
     all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn locks_at_every_second_call_keep_no_payer_outside() {
+    let busy = r#"{"error":{"type":"invalid_request_error","code":"lock_timeout","message":"This object is busy"}}"#;
+    for (every, status) in [(2, 429), (2, 409), (3, 429)] {
+        let rig = opened(&format!("locks-{every}-{status}")).await;
+        let count = AtomicU64::new(0);
+        let is_hit = move |_: &_| count.fetch_add(1, Ordering::SeqCst).is_multiple_of(every);
+        rig.stripe.faults().always(Matching::when(is_hit), Fault::says(status, busy));
+        let begun = rig.now();
+        for n in 0..8 {
+            subscribes(&rig, &format!("payer{n}"));
+            secs(&rig, 1).await;
+        }
+        rig.minutes(1).await;
+        for n in 0..8 {
+            assert!(is_invited(&rig, &format!("payer{n}")), "every {every}: payer{n}: {:?}", rig.operator_subjects());
+        }
+        rig.minutes(30).await;
+        let calls = stripe_calls(&rig, begun, rig.now());
+        assert!(calls < 250, "every {every}: {calls} calls");
+        all_is_well(&rig);
+    }
 }
 
 /// The last look can't be taken for days.

@@ -57,6 +57,46 @@ async fn a_payer_is_invited_though_plex_hiccuped_at_the_first_try() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_invite_that_was_made_and_answered_with_a_refusal_is_ours_and_has_its_letter() {
+    for code in [400, 403, 404, 422, 500] {
+        for lag in [0, 110] {
+            let what = format!("{code}, a lag of {lag} s");
+            let rig = ann_pays(&format!("done-{code}-{lag}"), |rig| {
+                rig.plex.switch(|switches| switches.lag = TimeDelta::seconds(lag));
+                rig.plex.faults().once(invites(), Fault::EffectThenStatus(code));
+            })
+            .await;
+            rig.minutes(10).await;
+            assert_eq!((posts(&rig), rig.plex.invites_sent().len()), (1, 1), "{what}");
+            assert_eq!(told(&rig, "ann", "invitation"), 1, "{what}: {:?}", rig.subjects_to("ann"));
+            rig.plex.accept_invite(usher::facts::PlexId(2_000_001)).unwrap();
+            rig.minutes(10).await;
+            assert_eq!(rig.subjects_to("ann").len(), 2, "{what}: {:?}", rig.subjects_to("ann"));
+            assert!(heard(&rig, "can't be let in") <= usize::from(lag > 0), "{what}: {:?}", rig.operator_subjects());
+            let why = super::why(&rig, "ann").await;
+            assert!(!why.contains("by hand"), "{what}: {why}");
+            all_is_well(&rig);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invite_that_the_operator_makes_after_a_refusal_is_theirs() {
+    let rig = ann_pays("by-hand-after", |rig| {
+        rig.plex.faults().once(invites(), Fault::says(422, NO));
+    })
+    .await;
+    rig.minutes(4).await;
+    assert_eq!((posts(&rig), told(&rig, "ann", "invitation")), (1, 0));
+    rig.plex.invite_by_hand(address("ann").as_str(), &[rig.movies]);
+    rig.minutes(10).await;
+    assert_eq!(told(&rig, "ann", "invitation"), 0, "{:?}", rig.subjects_to("ann"));
+    let why = super::why(&rig, "ann@example.com").await;
+    assert!(why.contains("by hand"), "{why}");
+    all_is_well(&rig);
+}
+
 /// The first try took effect and its answer was lost; the listing lags so far
 /// behind that a second try is made, and Plex says "already".
 #[tokio::test(start_paused = true)]
