@@ -10,6 +10,7 @@
 
 pub mod act;
 mod asks;
+mod clock;
 mod couriers;
 pub mod desk;
 mod fold;
@@ -47,6 +48,9 @@ const UNCOMPARED_FOR: TimeDelta = TimeDelta::minutes(10);
 
 /// A book that could not be written is tried again after this at the latest.
 const WRITTEN_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
+
+/// The condition that the book can't be written.
+const DISK: &str = "disk";
 
 /// More journal lines than this in one pass are logged as one line.
 const LOGGED_SINGLY_MAX: usize = 50;
@@ -114,7 +118,7 @@ pub struct Engine {
     unwritten: Unwritten,
     /// Messages to the operator that can't wait for the disk or the clock.
     aside: Book,
-    clock_told: bool,
+    clock: clock::Watch,
     /// Readings that came before any clock was compared with ours.
     early: fold::Sound,
     closing: bool,
@@ -176,7 +180,7 @@ impl Engine {
             marks_written: written,
             unwritten,
             aside: Book::new(now),
-            clock_told: false,
+            clock: clock::Watch::begun(written),
             early: fold::Sound::default(),
             closing: false,
             parts,
@@ -228,12 +232,13 @@ impl Engine {
         let clock_stands = compared && !clock_fails;
         self.early |= sound;
         if clock_stands {
-            self.clock_told = false;
+            self.note_right_clock(now);
             let sound = std::mem::take(&mut self.early);
             self.fold_readings(now, &mut book, sound);
         } else if clock_fails {
             let sound = std::mem::take(&mut self.early);
             self.set_aside(now, &mut book, sound);
+            self.clock.goes_wrong(now);
         }
         for mail in drained.mail {
             orders.extend(self.take(now, &mut book, mail, clock_stands));
@@ -292,20 +297,6 @@ impl Engine {
         Ok(())
     }
 
-    /// R9.4: while the clock can't be trusted nothing about members is
-    /// committed; its one notice goes out from memory.
-    fn only_tell_of_the_clock(&mut self, now: Moment, book: Book) {
-        let failure = brake::clock_failure(self.scene(now, &book));
-        if let (Some(why), false) = (failure, self.clock_told) {
-            self.clock_told = true;
-            tracing::error!("{why}; nothing is decided until the clocks agree");
-            let mend = "Mend the clock (NTP). Nobody is invited, warned or removed meanwhile.";
-            self.tell_aside(now, "The clocks disagree: Usher only waits", why, mend);
-        }
-        self.keep_in_memory(book);
-        self.carry_aside(now);
-    }
-
     fn keep_in_memory(&mut self, book: Book) {
         self.unwritten.book |= book.differs_from(&self.book);
         self.unwritten.audit.extend(audit_lines(&self.book, &book));
@@ -328,9 +319,7 @@ impl Engine {
         if changed || marks_due {
             // A time that nobody has confirmed dates no book: were it ahead, the
             // right time would look like a clock that went back.
-            if self.world.clock_was_compared() {
-                book.committed = now;
-            }
+            book.committed = book.committed.max(self.clock.right);
             match self.parts.store.commit(&book, now, &self.unwritten.audit) {
                 Ok(_) => self.note_written(now),
                 Err(error @ StoreError::NotWritten { .. }) => {
@@ -350,7 +339,8 @@ impl Engine {
         let unwritten = std::mem::take(&mut self.unwritten);
         if unwritten.why.is_some() {
             tracing::info!("the book can be written again");
-            self.aside = Book::new(now);
+            self.aside.outbox.clear();
+            self.aside.untell(DISK, now);
         }
         if let Some(trouble) = self.parts.store.trouble() {
             tracing::warn!("{trouble}");
@@ -361,6 +351,8 @@ impl Engine {
     fn note_not_written(&mut self, now: Moment, why: String) {
         if self.unwritten.why.is_none() {
             tracing::error!("{why}; nothing is done until the book can be written");
+        }
+        if self.aside.tell(DISK, now) {
             let mend = "Make room on the disk of STATE_DIR. Usher keeps looking, and tries to write at each pass.";
             self.tell_aside(now, "The book can't be written: Usher only looks", why.clone(), mend);
         }
@@ -392,8 +384,9 @@ impl Engine {
 
     /// Readings that are wanted early; of plex.tv also those that may show what
     /// became of a call.
-    fn wishes(&self) -> BTreeMap<Source, Moment> {
+    fn wishes(&self, now: Moment) -> BTreeMap<Source, Moment> {
         let mut wishes = self.wanted.clone();
+        wishes.extend(self.clock_wishes(now));
         if let Some(next) = confirm::next_listing(&self.world, &self.book) {
             let begun = self.world.plex.last.as_ref().map(|whole| whole.begun);
             let open = wishes.get(&Source::Plex).copied().filter(|wanted| Some(*wanted) > begun);
@@ -410,10 +403,13 @@ impl Engine {
         let compare = Some(self.started + UNCOMPARED_FOR).filter(|at| *at > now && !self.world.clock_was_compared());
         let write_again = self.unwritten.why.is_some().then(|| now + WRITTEN_AGAIN_AFTER);
         Needs {
-            wanted: self.wishes(),
+            wanted: self.wishes(now),
             hurried: self.hurried(),
             answered: self.answered.clone(),
-            deadline: [deadline, digest, paused, write_again, compare].into_iter().flatten().min(),
+            deadline: [deadline, digest, paused, write_again, compare, self.clock.look_again(now)]
+                .into_iter()
+                .flatten()
+                .min(),
             server: self.book.identities.plex_server.clone(),
             running: self.book.running_subscriptions(),
             cursor: self.book.cursor.clone(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActKey, BlindSpans, Entitled, Hold, Intent, InviteTo, KnownTiers, Looking, Member, Notice, NoticeKey, Numbers,
-    Starting,
+    Starting, ToldBefore,
 };
 use crate::facts::{
     CustomerId, Email, EventId, Moment, PlexId, Section, SectionId, ServerId, Source, StripeAccountId, SubscriptionId,
@@ -54,6 +54,9 @@ pub struct Book {
     pub vips: BTreeMap<String, PlexId>,
     /// Standing conditions that the operator has been told of, and since when.
     pub told: BTreeMap<String, Moment>,
+    /// Those that were told lately and were over since: they may come and go.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told_before: BTreeMap<String, ToldBefore>,
     /// What customers with running subscriptions are entitled to, as last read.
     #[serde(default)]
     pub entitled: BTreeMap<CustomerId, Entitled>,
@@ -267,6 +270,7 @@ impl Book {
             tiers: KnownTiers::default(),
             vips: BTreeMap::new(),
             told: BTreeMap::new(),
+            told_before: BTreeMap::new(),
             entitled: BTreeMap::new(),
             cursor: None,
             next_member: 1,
@@ -364,29 +368,16 @@ impl Book {
         self.explained.push(Explained { at, population, what, count });
     }
 
-    /// Tells once: true when the condition was not yet told. Ends by [`Book::untell`].
-    pub fn tell(&mut self, condition: impl Into<String>, now: Moment) -> bool {
-        let condition = condition.into();
-        if self.told.contains_key(&condition) {
-            return false;
-        }
-        self.told.insert(condition, now);
-        true
-    }
-
-    /// The condition is over.
-    pub fn untell(&mut self, condition: &str) -> Option<Moment> {
-        self.told.remove(condition)
-    }
-
     /// Forgets what can no longer matter.
     pub fn prune(&mut self, now: Moment) {
         let kept = now - TimeDelta::days(NOTICE_KEPT_DAYS);
         // What is still so keeps the message that told of it: the digest repeats it.
-        let told = &self.told;
+        self.forget_what_was_told(now);
+        let (told, before) = (&self.told, &self.told_before);
+        let tells = |at: Moment| told.values().chain(before.values().map(|one| &one.since)).any(|since| *since == at);
         self.outbox.retain(|_, notice| {
             let done = notice.deliveries.values().all(super::Delivery::is_done);
-            notice.created >= kept || !done || told.values().any(|since| *since == notice.created)
+            notice.created >= kept || !done || tells(notice.created)
         });
         self.rests.retain(|_, until| *until > now);
         self.removals.retain(|removal| now - removal.at < TimeDelta::days(2));
@@ -437,6 +428,7 @@ impl Book {
             || self.tiers != other.tiers
             || self.vips != other.vips
             || self.told != other.told
+            || self.told_before != other.told_before
             || self.cursor != other.cursor
             || self.words != other.words
             || self.numbers != other.numbers

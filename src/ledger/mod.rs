@@ -20,6 +20,7 @@ mod payer;
 mod post;
 mod rehearsal;
 mod starting;
+mod told;
 
 pub use billed::*;
 pub use blind::*;
@@ -36,3 +37,4 @@ pub use outbox::*;
 pub use payer::*;
 pub use post::*;
 pub use starting::*;
+pub use told::*;

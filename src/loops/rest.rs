@@ -100,8 +100,11 @@ impl Rhythm {
                 .is_some_and(|answered| *answered > begun)
                 .then_some(Duration::ZERO);
         }
-        let wanted = needs.wanted.get(&self.source).copied().filter(|wanted| *wanted > begun)?;
-        Some((wanted - self.clock.now()).to_std().unwrap_or(Duration::ZERO))
+        // A reading that was begun in the future was begun by a wrong clock, and
+        // says nothing of when.
+        let now = self.clock.now();
+        let wanted = needs.wanted.get(&self.source).copied().filter(|wanted| *wanted > begun || begun > now)?;
+        Some((wanted - now).to_std().unwrap_or(Duration::ZERO))
     }
 }
 

@@ -415,7 +415,7 @@ pub fn tell(now: Moment, rules: &Rules, book: &mut Book) {
         }
     }
     let standing: BTreeSet<&str> = found.iter().map(|(condition, ..)| condition.as_str()).collect();
-    book.told.retain(|key, _| !key.starts_with("paused/") || standing.contains(key.as_str()));
+    book.untell_others("paused/", now, |key| standing.contains(key));
     for (condition, title, detail, what_to_do) in found {
         attention(now, rules, book, &condition, &title, &detail, &what_to_do);
     }

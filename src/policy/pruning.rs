@@ -144,10 +144,10 @@ pub fn report(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     };
     let reports = rules.prune_mode == PruneMode::Report;
     let found: Vec<(String, String)> = book.members.values().filter(|_| reports).filter_map(idle).collect();
-    let stands = |condition: &String| found.iter().any(|(known, _)| known == condition);
+    let stands = |condition: &str| found.iter().any(|(known, _)| known == condition);
     // What can't be told at present was told all the same.
     if !reports || scene.world.tautulli.failures == 0 {
-        book.told.retain(|condition, _| !condition.starts_with("idle-report/") || stands(condition));
+        book.untell_others("idle-report/", now, stands);
     }
     let new: Vec<String> =
         found.into_iter().filter(|(condition, _)| book.tell(condition.clone(), now)).map(|(_, words)| words).collect();

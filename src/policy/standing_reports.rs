@@ -7,13 +7,13 @@ use chrono::TimeDelta;
 
 use super::{Rules, Scene, World, brake, decide::Waiting, inactivity, life, plan::Problem, undo};
 use crate::facts::{Email, FailureKind, Moment, Source};
-use crate::ledger::{Billed, Book, HeldBecause, Intent, Letter, Member, NoticeKey, Owed};
+use crate::ledger::{Billed, Book, HeldBecause, Intent, IntentState, Letter, Member, NoticeKey, Owed};
 use crate::member::MemberId;
 
 /// Problems of the plan: told once each while they last.
 pub fn tell_problems(now: Moment, rules: &Rules, book: &mut Book, problems: &[Problem]) {
     let standing: BTreeSet<String> = problems.iter().map(|problem| format!("problem/{}", problem.key)).collect();
-    book.told.retain(|key, _| !key.starts_with("problem/") || standing.contains(key));
+    book.untell_others("problem/", now, |key| standing.contains(key));
     for problem in problems {
         attention(
             now,
@@ -83,7 +83,7 @@ pub fn tell_sources(now: Moment, rules: &Rules, world: &World, book: &mut Book) 
                 &why,
                 "Until then nobody is invited, warned or removed because of it.",
             ),
-            None => drop(book.untell(&condition)),
+            None => drop(book.untell(&condition, now)),
         }
     }
     tell_drops(now, rules, world, book);
@@ -98,7 +98,7 @@ pub fn tell_sources(now: Moment, rules: &Rules, world: &World, book: &mut Book) 
             &format!("{why}{}", forgotten(&world.forgotten)),
             "When you have checked that nothing is missing: `usher accept state`.",
         ),
-        None => drop(book.untell("only-look")),
+        None => drop(book.untell("only-look", now)),
     }
     tell_refused_token(now, rules, world, book);
     tell_undeliverable(now, rules, book);
@@ -130,7 +130,7 @@ fn tell_refused_token(now: Moment, rules: &Rules, world: &World, book: &mut Book
                 attention(now, rules, book, &condition, &title, &detail, mend(source, FailureKind::Unauthorized));
             }
             None if refused => {}
-            None => drop(book.untell(&condition)),
+            None => drop(book.untell(&condition, now)),
         }
     }
 }
@@ -148,7 +148,7 @@ fn tell_outage(now: Moment, rules: &Rules, world: &World, book: &mut Book, sourc
     let condition = format!("down/{source}");
     if let Some(error) = state.last_error.as_ref().filter(|_| world.is_down(now, rules, source)) {
         let since = state.failing_since.unwrap_or(now);
-        if book.tell(&condition, since) {
+        if book.tell_since(&condition, since, now) {
             let what_to_do = mend(source, error.kind).to_owned();
             let letter = Letter::SourceDown { source: source.to_string(), since, why: error.why.clone(), what_to_do };
             book.owe(Owed::to_operator(None, format!("{source}-{}", since.timestamp()), letter), rules.ways, now);
@@ -157,7 +157,7 @@ fn tell_outage(now: Moment, rules: &Rules, world: &World, book: &mut Book, sourc
     }
     if state.failures == 0
         && state.wholes > 0
-        && let Some(since) = book.untell(&condition)
+        && let Some(since) = book.untell(&condition, now)
     {
         let down_for = words_for(now - since);
         let letter = Letter::SourceRecovered { source: source.to_string(), since, down_for };
@@ -203,7 +203,7 @@ pub fn words_for(span: TimeDelta) -> String {
 fn tell_drops(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     let standing: BTreeSet<String> =
         world.drops.keys().map(|population| format!("drop/{}", population.source())).collect();
-    book.told.retain(|key, _| !key.starts_with("drop/") || standing.contains(key));
+    book.untell_others("drop/", now, |key| standing.contains(key));
     for condition in standing {
         let of_it =
             || world.drops.iter().filter(|(population, _)| condition == format!("drop/{}", population.source()));
@@ -230,14 +230,14 @@ fn tell_blindness(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
             "Is Plex running? See in Tautulli's settings, under Plex Media Server, whether it reaches it.",
         ),
         Some(_) => {}
-        None => drop(book.untell("blind")),
+        None => drop(book.untell("blind", now)),
     }
 }
 
 fn tell_undeliverable(now: Moment, rules: &Rules, book: &mut Book) {
     let stuck = book.undeliverable_for_long(now).len();
     if stuck == 0 {
-        book.untell("undeliverable");
+        book.untell("undeliverable", now);
         return;
     }
     attention(
@@ -256,7 +256,7 @@ pub fn tell_budget(now: Moment, rules: &Rules, book: &mut Book, waiting: &[Waiti
     let queued: Vec<&Waiting> =
         waiting.iter().filter(|waiting| matches!(waiting.because, HeldBecause::Budget { .. })).collect();
     let Some(first) = queued.first() else {
-        book.untell("budget");
+        book.untell("budget", now);
         return;
     };
     let title = format!("{} removals wait for another day", queued.len());
@@ -270,13 +270,25 @@ const FORGOTTEN_SHOWN: usize = 40;
 /// Calls that have failed this often are told.
 const TRIES_TOLD: u32 = 3;
 
+fn stuck(intent: &Intent) -> String {
+    format!("stuck/{}", intent.key.0)
+}
+
+/// What is forbidden, or not found, is tried again after a day (RULES R6).
+fn when(intent: &Intent) -> &'static str {
+    if intent.hindered.denied { "after a day" } else { "at growing distances" }
+}
+
 /// Actions that fail again and again.
 pub fn tell_stuck(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     // A token that is refused was told of by itself.
     let refused = |intent: &&Intent| world.stalled.get(&intent.service()).is_some_and(|s| s.refuses_us.is_some());
-    let stuck = book.intents.values().filter(|intent| intent.tries >= TRIES_TOLD || intent.hindered.denied);
-    let stuck = stuck.filter(|intent| !refused(intent));
-    let found: Vec<(String, String, String)> = stuck
+    // While it is tried once more, it is as it was.
+    let told = |intent: &Intent| book.told.contains_key(&stuck(intent));
+    let under_way = |intent: &Intent| matches!(intent.state, IntentState::Attempted { .. }) && told(intent);
+    let is_stuck = |intent: &&Intent| intent.tries >= TRIES_TOLD || intent.hindered.denied || under_way(intent);
+    let all = book.intents.values().filter(is_stuck).filter(|intent| !refused(intent));
+    let found: Vec<(String, String, String, &str)> = all
         .map(|intent| {
             let name = book.members.get(&intent.member).map_or_else(|| intent.member.to_string(), Member::name);
             let why = intent.last_error.clone().unwrap_or_else(|| "a listing never showed the effect".into());
@@ -284,14 +296,14 @@ pub fn tell_stuck(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
                 1 => "once".to_owned(),
                 tries => format!("{tries} times"),
             };
-            (format!("stuck/{}", intent.key.0), format!("Tried {often} for {name}, in vain"), why)
+            (stuck(intent), format!("Tried {often} for {name}, in vain"), why, when(intent))
         })
         .collect();
     let standing: BTreeSet<String> = found.iter().map(|(condition, ..)| condition.clone()).collect();
-    book.told.retain(|key, _| !key.starts_with("stuck/") || standing.contains(key));
-    for (condition, title, why) in found {
-        let mend = "It is tried again at growing distances. If you can see why, mend it, or do it in Plex by hand.";
-        attention(now, rules, book, &condition, &title, &format!("{why}."), mend);
+    book.untell_others("stuck/", now, |key| standing.contains(key));
+    for (condition, title, why, when) in found {
+        let mend = format!("It is tried again {when}. If you can see why, mend it, or do it in Plex by hand.");
+        attention(now, rules, book, &condition, &title, &format!("{why}."), &mend);
     }
 }
 
@@ -344,7 +356,7 @@ pub fn tell_doubled(now: Moment, rules: &Rules, book: &mut Book) {
     let found: Vec<(MemberId, String, Vec<String>)> = doubled.filter(|(.., subs)| subs.len() > 1).collect();
     let conditions = |id: &MemberId| [format!("doubled/{id}"), doubled_payer(id)];
     let standing: BTreeSet<String> = found.iter().flat_map(|(id, ..)| conditions(id)).collect();
-    book.told.retain(|key, _| !key.starts_with("doubled/") || standing.contains(key));
+    book.untell_others("doubled/", now, |key| standing.contains(key));
     for (id, name, subs) in found {
         let title = format!("{name} pays for {} subscriptions", subs.len());
         let detail = format!("{}. Access is what they buy together.", subs.join(" and "));

@@ -65,7 +65,7 @@ fn tell_unexplained(now: Moment, rules: &Rules, world: &World, book: &mut Book) 
     let found: Vec<(MemberId, String)> =
         access_without_reason(scene).map(|member| (member.id.clone(), member.name())).collect();
     let standing: BTreeSet<String> = found.iter().map(|(id, _)| format!("unexplained/{id}")).collect();
-    book.told.retain(|key, _| !key.starts_with("unexplained/") || standing.contains(key));
+    book.untell_others("unexplained/", now, |key| standing.contains(key));
     for (id, name) in found {
         let title = format!("{name} has access without a reason");
         let detail = "No subscription and no grant stands for it, and none is known to have ended. Nothing is done.";
@@ -122,10 +122,12 @@ fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book, wait
             mend: mend(member),
         })
         .collect();
-    for prefix in ["unmatched", "outside"] {
-        let standing: BTreeSet<String> = concerned.iter().map(|id| format!("{prefix}/{id}")).collect();
-        book.told.retain(|key, _| !key.starts_with(&format!("{prefix}/")) || standing.contains(key));
-    }
+    let concerns = |prefix: &str, key: &str| {
+        key.strip_prefix(prefix).is_some_and(|id| concerned.iter().any(|one| one.to_string() == id))
+    };
+    book.untell_others("unmatched/", now, |key| concerns("unmatched/", key));
+    // Only counts how long it has been so.
+    book.told.retain(|key, _| !key.starts_with("outside/") || concerns("outside/", key));
     for Charged { id, name, why, hopeless, mend } in found {
         let since = *book.told.entry(format!("outside/{id}")).or_insert(now);
         if !hopeless && now - since < LET_IN_WITHIN {

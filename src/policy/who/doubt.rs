@@ -5,6 +5,8 @@
 //! known with them. It waits, and the operator is told once. No approval stands
 //! for that; `usher revoke` does, and so does saying who it is, or isn't.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 
 use super::known::{Common, Known};
@@ -127,18 +129,7 @@ pub fn spare_who_may_pay(scene: Scene<'_>, plan: &mut Plan) {
         };
         let by_name = follows_from_paying(member, proposal);
         let Some((other, common)) = doubt(scene.book, payers, member, by_name) else { continue };
-        let customer = other.customer;
-        let by = match common {
-            Common::Address(_) => format!("{customer} pays with their address"),
-            Common::Account(account) => format!("{customer} pays, and has to do with their Plex account {account}"),
-            Common::Name => format!("{customer} pays under their name"),
-        };
-        let doubt = Doubt {
-            member: member.id.clone(),
-            payer: other.payer.map(|payer| payer.id.clone()),
-            customer: customer.clone(),
-            by,
-        };
+        let doubt = Doubt::of(member, other, &common);
         proposal.unwarned.get_or_insert_with(|| {
             format!("{}, and nothing shows that it is them; if it is, {}", doubt.by, doubt.commands())
         });
@@ -147,7 +138,37 @@ pub fn spare_who_may_pay(scene: Scene<'_>, plan: &mut Plan) {
     plan.doubts = doubts;
 }
 
+/// Those of the members who may be somebody who pays and whom nothing links to
+/// an account, by whatever is known of them.
+#[must_use]
+pub fn may_pay(scene: Scene<'_>) -> BTreeMap<MemberId, Doubt> {
+    let payers = unlinked(scene);
+    let members = scene.book.members.values().filter(|member| member.has_access());
+    let found = members.filter_map(|member| {
+        let (other, common) = doubt(scene.book, &payers, member, true)?;
+        Some((member.id.clone(), Doubt::of(member, other, &common)))
+    });
+    found.collect()
+}
+
 impl Doubt {
+    fn of(member: &Member, other: &Unlinked<'_>, common: &Common<'_>) -> Self {
+        let customer = other.customer;
+        let by = match common {
+            Common::Address(_) => format!("{customer} pays with their address"),
+            Common::Account(account) => format!("{customer} pays, and has to do with their Plex account {account}"),
+            Common::Name => format!("{customer} pays under their name"),
+        };
+        let payer = other.payer.map(|payer| payer.id.clone());
+        Self { member: member.id.clone(), payer, customer: customer.clone(), by }
+    }
+
+    /// Why they may be that payer, and what the operator can say.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        format!("{}; if it is them, {}", self.by, self.commands())
+    }
+
     /// What the operator can say.
     fn commands(&self) -> String {
         let Self { member, customer, .. } = self;
@@ -182,7 +203,7 @@ pub fn tell_doubts(now: Moment, rules: &Rules, world: &World, book: &mut Book, d
     if !told.is_empty() {
         let payers = unlinked(Scene { now, rules, book, world });
         let over: Vec<String> = told.into_iter().filter(|key| !lasts(book, &payers, key)).collect();
-        book.told.retain(|key, _| !over.contains(key));
+        book.untell_others("could-be/", now, |key| !over.iter().any(|over| over == key));
     }
     for doubt in doubts {
         let name = book.members.get(&doubt.member).map(super::in_full).unwrap_or_default();

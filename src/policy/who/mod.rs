@@ -16,7 +16,7 @@ mod link;
 mod merge;
 mod vips;
 
-pub use doubt::{Doubt, could_be_theirs, spare_who_may_pay, tell_doubts};
+pub use doubt::{Doubt, could_be_theirs, may_pay, spare_who_may_pay, tell_doubts};
 pub use find::{callable, called, find, in_full, is_known, with_address};
 pub use known::{Known, remember_addresses};
 pub use link::{bind_account, link_by_standing_share, link_payers, prove_by_acceptance, tell_disputes};

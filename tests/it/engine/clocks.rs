@@ -4,7 +4,7 @@ use usher::engine::mailbox::Mail;
 use usher::facts::{FailureKind, Reading, Source, Unread, Whole};
 use usher::ledger::{Delivery, DeliveryOutcome, Letter};
 
-use super::{Room, days, minutes, seconds};
+use super::{Room, days, hours, minutes, seconds};
 use crate::rules::house::MOVIES;
 
 impl Room {
@@ -46,10 +46,30 @@ async fn while_the_clocks_disagree_nothing_is_taken_up_and_afterwards_the_lookin
     room.reads_plex().await;
     room.reads_stripe().await;
     assert!(room.look().is_some());
-    // And disagree again: that is told, too.
-    room.later(days(1));
-    room.reads_plex_askew().await;
-    assert_eq!(room.letters().len(), 1);
+    // And disagree again, and again: that is told when it was right for a day.
+    let told = async |room: &mut Room| {
+        room.reads_plex_askew().await;
+        let told = room.letters();
+        for letter in &told {
+            room.delivered(letter, DeliveryOutcome::Accepted).await;
+        }
+        told.into_iter()
+            .filter(|one| matches!(&one.letter, Letter::Attention { title, .. } if title.contains("clocks")))
+            .count()
+    };
+    room.later(hours(20));
+    room.reads_plex().await;
+    assert_eq!(told(&mut room).await, 0);
+    room.later(minutes(2));
+    room.reads_plex().await;
+    room.later(hours(23));
+    room.reads_plex().await;
+    assert_eq!(told(&mut room).await, 0);
+    room.later(minutes(2));
+    room.reads_plex().await;
+    room.later(hours(25));
+    room.reads_plex().await;
+    assert_eq!(told(&mut room).await, 1);
 }
 
 #[tokio::test]

@@ -223,3 +223,34 @@ async fn a_hiccup_of_an_hour_costs_few_calls() {
     is_invited_and_told(&rig);
     all_is_well(&rig);
 }
+
+/// Each 404 is a day's wait, and not a longer one; it is told, and not each time.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_plex_does_not_find_twice_is_done_after_two_days_and_told_once() {
+    for code in [403, 404] {
+        let mut rig = Rig::new(&format!("update-denied-{code}")).await;
+        rig.open().await;
+        let (ann, sub) = super::payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+        rig.minutes(30).await;
+        let premium = rig.premium.clone();
+        rig.plex.faults().add(Rule::new(Matching::Writes, Fault::status(code)).times(2));
+        let writes = |rig: &Rig| {
+            let updates = |path: &str| path.starts_with("/api/v2/shared_servers/");
+            rig.plex.count(|call| call.request.method == "POST" && updates(&call.request.path))
+        };
+        rig.stripe.change_price(&sub, &premium);
+        let began = rig.now();
+        let sections = |rig: &Rig| rig.plex.share_of(ann).expect("a share").sections.len();
+        for (hour, tries, has) in [(1, 1, 1), (23, 1, 1), (25, 2, 1), (47, 2, 1), (49, 3, 2)] {
+            rig.pass((began + TimeDelta::hours(hour) - rig.now()).to_std().expect("to come")).await;
+            assert_eq!(
+                (writes(&rig), sections(&rig)),
+                (tries, has),
+                "{code}: after {hour} h {:?}",
+                rig.operator_subjects()
+            );
+        }
+        assert_eq!(heard(&rig, "in vain"), 1, "{code}: {:?}", rig.operator_subjects());
+        all_is_well(&rig);
+    }
+}
