@@ -123,6 +123,10 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
         }
         // One that can't be read has nothing to hand over.
         let rehearsal = Store::<Book>::read_only(&config.state_dir, Which::DryRun).ok();
+        let is_whole = |there: &store::Loaded<Book>| there.book.is_some() && there.trust.is_sound();
+        if !rehearsal.as_ref().is_some_and(is_whole) {
+            count_on_from_history(&mut book, config, Which::DryRun);
+        }
         let came_last = |there: &Book| there.goes_with(loaded.book.as_ref(), loaded.generation);
         // What only heard the operator's word in a rehearsal has adopted nobody,
         // and no version ran live on it.
@@ -139,10 +143,24 @@ pub(super) fn open_book(config: &Config, hook: store::Hook, now: Moment) -> Resu
     }
     let (store, rehearsal) = live.open_beside(Which::DryRun)?;
     let only_look = doubt(&loaded.trust).or_else(|| doubt(&rehearsal.trust));
-    let book = numbers::rehearse(now, loaded.book.as_ref(), loaded.generation, rehearsal.book);
+    let mut book = numbers::rehearse(now, loaded.book.as_ref(), loaded.generation, rehearsal.book);
+    if loaded.book.is_none() || !loaded.trust.is_sound() {
+        count_on_from_history(&mut book, config, Which::Live);
+    }
+    if !rehearsal.trust.is_sound() || rehearsal.generation == 0 {
+        count_on_from_history(&mut book, config, Which::DryRun);
+    }
     let live = LiveBook { store: live, book: loaded.book.unwrap_or_else(|| Book::new(now)) };
     let forgotten = loaded.forgotten.iter().chain(&rehearsal.forgotten).map(in_words).collect();
     Ok(Opened { store, book, live: Some(live), only_look, forgotten, rehearsed: false })
+}
+
+/// The other book is gone, or is not the last of its kind: none of the numbers
+/// that it gave may mean somebody else.
+fn count_on_from_history(book: &mut Book, config: &Config, which: Which) {
+    // What can't be read can't be told; the book itself stands.
+    let told = Store::<Book>::told(&config.state_dir, which).unwrap_or_default();
+    book.count_on_from(told.iter().map(|line| (line.member.as_deref(), line.what.as_str())));
 }
 
 fn in_words(line: &store::HistoryLine) -> String {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{ActKey, Book, Member};
-use crate::facts::{CustomerId, Email, PlexId};
+use crate::facts::{CustomerId, Email, Moment, PlexId};
 use crate::member::MemberId;
 
 /// What is known of numbers that another book has given.
@@ -24,6 +24,10 @@ pub struct Numbers {
     /// nothing is done by them any more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused: BTreeMap<String, Meant>,
+    /// Whom numbers of the other book mean who aren't in this one yet: they get
+    /// them again when they are met.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub people: BTreeMap<MemberId, Meant>,
     /// The two books agree in their numbers: the rehearsal was begun so, or
     /// what differed is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -34,7 +38,7 @@ impl Numbers {
     /// Nothing is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.holds.is_empty() && self.refused.is_empty() && !self.agreed
+        self.holds.is_empty() && self.refused.is_empty() && self.people.is_empty() && !self.agreed
     }
 }
 
@@ -52,6 +56,9 @@ pub struct Meant {
     /// The address that the operator gave for an invite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given_email: Option<Email>,
+    /// Every address that is known of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub addresses: BTreeSet<Email>,
 }
 
 impl Meant {
@@ -63,7 +70,23 @@ impl Meant {
             plex: member.plex,
             customers: member.customers.keys().cloned().collect(),
             given_email: member.given_email.clone(),
+            addresses: addresses(member).cloned().collect(),
         }
+    }
+
+    /// Somebody of whom only an address is known.
+    #[must_use]
+    pub fn at(address: Option<Email>) -> Self {
+        Self { addresses: address.into_iter().collect(), ..Self::default() }
+    }
+
+    /// They have the account, a customer or an address in common; and no account
+    /// that differs.
+    fn is_same(&self, other: &Self) -> bool {
+        if let (Some(account), Some(others)) = (self.plex, other.plex) {
+            return account == others;
+        }
+        !self.customers.is_disjoint(&other.customers) || !self.addresses.is_disjoint(&other.addresses)
     }
 
     fn is(&self, member: &Member) -> bool {
@@ -74,6 +97,32 @@ impl Meant {
 }
 
 impl Book {
+    /// Somebody of whom so much is known enters, under the number that they have
+    /// had in the other book, else under a new one.
+    pub fn enter_known(&mut self, now: Moment, known: &Meant) -> MemberId {
+        let meant = self.numbers.people.iter().find(|(_, meant)| meant.is_same(known));
+        let Some(id) = meant.map(|(id, _)| id.clone()) else { return self.enter(now) };
+        self.numbers.people.remove(&id);
+        if self.members.contains_key(&id) || self.merged.contains_key(&id) {
+            return self.enter(now);
+        }
+        self.members.insert(id.clone(), Member::new(id.clone(), now));
+        id
+    }
+
+    /// New numbers are drawn above those that these lines of a history name: of
+    /// a book that is lost, it may be all there is.
+    pub fn count_on_from<'a>(&mut self, lines: impl Iterator<Item = (Option<&'a str>, &'a str)>) {
+        let number = |text: &str, prefix: &str| text.strip_prefix(prefix)?.parse::<u64>().ok();
+        for (member, what) in lines {
+            let named = member.and_then(|member| number(member, "m-"));
+            self.next_member = self.next_member.max(named.map_or(0, |named| named.saturating_add(1)));
+            let words = what.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+            let held = words.filter_map(|word| number(word, "h-")).max();
+            self.next_hold = self.next_hold.max(held.map_or(0, |held| held.saturating_add(1)));
+        }
+    }
+
     /// The number of what waits: the one that it has had in either book, else
     /// a new one.
     pub fn hold_number(&mut self, key: &ActKey) -> String {
@@ -133,6 +182,12 @@ impl Book {
         lines.push(how.to_owned());
         Some(lines.join("; "))
     }
+}
+
+/// Where they were invited, are at Plex, or pay.
+fn addresses(member: &Member) -> impl Iterator<Item = &Email> {
+    let at_stripe = member.customers.values().flat_map(|payer| payer.email.iter().chain(&payer.mail_to));
+    member.given_email.iter().chain(&member.email).chain(&member.addresses).chain(at_stripe)
 }
 
 /// Somebody's number, name, account and address.

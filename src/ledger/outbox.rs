@@ -91,8 +91,16 @@ pub enum Letter {
     PaymentActionRequired { amount: Option<String>, pay_url: Option<String>, access_until: Option<NaiveDate> },
     /// A trial ends, and what becomes of it then.
     TrialEnding { on: NaiveDate, then: AfterTrial },
-    /// A subscription is set to end; `stays`: something else keeps them in.
-    CancellationReceived { on: NaiveDate, stays: bool },
+    /// A subscription is set to end.
+    CancellationReceived {
+        /// On this day it ends.
+        on: NaiveDate,
+        /// Something else keeps them in.
+        stays: bool,
+        /// But then they are asked to subscribe (RULES R5).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        asked: bool,
+    },
     /// It is no longer set to end; `renews`: the next payment.
     CancellationUndone { renews: Option<NaiveDate> },
     /// A subscription buys something else now; what it opens. `also`: what is

@@ -70,7 +70,9 @@ pub(super) fn facts(letter: &Letter, portal: &PortalKey) -> Option<Value> {
             "access_until": access_until.map(day),
         }),
         Letter::TrialEnding { on, then } => json!({ "on": day(*on), "then": then }),
-        Letter::CancellationReceived { on, stays } => json!({ "on": day(*on), "stays": stays }),
+        Letter::CancellationReceived { on, stays, asked } => {
+            json!({ "on": day(*on), "stays": stays, "asked": asked })
+        }
         Letter::CancellationUndone { renews } => json!({ "renews": renews.map(day) }),
         Letter::TierChanged { tier, libraries, downloads, also } => json!({
             "also": names(also),

@@ -95,7 +95,7 @@ fn to_member(kind: &str) -> Option<Letter> {
             access_until: date(2026, 11, 28),
         },
         "trial_ending" => Letter::TrialEnding { on: date(2026, 11, 24)?, then: AfterTrial::Charged },
-        "cancellation_received" => Letter::CancellationReceived { on: date(2026, 12, 5)?, stays: false },
+        "cancellation_received" => Letter::CancellationReceived { on: date(2026, 12, 5)?, stays: false, asked: false },
         "cancellation_undone" => Letter::CancellationUndone { renews: date(2026, 12, 5) },
         "tier_changed" => Letter::TierChanged {
             tier: "Balcony".to_owned(),

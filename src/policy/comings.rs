@@ -19,7 +19,7 @@ use super::{
 };
 use crate::facts::{Friends, Moment, Share, ShareId, ShareLook, ShareState, Source, Status, Whole};
 use crate::ledger::{
-    Act, Billed, Book, Gone, Grant, GrantKind, Index, IntentState, Letter, Libraries, Member, Owed, Population,
+    Act, Billed, Book, Gone, Grant, GrantKind, Index, IntentState, Letter, Libraries, Meant, Member, Owed, Population,
     ShareRecord, Undo,
 };
 use crate::member::MemberId;
@@ -205,7 +205,8 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     if known.is_none() {
         tell_untied(now, rules, book, row);
     }
-    let id = known.unwrap_or_else(|| book.enter(now));
+    let id =
+        known.unwrap_or_else(|| book.enter_known(now, &Meant { plex: row.account, ..Meant::at(row.email.clone()) }));
     let ours = invite_out_to(now, book, &id, row);
     let last_listed = book.marks.last_whole.get(&Source::Plex).copied();
     let Some(member) = book.members.get_mut(&id) else { return id };

@@ -17,7 +17,7 @@ use crate::facts::{
     AfterTrial, Billing, Catalogue, Customer, CustomerId, CustomerLook, InvoiceId, Moment, PriceId, Source, Stated,
     Status, Subscription, SubscriptionId, Whole,
 };
-use crate::ledger::{Billed, Book, Heard, Index, Letter, Owed, Payer, Population, Proof};
+use crate::ledger::{Billed, Book, Heard, Index, Letter, Meant, Owed, Payer, Population, Proof};
 use crate::member::MemberId;
 
 /// Stripe's clock and ours may differ by as much as the clock brake allows:
@@ -310,7 +310,10 @@ fn buyer(now: Moment, book: &mut Book, sub: &Subscription) -> (MemberId, Option<
     }
     match sign_in::holder(now, book, sub) {
         Some(id) => (id, Some(Proof::PlexSignIn)),
-        None => (book.enter(now), None),
+        None => {
+            let customers = [sub.customer.clone()].into();
+            (book.enter_known(now, &Meant { customers, ..Meant::default() }), None)
+        }
     }
 }
 

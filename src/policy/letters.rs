@@ -243,8 +243,22 @@ fn has_just_said(book: &Book, id: &MemberId, end: Moment, threshold_days: i64) -
     about_an_end(book, id).filter(|key| key.0.starts_with(&this)).filter_map(accepted).any(near)
 }
 
+/// Their cancellation was seen: on which day it ends, and what becomes of their
+/// place then.
+pub(super) fn cancellation(
+    rules: &Rules,
+    member: &Member,
+    standing: &Standing,
+    subscription: &SubscriptionId,
+    on: NaiveDate,
+) -> Letter {
+    let stays = !ends_with(member, standing, subscription);
+    let asked = stays && unmanaged::is_asked_after(rules, standing, subscription);
+    Letter::CancellationReceived { on, stays, asked }
+}
+
 /// Whether access ends when this subscription does.
-pub(super) fn ends_with(member: &Member, standing: &Standing, subscription: &SubscriptionId) -> bool {
+fn ends_with(member: &Member, standing: &Standing, subscription: &SubscriptionId) -> bool {
     let last = last_end(member, standing).filter(|_| standing.protected.is_none());
     last.is_some_and(|last| last.subscription.as_ref() == Some(subscription))
 }

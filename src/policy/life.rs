@@ -106,7 +106,7 @@ fn hear_of_the_end(
                 book.cancel_notice(&notice, "its end was moved", now);
             }
             let on = rules.day_of(end);
-            let letter = Letter::CancellationReceived { on, stays: !letters::ends_with(member, standing, &sub.id) };
+            let letter = letters::cancellation(rules, member, standing, &sub.id, on);
             let requested = sub.canceled_at.unwrap_or(now).timestamp();
             let occasion = format!("{}-{requested}-{}", sub.id, end.timestamp());
             let notice = (!silent)

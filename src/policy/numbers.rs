@@ -75,9 +75,40 @@ pub fn agree(book: &mut Book, there: &Book) {
     }
     if !there.numbers.agreed && !book.numbers.agreed {
         refuse_what_differs(book, there);
+    } else {
+        keep_for_whom_they_mean(book, there);
     }
     renumber_refused_holds(book);
     book.numbers.agreed = true;
+}
+
+/// Who is not in this book yet gets the number of the other one when they are
+/// met; who is in it under another is named where the old number is said.
+fn keep_for_whom_they_mean(book: &mut Book, there: &Book) {
+    let is_free = |book: &Book, number: &MemberId| {
+        let taken = book.members.contains_key(number) || book.merged.contains_key(number);
+        !taken && !book.numbers.refused.contains_key(&number.to_string())
+    };
+    for known in there.members.values().filter(|known| is_free(book, &known.id)).cloned().collect::<Vec<_>>() {
+        let meant = Meant::member(&known);
+        match book.members.values().any(|member| is_same(member, &known)) {
+            true => drop(book.numbers.refused.insert(known.id.to_string(), meant)),
+            false => drop(book.numbers.people.insert(known.id.clone(), meant)),
+        }
+    }
+    for (number, meant) in &there.numbers.people {
+        if is_free(book, number) {
+            book.numbers.people.entry(number.clone()).or_insert_with(|| meant.clone());
+        }
+    }
+    let named: Vec<(ActKey, String)> = holds(there)
+        .map(|(id, key, _)| (key, id.clone()))
+        .chain(there.numbers.holds.iter().map(|(key, id)| (key.clone(), id.clone())))
+        .filter(|(_, id)| holds(book).all(|(here, ..)| here != id) && !book.numbers.refused.contains_key(id))
+        .collect();
+    for (key, id) in named {
+        book.numbers.holds.entry(key).or_insert(id);
+    }
 }
 
 fn refuse_what_differs(book: &mut Book, there: &Book) {

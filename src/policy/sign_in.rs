@@ -8,7 +8,7 @@
 
 use super::{Rules, Scene, pending, sales, sharing, who};
 use crate::facts::{Email, Moment, SignedIn, Subscription};
-use crate::ledger::{Book, Letter, Member, Owed};
+use crate::ledger::{Book, Letter, Meant, Member, Owed};
 use crate::member::MemberId;
 
 /// What can be sold to who signed in.
@@ -80,7 +80,10 @@ pub(super) fn holder(now: Moment, book: &mut Book, sub: &Subscription) -> Option
         return None;
     }
     let known = known(book, signed_in).map(|member| member.id.clone());
-    let id = known.unwrap_or_else(|| book.enter(now));
+    let id = known.unwrap_or_else(|| {
+        let plex = Some(signed_in.account);
+        book.enter_known(now, &Meant { plex, ..Meant::at(signed_in.email.clone()) })
+    });
     let member = book.members.get_mut(&id)?;
     member.plex = Some(signed_in.account);
     member.invite_refused = None; // A new account is worth another try.

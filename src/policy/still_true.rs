@@ -243,8 +243,7 @@ fn of_a_subscription(scene: Scene<'_>, member: &Member, notice: &Notice) -> Trut
         Letter::CancellationReceived { on, .. } => match theirs().find(ends_on(on)) {
             Some(billed) => {
                 let standing = reasons::standing(scene, member);
-                let stays = !letters::ends_with(member, &standing, &billed.now.id);
-                Says(Letter::CancellationReceived { on, stays })
+                Says(letters::cancellation(rules, member, &standing, &billed.now.id, on))
             }
             None => Over("their subscription does not end then"),
         },

@@ -13,7 +13,7 @@ use super::{
     pruning,
     reasons::{self, ReasonKind, Standing},
 };
-use crate::facts::{Moment, Share, ShareState, Source};
+use crate::facts::{Moment, Share, ShareState, Source, SubscriptionId};
 use crate::ledger::{Act, ActKey, AskedSpell, Book, Delivery, EndCause, GrantKind, Letter, Member, Owed};
 use crate::member::MemberId;
 
@@ -33,6 +33,21 @@ fn is_unmanaged(scene: Scene<'_>, member: &Member, standing: &Standing) -> bool 
         && standing.unknown.is_empty()
         && !standing.reasons.is_empty()
         && standing.reasons.iter().all(|reason| by_hand(reason.kind))
+}
+
+/// Whether they are in by hand alone, and so asked to subscribe, when this
+/// subscription has ended.
+#[must_use]
+pub fn is_asked_after(rules: &Rules, standing: &Standing, subscription: &SubscriptionId) -> bool {
+    let (this, others): (Vec<_>, Vec<_>) =
+        standing.reasons.iter().partition(|reason| reason.subscription.as_ref() == Some(subscription));
+    let end = this.first().and_then(|reason| reason.until);
+    let ends_before = |until: Option<Moment>| until.is_some() && until <= end;
+    let mut left = others.into_iter().filter(|reason| !ends_before(reason.until)).peekable();
+    rules.unmanaged_days.is_some()
+        && standing.protected.is_none()
+        && left.peek().is_some()
+        && left.all(|reason| reason.kind == ReasonKind::Granted(GrantKind::ByHand))
 }
 
 /// Somebody who pays and isn't in: whoever is here by hand could be them. It

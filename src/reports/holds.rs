@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{Page, at};
-use crate::ledger::{HeldBecause, Offer, Verdict};
+use crate::facts::Moment;
+use crate::ledger::{HeldBecause, Hold, Offer, Verdict};
 use crate::policy::decide::Waiting;
 use crate::policy::{Scene, offers};
 
@@ -16,6 +17,29 @@ fn starts(scene: Scene<'_>) -> impl Iterator<Item = &'static str> {
         .map(|because| because.rule())
 }
 
+/// What the operator said to it, and when.
+fn said(verdict: Option<Verdict>) -> (&'static str, Option<Moment>) {
+    match verdict {
+        None => ("waits for you", None),
+        Some(Verdict::Approved { at }) => ("approved", Some(at)),
+        Some(Verdict::Rejected { at }) => ("rejected", Some(at)),
+    }
+}
+
+fn is_waiting(hold: &Hold, waiting: &[Waiting]) -> bool {
+    waiting.iter().any(|waiting| waiting.key == hold.key)
+}
+
+/// Why it is not done: what was said to it counts before the rule of then.
+fn holds_now(hold: &Hold, waiting: &[Waiting]) -> HeldBecause {
+    let now = || waiting.iter().find(|waiting| waiting.key == hold.key).map(|waiting| waiting.because.clone());
+    match hold.verdict {
+        Some(Verdict::Rejected { .. }) => HeldBecause::Rejected,
+        Some(Verdict::Approved { .. }) => now().unwrap_or_else(|| hold.because.clone()),
+        None => hold.because.clone(),
+    }
+}
+
 /// What waits, and why.
 pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting]) -> Page {
     let mut lines = Vec::new();
@@ -24,28 +48,33 @@ pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting]) -> Page {
     // One thing has one number: first it waits because of the start.
     let others = scene.book.holds.values().filter(|hold| !starting.waits.values().any(|start| start.id == hold.id));
     for hold in others.chain(starting.waits.values()) {
-        let verdict = match hold.verdict {
-            None => "waits for you",
-            Some(Verdict::Approved { .. }) => "approved",
-            Some(Verdict::Rejected { .. }) => "rejected",
-        };
-        lines.push(format!("{}  {} ({}): {verdict}", hold.id, hold.what, hold.member));
+        let (verdict, said) = said(hold.verdict);
+        let day = said.map_or_else(String::new, |said| format!(" by you on {}", scene.rules.day_of(said)));
+        lines.push(format!("{}  {} ({}): {verdict}{day}", hold.id, hold.what, hold.member));
         lines.push(format!("      since {}; due because {}", at(scene, hold.since), hold.why));
-        lines.push(format!("      held because {}", hold.because.sentence()));
+        let because = holds_now(hold, waiting);
+        match (&because, hold.verdict) {
+            (HeldBecause::Rejected, _) => lines.push("      dropped, until you approve it".to_owned()),
+            (because, Some(_)) if !is_waiting(hold, waiting) => {
+                lines.push(format!("      was held because {}", because.sentence()));
+            }
+            (because, _) => lines.push(format!("      held because {}", because.sentence())),
+        }
         holds.push(json!({
-            "id": hold.id, "member": hold.member, "what": hold.what, "why": hold.why, "rule": hold.because.rule(),
-            "because": hold.because.sentence(), "since": hold.since, "verdict": verdict,
+            "id": hold.id, "member": hold.member, "what": hold.what, "why": hold.why, "rule": because.rule(),
+            "because": because.sentence(), "since": hold.since, "verdict": verdict, "said": said,
         }));
     }
     let in_force = |offer: &Offer| scene.rules.tiers.named(&offer.tier).is_some();
     for (id, offer) in scene.book.libraries.offers.iter().filter(|(_, offer)| in_force(offer)) {
-        let verdict = if offer.rejected.is_some() { "rejected" } else { "waits for you" };
+        let (verdict, said) = said(offer.rejected.map(|at| Verdict::Rejected { at }));
+        let day = said.map_or_else(String::new, |said| format!(" by you on {}", scene.rules.day_of(said)));
         let what = offers::words(scene.book, offer);
-        lines.push(format!("{id}  {what}: {verdict}"));
+        lines.push(format!("{id}  {what}: {verdict}{day}"));
         lines.push(format!("      since {}; the library is newer than the tier", at(scene, offer.since)));
         holds.push(json!({
             "id": id, "member": null, "what": what, "why": "the library is newer than the tier", "rule": "new library",
-            "because": "a new library joins no tier by itself", "since": offer.since, "verdict": verdict,
+            "because": "a new library joins no tier by itself", "since": offer.since, "verdict": verdict, "said": said,
         }));
     }
     let by_itself: Vec<&Waiting> = waiting

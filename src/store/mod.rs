@@ -168,6 +168,15 @@ impl<B: Serialize + DeserializeOwned> Store<B> {
         load::load(&Files::new(dir, which))
     }
 
+    /// Everything that the histories of this book tell, the oldest first: of a
+    /// book that is lost it may be all there is.
+    ///
+    /// # Errors
+    /// When they are there and can't be read.
+    pub fn told(dir: &Path, which: Which) -> Result<Vec<HistoryLine>, StoreError> {
+        Files::new(dir, which).history().select(usize::MAX, |_| true)
+    }
+
     fn open_locked(files: Files, hook: Hook, lock: Arc<Lock>) -> Result<(Self, Loaded<B>), StoreError> {
         let loaded = load::load::<B>(&files)?;
         // A commit whose last sync was never confirmed may be what was read.

@@ -4,7 +4,7 @@ use chrono::{NaiveDate, TimeDelta};
 
 use super::{Endless, Hearing, Said, Stay, of, undo};
 use crate::facts::{Email, Moment};
-use crate::ledger::{Billed, Book, Grant, GrantKind, Member};
+use crate::ledger::{Billed, Book, Grant, GrantKind, Meant, Member};
 use crate::member::MemberId;
 use crate::policy::reasons::{self, ReasonKind, Standing};
 use crate::policy::{Scene, libraries, sharing, who};
@@ -40,7 +40,8 @@ pub(super) fn grandfather(hearing: Hearing<'_>, book: &mut Book, id: &MemberId) 
 /// for nothing ever after is left out, and may be named one by one.
 pub(super) fn grandfather_everyone(hearing: Hearing<'_>, book: &mut Book) -> Result<Said, String> {
     let scene = hearing.scene(book);
-    let (mut everyone, mut paying, mut ending) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut everyone, mut paying, mut ending, mut unclear) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let may_pay = who::may_pay(scene);
     for member in book.members.values().filter(|member| member.has_access() && member.blocked.is_none()) {
         let standing = reasons::standing(scene, member);
         let is_already = member.grant(GrantKind::Grandfathered, hearing.now).is_some();
@@ -51,7 +52,10 @@ pub(super) fn grandfather_everyone(hearing: Hearing<'_>, book: &mut Book) -> Res
         match (pays(member), ends_one_day(hearing, member, &standing)) {
             (Some(why), _) => paying.push(line(why)),
             (None, Some(why)) => ending.push(line(why)),
-            (None, None) => everyone.push(member.id.clone()),
+            (None, None) => match may_pay.get(&member.id) {
+                Some(doubt) => unclear.push(line(doubt.in_words())),
+                None => everyone.push(member.id.clone()),
+            },
         }
     }
     let mut said = Said::default();
@@ -65,6 +69,7 @@ pub(super) fn grandfather_everyone(hearing: Hearing<'_>, book: &mut Book) -> Res
     }
     let left_out = [
         (paying, "who pay are left out: grandfathered, they would stay without paying"),
+        (unclear, "who may be somebody who pays are left out: say first who they are"),
         (ending, "whose access has an end are left out: grandfathered, they would stay for good"),
     ];
     for (them, why) in left_out.into_iter().filter(|(them, _)| !them.is_empty()) {
@@ -172,7 +177,7 @@ fn someone(hearing: Hearing<'_>, book: &mut Book, whom: &str) -> Result<MemberId
     if who::is_relay(&email) {
         return Err(format!("{email} is a relay address; ask for the address of their Plex account"));
     }
-    let id = book.enter(hearing.now);
+    let id = book.enter_known(hearing.now, &Meant::at(Some(email.clone())));
     if let Some(member) = book.members.get_mut(&id) {
         member.given_email = Some(email);
     }

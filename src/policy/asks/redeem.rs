@@ -7,7 +7,7 @@
 
 use super::{Hearing, Said, of};
 use crate::facts::Email;
-use crate::ledger::{Book, FreeUse, Grant, GrantKind, Letter, Member, Owed};
+use crate::ledger::{Book, FreeUse, Grant, GrantKind, Letter, Meant, Member, Owed};
 use crate::member::MemberId;
 use crate::policy::{codes, libraries, pending, who};
 
@@ -44,7 +44,7 @@ pub(super) fn redeem(hearing: Hearing<'_>, book: &mut Book, email: &str, code: &
     let id = match known.as_slice() {
         [] if rules.admin_email.as_ref() == Some(&email) => return Ok(Said::default()),
         [] => {
-            let id = book.enter(now);
+            let id = book.enter_known(now, &Meant::at(Some(email.clone())));
             if let Some(member) = book.members.get_mut(&id) {
                 member.given_email = Some(email);
             }

@@ -614,3 +614,51 @@ fn what_was_just_bought_could_be_theirs_unless_it_never_ran_or_is_anothers() {
     paper.says(&unlink("ann", &customer)).unwrap();
     assert!(!theirs(&paper, Status::Active, &customer, "zed@example.com"), "the operator said so");
 }
+
+/// `grandfather --everyone` gives nothing for ever to who may be that payer.
+#[test]
+fn who_may_be_a_payer_is_left_out_when_everybody_is_grandfathered_and_named_with_what_to_say() {
+    for by_name in [false, true] {
+        let mut house = House::new();
+        for n in 1..12 {
+            house.share(10 + n, 300 + n, &format!("friend{n}"), &[MOVIES], days(400));
+        }
+        house.share(90, ANN, "ann", &[MOVIES], days(400));
+        house.settle();
+        let id = house.member(ANN).id.clone();
+        let ann = house.book.members.get_mut(&id).unwrap();
+        if by_name {
+            let since = house.now;
+            let payer = usher::ledger::Payer {
+                email: None,
+                mail_to: None,
+                name: Some("Ann Smith".into()),
+                since,
+                proof: None,
+                unlinked: None,
+            };
+            ann.former.insert(CustomerId("cus_old".into()), payer);
+        } else {
+            ann.addresses.insert(email("work@example.com"));
+        }
+        buys(&mut house, "1", "ann-pays@example.com", "ann  smith");
+        if !by_name {
+            let payer = house.billing.customers.get_mut(&CustomerId("cus_1".into())).unwrap();
+            (payer.email, payer.name) = (Some(email("work@example.com")), None);
+        }
+        house.settle();
+        let said = ask(&mut house, Ask::GrandfatherEveryone).unwrap().lines.join("\n");
+        assert!(house.member(ANN).grant(GrantKind::Grandfathered, house.now).is_none(), "{said}");
+        let line = said.lines().find(|line| line.contains("are left out")).unwrap_or_else(|| panic!("{said}"));
+        let payer = house.book.by_customer(&CustomerId("cus_1".into())).unwrap().id.clone();
+        for part in
+            [format!("ann ({id})"), format!("`usher link {id} --stripe cus_1`"), format!("`usher link {payer} --plex`")]
+        {
+            assert!(line.contains(&part), "{part}: {line}");
+        }
+        assert_eq!(said.lines().filter(|line| line.ends_with("Movies")).count(), 11, "{said}");
+        // Named one by one, that is the operator's word.
+        ask(&mut house, Ask::Grandfather { who: id.to_string() }).unwrap();
+        assert!(house.member(ANN).grant(GrantKind::Grandfathered, house.now).is_some());
+    }
+}

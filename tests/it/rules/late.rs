@@ -366,7 +366,7 @@ fn what_is_not_so_any_more_is_not_said() {
         ("an end, and they are gone", Letter::AccessEnded { because: EndedBecause::Canceled }, gone, None),
         (
             "a cancellation that was taken back",
-            Letter::CancellationReceived { on: on + days(5), stays: false },
+            Letter::CancellationReceived { on: on + days(5), stays: false, asked: false },
             here,
             Some("their subscription does not end then"),
         ),

@@ -209,7 +209,7 @@ fn a_cancellation_that_was_told_near_its_end_needs_no_second_letter() {
     let was_told = |told_before: TimeDelta, spoil: Change| {
         let mut paper = payer(Status::Active);
         let (at, now) = (paper.now + days(30), paper.now);
-        let letter = Letter::CancellationReceived { on: paper.rules.day_of(at), stays: false };
+        let letter = Letter::CancellationReceived { on: paper.rules.day_of(at), stays: false, asked: false };
         let member = paper.book.members[&paper.ann].clone();
         let owed = usher::ledger::Owed::to_member(&member, "sub".to_owned(), letter, days(9));
         let notice = Some(paper.book.owe(owed, paper.rules.ways, now));

@@ -41,6 +41,27 @@ async fn promise_03_a_crowd_to_be_warned_waits_whole_until_approved() {
     all_is_well(&rig);
 }
 
+/// README "Commands": `holds` lists what waits. What I said no to doesn't.
+#[tokio::test(start_paused = true)]
+async fn a_hold_that_i_rejected_says_so_and_no_longer_that_it_waits() {
+    let mut rig = idlers("said-no", 5, 5).await;
+    rig.open().await;
+    rig.days(3).await;
+    let (id, _, what) = holds(&rig).await.remove(0);
+    say(&rig, "reject", &[&id]).await;
+    rig.days(1).await;
+    let page = rig.get("/api/holds").await;
+    let text = page["text"].as_str().expect("text").to_owned();
+    let from = text.find(&format!("{id}  {what}")).expect("it is listed");
+    let about: Vec<&str> = text[from..].lines().take(3).collect();
+    assert!(about[0].ends_with("rejected by you on 2026-01-06"), "{text}");
+    assert!(about.iter().all(|line| !line.contains("at once") && !line.contains("waits")), "{text}");
+    let list = page["json"]["holds"].as_array().expect("a list");
+    let hold = list.iter().find(|hold| hold["id"] == id.as_str()).expect("it");
+    assert_eq!((hold["rule"].as_str(), hold["verdict"].as_str()), (Some("rejected"), Some("rejected")), "{hold}");
+    all_is_well(&rig);
+}
+
 #[tokio::test(start_paused = true)]
 async fn promise_03_the_days_budget_lets_the_oldest_go_and_the_rest_queue() {
     // 40 people: warnings of 4 pass, three removals a day.

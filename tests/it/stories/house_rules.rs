@@ -109,3 +109,25 @@ async fn when_the_house_is_full_nobody_is_invited_and_whoever_waits_is_reminded(
     assert_eq!(told(&rig, "bob", "still waiting"), 0);
     all_is_well(&rig);
 }
+
+/// R5: what remains of her reasons is one that ends as well.
+#[tokio::test(start_paused = true)]
+async fn who_cancels_is_not_promised_a_place_for_which_they_are_asked_to_subscribe_the_day_after() {
+    let mut rig = Rig::new("asked-after-cancelling").await;
+    unhurried(&mut rig, 6);
+    rig.set("UNMANAGED", "require-subscription");
+    let (ann, sub) = super::old_payer(&rig, 2_000_001, "ann", &rig.basic.clone());
+    rig.watched(ann, hours(1));
+    rig.open().await;
+    rig.days(1).await;
+    rig.stripe.cancel_at(&sub, rig.now() + days(5));
+    rig.hours(12).await;
+    let mails = rig.smtp.received_for(&sandbox::rig::address("ann"));
+    let letter = mails.iter().find(|mail| mail.subject.contains("is cancelled")).expect("a letter").text();
+    assert!(!letter.contains("keep your place"), "{letter}");
+    assert!(letter.contains("needs a subscription") && letter.contains("Friday, 9 January 2026"), "{letter}");
+    rig.days(8).await;
+    assert_eq!(told(&rig, "ann", "please subscribe"), 1, "{:?}", rig.subjects_to("ann"));
+    assert!(rig.plex.has_access(ann));
+    all_is_well(&rig);
+}

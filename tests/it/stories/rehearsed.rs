@@ -227,3 +227,103 @@ async fn a_word_that_only_the_live_book_heard_before_the_power_failed_is_heard_b
     assert!(again.contains("already"), "{again}");
     all_is_well(&rig);
 }
+
+/// Removes files of the state folder, as somebody would by hand.
+fn removes(rig: &Rig, begins: &[&str]) {
+    for folder in [rig.state().to_path_buf(), rig.state().join("backups")] {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("an entry")) {
+            if begins.iter().any(|start| entry.file_name().to_string_lossy().starts_with(start)) {
+                std::fs::remove_file(entry.path()).expect("removed");
+            }
+        }
+    }
+}
+
+/// Everybody's numbers differ from the order in which a new book would meet them.
+async fn rehearsed_with_numbers(name: &str) -> (Rig, BTreeMap<String, String>) {
+    let mut rig = Rig::new(name).await;
+    rehearsing(&mut rig);
+    for (id, name) in [(2_000_004, "ann"), (2_000_005, "bob")] {
+        let who = rig.old_friend(id, name, 400);
+        rig.watched(who, hours(1));
+    }
+    rig.open().await;
+    rig.hours(2).await;
+    let customer = rig.stripe.customer("cleo@example.com", "cleo");
+    rig.person(2_000_003, "cleo");
+    rig.stripe.subscribe(&customer, &rig.basic);
+    rig.hours(2).await;
+    for (id, name) in [(2_000_002, "dora"), (2_000_001, "erik")] {
+        let who = rig.person(id, name);
+        rig.plex.share_with(who, &[rig.movies], rig.now());
+        rig.hours(2).await;
+    }
+    let before = numbers(&rig).await;
+    assert_eq!(before.len(), 5, "{before:?}");
+    rig.close().await;
+    (rig, before)
+}
+
+/// R11 Numbers: a number that was given means one person for ever.
+#[tokio::test(start_paused = true)]
+async fn when_the_rehearsals_book_was_deleted_everybody_has_their_number_all_the_same() {
+    let (mut rig, before) = rehearsed_with_numbers("numbers-deleted").await;
+    std::fs::remove_file(rig.state().join("dry-run.json")).expect("removed");
+    rig.set("DRY_RUN", "false");
+    rig.open().await;
+    rig.hours(2).await;
+    assert_eq!(numbers(&rig).await, before);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_copies_of_the_rehearsal_were_deleted_its_numbers_mean_nobody_else() {
+    for live in [true, false] {
+        let (mut rig, before) = rehearsed_with_numbers(&format!("numbers-lost-{live}")).await;
+        removes(&rig, &["dry-run.json", "dry-run-0"]);
+        rig.set("DRY_RUN", if live { "false" } else { "true" });
+        rig.start();
+        rig.hours(2).await;
+        if !rig.is_running() {
+            continue; // A rehearsal isn't begun anew over traces of one.
+        }
+        let after = numbers(&rig).await;
+        assert_eq!(after.len(), 5, "{after:?}");
+        let reused: Vec<_> = after.values().filter(|id| before.values().any(|noted| noted == *id)).collect();
+        assert!(reused.is_empty(), "{before:?} {after:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_live_book_was_deleted_beside_a_rehearsal_nobody_gets_a_number_of_somebody_else() {
+    for all in [false, true] {
+        let (mut rig, _) = rehearsed_with_numbers(&format!("numbers-of-live-{all}")).await;
+        rig.set("DRY_RUN", "false");
+        rig.open().await;
+        rig.hours(2).await;
+        let fred = rig.person(2_000_006, "fred");
+        rig.plex.share_with(fred, &[rig.movies], rig.now());
+        rig.hours(2).await;
+        rig.close().await;
+        rig.set("DRY_RUN", "true");
+        rig.open().await;
+        rig.hours(2).await;
+        let gil = rig.person(2_000_000, "gil");
+        rig.plex.share_with(gil, &[rig.movies], rig.now());
+        rig.hours(2).await;
+        let before = numbers(&rig).await;
+        assert_eq!(before.len(), 7, "{before:?}");
+        rig.close().await;
+        match all {
+            true => removes(&rig, &["state", "history"]),
+            false => std::fs::remove_file(rig.state().join("state.json")).expect("removed"),
+        }
+        for dry_run in ["true", "false"] {
+            rig.set("DRY_RUN", dry_run);
+            rig.open().await;
+            rig.hours(2).await;
+            assert_eq!(numbers(&rig).await, before, "all: {all}, dry: {dry_run}");
+            rig.close().await;
+        }
+    }
+}
