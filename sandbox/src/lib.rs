@@ -11,8 +11,10 @@
 //! for each service; then [`attic`], which is all of them together, [`rig`],
 //! which runs the daemon among them, and [`season`], which tells a story.
 
+pub mod alphabet;
 pub mod attic;
 pub mod base;
+pub mod dice;
 pub mod discord;
 pub mod faults;
 pub mod http;

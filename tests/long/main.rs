@@ -14,4 +14,5 @@
 mod binary;
 mod centuries;
 mod crash;
+mod world;
 mod years;

@@ -6,7 +6,6 @@
 //! `USHER_SEED=n` replays the year of that seed exactly.
 
 mod coverage;
-pub mod dice;
 mod harm;
 mod plug;
 mod promises;
@@ -21,6 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{TimeDelta, Timelike};
+use sandbox::dice::Dice;
 use sandbox::rig::{Rig, address};
 use sandbox::smtp::{self, Stay};
 use sandbox::wire;
@@ -30,7 +30,6 @@ use usher::ledger::{Act, Book, Delivery, Notice};
 
 use crate::crash::trap::{self, Trap};
 use coverage::Lived;
-use dice::Dice;
 use record::{Deletion, Invite, Kind, Known, Record, Sub};
 use town::{GHOST, Town, VIPS};
 use weather::Weather;

@@ -11,7 +11,7 @@ use usher::ledger::{Channel, Delivery, Notice};
 use usher::store::Which;
 
 use super::child::House;
-use crate::years::dice::Dice;
+use sandbox::dice::Dice;
 
 /// Another course of the same test: `USHER_SEED=7 cargo test --test long kills`.
 const SEED: u64 = 20_260_103;

@@ -21,7 +21,7 @@ use usher::tier::{Tier, Wanted};
 
 use super::lives::Person;
 use super::weather::Sky;
-use crate::years::dice::Dice;
+use sandbox::dice::Dice;
 
 pub const MOVIES: SectionId = SectionId(1);
 pub const TV: SectionId = SectionId(2);

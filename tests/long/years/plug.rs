@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sandbox::dice::Dice;
 use sandbox::faults::{Fault, Matching, Rule};
 use sandbox::rig::Rig;
 use tokio::sync::Notify;
 
-use super::dice::Dice;
 
 /// A hand on the plug.
 pub struct Hand {

@@ -4,11 +4,11 @@
 //! at once what the daemon hasn't had the time to see.
 
 use chrono::TimeDelta;
+use sandbox::dice::Dice;
 use sandbox::rig::{Rig, address};
 use sandbox::stripe::{AfterRetries, CancelForm, Status};
 use usher::facts::{Moment, PlexId};
 
-use super::dice::Dice;
 use super::record::{Known, Left, Record, Stood, Sub};
 
 /// How somebody came to the town.

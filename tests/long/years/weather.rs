@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use sandbox::dice::Dice;
 use sandbox::faults::{Fault, Faults, Matching, Rule};
 use sandbox::plex::{MACHINE, Told};
 use sandbox::rig::{Rig, address};
@@ -15,7 +16,6 @@ use sandbox::stripe::Delivery;
 use usher::facts::{Moment, PlexId};
 use usher::store::{Step, StepFault};
 
-use super::dice::Dice;
 use super::plug::Hand;
 use super::record::Record;
 use super::town::{GHOST, hours};

@@ -5,10 +5,13 @@
 pub struct Dice(u64);
 
 impl Dice {
+    /// From a seed.
+    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
+    /// The next number.
     pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -17,10 +20,12 @@ impl Dice {
         z ^ (z >> 31)
     }
 
+    /// 0 to n - 1.
     pub fn below(&mut self, n: u64) -> u64 {
         self.roll() % n
     }
 
+    /// Both ends included.
     pub fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.below(to - from + 1)
     }
@@ -30,9 +35,21 @@ impl Dice {
         self.below(n) == 0
     }
 
+    /// An index of a list that is so long.
+    pub fn index(&mut self, length: usize) -> usize {
+        let length = u64::try_from(length).unwrap_or(u64::MAX).max(1);
+        usize::try_from(self.below(length)).unwrap_or(0)
+    }
+
+    /// One of these; `None` of none.
+    pub fn pick<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+        of.get(self.index(of.len())).cloned()
+    }
+
+    /// Puts them into another order.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
-            items.swap(i, usize::try_from(self.below(i as u64 + 1)).unwrap());
+            items.swap(i, self.index(i + 1));
         }
     }
 }

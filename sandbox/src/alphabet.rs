@@ -1,0 +1,275 @@
+//! The alphabets: every move that a person who lives with Usher can make, one
+//! file an actor, whether or not a rule of Usher's speaks of it.
+//!
+//! What it promises: each move is made at the stand-ins only, as its actor
+//! would make it, and what is true of the persons afterwards ([`Person`]) is
+//! written down here: whose account, address, customer and subscription is
+//! whose, who watched when, and what the operator wants. What it never does:
+//! look at Usher, or at its book.
+
+pub mod member;
+pub mod operator;
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use usher::facts::{Moment, PlexId, SectionId};
+
+use crate::dice::Dice;
+use crate::rig::{Rig, address};
+use crate::stripe::Status;
+
+/// How often somebody does something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Temper {
+    /// A move every few days.
+    Lively,
+    /// A move every few weeks, so that they can fall idle.
+    Calm,
+}
+
+/// Something bought.
+#[derive(Debug, Clone)]
+pub struct Bought {
+    /// The subscription.
+    pub id: String,
+    /// Whose it is at Stripe.
+    pub customer: String,
+    /// The address it was bought under, in lower case.
+    pub email: String,
+    /// When.
+    pub began: Moment,
+}
+
+/// Access for some days, by the operator's word.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    /// When it was said.
+    pub from: Moment,
+    /// Until when; `None` = for good.
+    pub until: Option<Moment>,
+}
+
+/// What the operator wants of somebody.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// Out, since then.
+    pub revoked: Option<Moment>,
+    /// In for good.
+    pub grandfathered: bool,
+    /// In as a guest.
+    pub guest: Option<Guest>,
+    /// A holiday: nothing ends before that.
+    pub holiday: Option<Moment>,
+}
+
+/// Somebody, as they truly are.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The name that all their addresses begin with.
+    pub name: String,
+    /// Their accounts at Plex; they watch with the first.
+    pub accounts: Vec<PlexId>,
+    /// Every address that ever was theirs, in lower case.
+    pub addresses: BTreeSet<String>,
+    /// Those that an account of theirs ever had at Plex, or under which they took
+    /// up an invite: Usher can know by them who they are.
+    pub proven: BTreeSet<String>,
+    /// What they bought, oldest first.
+    pub bought: Vec<Bought>,
+    /// How often they do something.
+    pub temper: Temper,
+    /// Whether they watch, these weeks.
+    pub awake: bool,
+    /// In `VIP_NAMES`, or of the owner's Home at the moment.
+    pub protected: bool,
+    /// What the operator wants.
+    pub wish: Wish,
+    /// Ends of plays that count: online, two minutes or longer.
+    pub plays: Vec<Moment>,
+    /// When a share or invite of theirs went away by somebody else than Usher.
+    pub went: Vec<Moment>,
+    /// Libraries that the operator gave them by hand, and when.
+    pub by_hand: Vec<(Moment, Vec<SectionId>)>,
+    /// When Tautulli could not see what they watch, since when.
+    pub unseen_since: Option<Moment>,
+    /// And the times before.
+    pub unseen: Vec<(Moment, Moment)>,
+    /// Every move that struck them.
+    pub struck: Vec<(Moment, &'static str)>,
+}
+
+/// Everybody, and what is true of the house.
+#[derive(Debug)]
+pub struct Town {
+    /// The people.
+    pub people: Vec<Person>,
+    /// Moves of the whole house, which struck everybody.
+    pub house: Vec<(Moment, &'static str)>,
+    /// A counter for new names.
+    pub fresh: u64,
+    /// What somebody does later: `(when, who, what)`.
+    pub later: Vec<(Moment, usize, Later)>,
+    /// tiers.json as it was when the town was founded.
+    pub tiers: String,
+}
+
+/// The second half of a move that takes its time.
+#[derive(Debug, Clone)]
+pub enum Later {
+    /// Ends an old subscription after an upgrade.
+    Cancel(String),
+    /// Takes the invite up.
+    Accept,
+}
+
+impl Person {
+    /// Subscriptions that are not over, and how they stand.
+    #[must_use]
+    pub fn subs(&self, rig: &Rig) -> Vec<(Bought, Status)> {
+        let with = |bought: &Bought| rig.stripe.status(&bought.id).map(|status| (bought.clone(), status));
+        self.bought.iter().filter_map(with).filter(|(_, status)| !status.is_terminal()).collect()
+    }
+
+    /// A subscription that stands like this.
+    #[must_use]
+    pub fn sub(&self, rig: &Rig, stands: &[Status]) -> Option<Bought> {
+        self.subs(rig).into_iter().rev().find(|(_, status)| stands.contains(status)).map(|(bought, _)| bought)
+    }
+
+    /// The account that they watch with.
+    #[must_use]
+    pub fn main(&self) -> Option<PlexId> {
+        self.accounts.first().copied()
+    }
+
+    /// An account of theirs that has access.
+    #[must_use]
+    pub fn account_in(&self, rig: &Rig) -> Option<PlexId> {
+        self.accounts.iter().copied().find(|account| rig.plex.has_access(*account))
+    }
+
+    /// Whether an invite to one of their accounts or addresses is pending.
+    #[must_use]
+    pub fn is_invited(&self, rig: &Rig) -> bool {
+        self.accounts.iter().any(|account| rig.plex.pending_of(*account).is_some())
+            || self.addresses.iter().any(|address| rig.plex.pending_of(address.as_str()).is_some())
+    }
+
+    /// How they are named to Usher: the account's number, or the address.
+    #[must_use]
+    pub fn who(&self) -> String {
+        self.main().map_or_else(|| address(&self.name), |account| account.to_string())
+    }
+
+    /// Writes a move down.
+    pub fn strike(&mut self, now: Moment, what: &'static str) {
+        self.struck.push((now, what));
+    }
+
+    /// Every name by which a notice may mean them.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names = vec![self.name.clone()];
+        names.extend(self.addresses.iter().cloned());
+        names.extend(self.bought.iter().flat_map(|bought| [bought.id.clone(), bought.customer.clone()]));
+        names
+    }
+
+    /// How long they could not be seen between these two.
+    #[must_use]
+    pub fn unseen_between(&self, from: Moment, to: Moment) -> TimeDelta {
+        let open = self.unseen_since.map(|since| (since, to));
+        let spans = self.unseen.iter().copied().chain(open);
+        spans.fold(TimeDelta::zero(), |sum, (since, until)| {
+            sum + (until.min(to) - since.max(from)).max(TimeDelta::zero())
+        })
+    }
+}
+
+impl Town {
+    /// So many people: a fifth were there before Usher, one of them is a VIP
+    /// (`vera`), the others will come.
+    #[must_use]
+    pub fn found(rig: &Rig, people: usize, dice: &mut Dice) -> Self {
+        let tiers = std::fs::read_to_string(rig.state().join("tiers.json")).unwrap_or_default();
+        let mut town = Self { people: Vec::new(), house: Vec::new(), fresh: 0, later: Vec::new(), tiers };
+        for n in 0..people {
+            let name = if n == 0 { "vera".to_owned() } else { format!("p{n}") };
+            let here = n % 5 == 0;
+            let account = 2_000_001 + u64::try_from(n).unwrap_or(0);
+            let temper = if n % 2 == 0 { Temper::Calm } else { Temper::Lively };
+            let mut person = Person {
+                name: name.clone(),
+                accounts: Vec::new(),
+                addresses: BTreeSet::from([address(&name)]),
+                proven: BTreeSet::new(),
+                bought: Vec::new(),
+                temper,
+                awake: !dice.one_in(6),
+                protected: n == 0,
+                wish: Wish::default(),
+                plays: Vec::new(),
+                went: Vec::new(),
+                by_hand: Vec::new(),
+                unseen_since: None,
+                unseen: Vec::new(),
+                struck: Vec::new(),
+            };
+            if here {
+                let account = rig.old_friend(account, &name, 400);
+                person.accounts.push(account);
+                person.by_hand.push((rig.now() - TimeDelta::days(400), vec![rig.movies, rig.tv]));
+                let ago = TimeDelta::hours(i64::try_from(dice.between(3, 120)).unwrap_or(3));
+                rig.watched(account, ago);
+                person.plays.push(rig.now() - ago);
+            } else if !dice.one_in(4) {
+                person.accounts.push(rig.person(account, &name));
+            }
+            if !person.accounts.is_empty() {
+                person.proven.insert(address(&name));
+            }
+            town.people.push(person);
+        }
+        town
+    }
+
+    /// A name that nobody had before.
+    pub fn fresh(&mut self, name: &str) -> String {
+        self.fresh += 1;
+        format!("{name}-{}", self.fresh)
+    }
+
+    /// Who has this account, if anybody.
+    #[must_use]
+    pub fn with_account(&self, account: PlexId) -> Option<&Person> {
+        self.people.iter().find(|person| person.accounts.contains(&account))
+    }
+
+    /// Whose address this is.
+    #[must_use]
+    pub fn with_address(&self, address: &str) -> Option<&Person> {
+        self.people.iter().find(|person| person.addresses.contains(&address.to_lowercase()))
+    }
+
+    /// What was put off until now.
+    pub fn catch_up(&mut self, rig: &Rig) {
+        let now = rig.now();
+        let due: Vec<_> = self.later.iter().filter(|(at, ..)| *at <= now).cloned().collect();
+        self.later.retain(|(at, ..)| *at > now);
+        for (_, who, what) in due {
+            match what {
+                Later::Cancel(sub) if rig.stripe.status(&sub).is_some_and(|status| !status.is_terminal()) => {
+                    rig.stripe.cancel_now(&sub, "cancellation_requested");
+                    if let Some(person) = self.people.get_mut(who) {
+                        person.strike(now, "ends the old subscription");
+                    }
+                }
+                Later::Cancel(_) => {}
+                Later::Accept => {
+                    member::MemberMove::Accept.make(rig, self, who, &mut Dice::new(1));
+                }
+            }
+        }
+    }
+}
