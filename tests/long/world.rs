@@ -31,6 +31,7 @@ struct World {
     town: Town,
     oracle: Oracle,
     down_until: Option<Moment>,
+    dry_until: Option<Moment>,
 }
 
 impl World {
@@ -44,7 +45,7 @@ impl World {
         let town = Town::found(&rig, PEOPLE, &mut dice);
         rig.open().await;
         let oracle = Oracle::new(rig.now());
-        Self { seed, rig, dice, town, oracle, down_until: None }
+        Self { seed, rig, dice, town, oracle, down_until: None, dry_until: None }
     }
 
     async fn hour(&mut self, quiet: bool) {
@@ -104,10 +105,29 @@ impl World {
             self.oracle.troubled(now);
             return;
         }
+        if self.dry_until.is_some_and(|until| until <= now || quiet) {
+            self.dry_until = None;
+            self.rig.close().await;
+            self.rig.set("DRY_RUN", "false");
+            self.rig.open().await;
+            self.town.house.push((now, "goes live"));
+            self.oracle.rehearses(false, now);
+        }
         if quiet {
             return;
         }
-        if self.dice.one_in(24 * 12) {
+        if self.dry_until.is_none() && self.dice.one_in(24 * 30) {
+            self.rig.plex.clear();
+            self.rig.tautulli.clear();
+            self.rig.close().await;
+            self.rig.plex.clear();
+            self.rig.tautulli.clear();
+            self.rig.set("DRY_RUN", "true");
+            self.dry_until = Some(now + member::hours(self.dice.between(5, 24 * 9)));
+            self.rig.open().await;
+            self.town.house.push((now, "begins to rehearse"));
+            self.oracle.rehearses(true, now);
+        } else if self.dice.one_in(24 * 12) {
             self.rig.close().await;
             self.rig.open().await;
             self.town.house.push((now, "restarted"));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, TimeDelta};
 use sandbox::alphabet::{Bought, Person, Town};
-use sandbox::plex::Deleted;
+use sandbox::plex::{Deleted, Who};
 use sandbox::rig::{OPERATOR, Rig};
 use sandbox::stripe::Status;
 use usher::facts::{Moment, ShareId};
@@ -34,6 +34,8 @@ struct Since {
     paying: Option<Moment>,
     outside: Option<Moment>,
     without_reason: Option<Moment>,
+    too_much: Option<Moment>,
+    too_little: Option<Moment>,
 }
 
 /// See the module.
@@ -47,6 +49,11 @@ pub struct Oracle {
     ours: BTreeSet<ShareId>,
     removed: Vec<(Moment, String)>,
     told: BTreeSet<String>,
+    /// Whether Usher rehearses.
+    dry: bool,
+    invites: usize,
+    /// What must have been written by then: `(by, name, subject)`.
+    owed: Vec<(Moment, Moment, String, &'static str)>,
 }
 
 impl Oracle {
@@ -60,11 +67,20 @@ impl Oracle {
             ours: BTreeSet::new(),
             removed: Vec::new(),
             told: BTreeSet::new(),
+            dry: false,
+            invites: 0,
+            owed: Vec::new(),
         }
     }
 
     /// Something was down until now.
     pub fn troubled(&mut self, now: Moment) {
+        self.troubled = now;
+    }
+
+    /// Usher begins to rehearse, or ends it.
+    pub fn rehearses(&mut self, dry: bool, now: Moment) {
+        self.dry = dry;
         self.troubled = now;
     }
 
@@ -94,7 +110,7 @@ impl Oracle {
     pub fn look(&mut self, rig: &Rig, town: &Town) -> Vec<String> {
         let mut broken = Vec::new();
         let now = rig.now();
-        if !rig.is_running() {
+        if !rig.is_running() || self.dry {
             self.troubled = now;
         }
         let new = self.mails.len();
@@ -111,11 +127,64 @@ impl Oracle {
             broken.extend(self.judge(rig, town, gone));
         }
         self.deletions = deletions.len();
+        let invites = rig.plex.invites_sent();
+        for invite in invites.iter().skip(self.invites) {
+            let to = match &invite.to {
+                Who::Id(id) => town.with_account(*id),
+                Who::Email(email) => town.with_address(email),
+            };
+            let Some(person) = to else {
+                broken.push(format!("somebody unknown was invited {}: {:?}", invite.at, invite.to));
+                continue;
+            };
+            let pending = person.is_invited(rig);
+            if pending {
+                self.owed.push((invite.at, invite.at + HOUR * 3, person.name.clone(), "Your invitation to"));
+            }
+        }
+        self.invites = invites.len();
+        broken.extend(self.unwritten(rig, town));
+        if self.dry {
+            broken.extend(self.acted_in_rehearsal(rig, new));
+        }
         for mail in &self.mails[new..] {
             broken.extend(self.judge_mail(rig, town, mail));
         }
         for person in &town.people {
             broken.extend(self.judge_standing(rig, person));
+        }
+        broken
+    }
+
+    /// Letters that are owed and did not come.
+    fn unwritten(&mut self, rig: &Rig, town: &Town) -> Vec<String> {
+        let now = rig.now();
+        if !rig.is_running() {
+            self.owed.iter_mut().for_each(|owed| owed.1 = now + HOUR * 3);
+            return Vec::new();
+        }
+        let (due, owed): (Vec<_>, Vec<_>) = std::mem::take(&mut self.owed).into_iter().partition(|owed| owed.1 <= now);
+        self.owed = owed;
+        let mut broken = Vec::new();
+        for (at, _, name, subject) in due {
+            let Some(person) = town.people.iter().find(|person| person.name == name) else { continue };
+            let wrote = |mail: &Mail| {
+                person.addresses.contains(&mail.to) && mail.subject.starts_with(subject) && mail.at >= at - HOUR
+            };
+            if !self.mails.iter().any(wrote) {
+                broken.push(format!("{name} got no letter {subject:?} since {at}"));
+            }
+        }
+        broken
+    }
+
+    /// A rehearsal touches nobody.
+    fn acted_in_rehearsal(&self, rig: &Rig, new: usize) -> Vec<String> {
+        let members = self.mails[new..].iter().filter(|mail| mail.to != OPERATOR);
+        let mut broken: Vec<String> =
+            members.map(|mail| format!("{} was written to in a rehearsal: {}", mail.to, mail.subject)).collect();
+        for (service, calls) in [("Plex", rig.plex.changes()), ("Tautulli", rig.tautulli.changes())] {
+            broken.extend(calls.iter().map(|call| format!("{service} was called in a rehearsal: {call:?}")));
         }
         broken
     }
@@ -153,6 +222,7 @@ impl Oracle {
             return vec![format!("somebody unknown was removed {}", gone.at)];
         };
         self.removed.push((gone.at, person.name.clone()));
+        self.owed.push((gone.at, gone.at + HOUR * 3, person.name.clone(), "Your access to"));
         let why = self.deserved(rig, person, gone);
         why.err().map(|why| format!("{} was removed {}: {why}", person.name, gone.at)).into_iter().collect()
     }
@@ -162,7 +232,7 @@ impl Oracle {
             return Err("they are protected".into());
         }
         let wish = &person.wish;
-        if wish.revoked.is_some() {
+        if wish.revoked.is_some() || person.account_in(rig).is_some() || person.is_invited(rig) {
             return Ok(());
         }
         if wish.grandfathered {
@@ -321,6 +391,38 @@ impl Oracle {
         if since.without_reason.is_some_and(|from| now - from.max(self.troubled) > LEFT_OVER) {
             broken.push(format!("{} is in without a reason since {:?}", person.name, since.without_reason));
         }
+        broken.extend(self.judge_libraries(rig, person, &subs, held));
+        broken
+    }
+
+    /// Nobody has more libraries than was bought for long, nor fewer.
+    fn judge_libraries(&mut self, rig: &Rig, person: &Person, subs: &[(Bought, Status)], held: bool) -> Vec<String> {
+        let now = rig.now();
+        let share = person.account_in(rig).and_then(|account| rig.plex.share_of(account));
+        let premium = |(bought, status): &(Bought, Status)| {
+            price(rig, bought) == rig.premium.as_str() && *status != Status::Incomplete
+        };
+        let tv = share.as_ref().is_some_and(|share| share.sections.contains(&rig.tv));
+        let buys_tv = subs.iter().any(premium);
+        let runs = |sub: &&(Bought, Status)| {
+            premium(sub)
+                && matches!(sub.1, Status::Active | Status::Trialing)
+                && person.proven.contains(&sub.0.email)
+        };
+        let since = self.since.entry(person.name.clone()).or_default();
+        let keep = |was: &mut Option<Moment>, so: bool| *was = so.then(|| was.unwrap_or(now));
+        let free = held || !person.by_hand.is_empty() || person.wish.guest.is_some();
+        let ours_alone = share.as_ref().is_some_and(|share| self.ours.contains(&share.id));
+        keep(&mut since.too_much, !free && ours_alone && tv && !buys_tv);
+        keep(&mut since.too_little, share.is_some() && !tv && subs.iter().filter(runs).count() > 0);
+        let mut broken = Vec::new();
+        let long = |since: Option<Moment>, long: TimeDelta| since.is_some_and(|at| now - at.max(self.troubled) > long);
+        if long(since.too_much, LEFT_OVER) {
+            broken.push(format!("{} has TV and doesn't pay for it since {:?}", person.name, since.too_much));
+        }
+        if long(since.too_little, PAYERS_IN_AFTER) && person.wish.revoked.is_none() {
+            broken.push(format!("{} pays for TV and lacks it since {:?}", person.name, since.too_little));
+        }
         broken
     }
 
@@ -357,9 +459,13 @@ fn trial_just_ended(rig: &Rig, sub: &str, at: Moment) -> bool {
     end.is_some_and(|end| end <= at - TimeDelta::hours(24) && at - end < TimeDelta::days(40))
 }
 
+fn price(rig: &Rig, bought: &Bought) -> serde_json::Value {
+    rig.stripe.object(&bought.id)["items"]["data"][0]["price"]["id"].clone()
+}
+
 /// On a price that a tier names.
 fn ours(rig: &Rig, bought: &Bought) -> bool {
-    let price = rig.stripe.object(&bought.id)["items"]["data"][0]["price"]["id"].clone();
+    let price = price(rig, bought);
     price == rig.basic.as_str() || price == rig.premium.as_str()
 }
 
