@@ -270,7 +270,7 @@ impl Oracle {
                 // Its trial ended without a card, as Stripe states.
                 Some(Status::Paused) if trial_just_ended(rig, &bought.id, gone.at) => return Ok(()),
                 Some(Status::PastDue | Status::Unpaid | Status::Paused) => {
-                    let letters = ["Your payment for", "Your break"];
+                    let letters = ["Your payment for", "Please confirm your payment", "Your break"];
                     if letters.iter().any(|subject| self.told_before(person, subject, gone.at - AFTER_LETTER)) {
                         return Ok(());
                     }
