@@ -201,7 +201,7 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 #[test]
-#[ignore = "not judged well enough yet"]
+#[ignore = "two worlds of sixty days: cargo test --release --test long the_world_is_wide -- --ignored"]
 fn the_world_is_wide() {
     let days = variable("USHER_DAYS").unwrap_or(DAYS);
     let seeds = variable("USHER_SEED").map_or(1..=2, |seed| seed..=seed);

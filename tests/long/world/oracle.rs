@@ -405,9 +405,7 @@ impl Oracle {
         let tv = share.as_ref().is_some_and(|share| share.sections.contains(&rig.tv));
         let buys_tv = subs.iter().any(premium);
         let runs = |sub: &&(Bought, Status)| {
-            premium(sub)
-                && matches!(sub.1, Status::Active | Status::Trialing)
-                && person.proven.contains(&sub.0.email)
+            premium(sub) && matches!(sub.1, Status::Active | Status::Trialing) && person.proven.contains(&sub.0.email)
         };
         let since = self.since.entry(person.name.clone()).or_default();
         let keep = |was: &mut Option<Moment>, so: bool| *was = so.then(|| was.unwrap_or(now));
@@ -439,7 +437,9 @@ impl Oracle {
                 person.addresses.contains(&mail.to)
                     || mail.to == OPERATOR && person.names().iter().any(|name| mail.text.contains(name.as_str()))
             };
-            lines.extend(self.mails.iter().filter(theirs).map(|mail| (mail.at, format!("@{}: {}", mail.to, mail.subject))));
+            lines.extend(
+                self.mails.iter().filter(theirs).map(|mail| (mail.at, format!("@{}: {}", mail.to, mail.subject))),
+            );
             lines.extend(person.plays.iter().map(|at| (*at, "  played".to_owned())));
             lines.sort();
             for (at, line) in lines {

@@ -10,7 +10,6 @@ use sandbox::faults::{Fault, Matching, Rule};
 use sandbox::rig::Rig;
 use tokio::sync::Notify;
 
-
 /// A hand on the plug.
 pub struct Hand {
     pulls: Arc<Notify>,
