@@ -54,6 +54,10 @@ pub struct Member {
     pub share: Option<ShareRecord>,
     /// Since when whole listings have lacked that share.
     pub missing_since: Option<Moment>,
+    /// The last listing before that: what began later did not stand when the
+    /// share went away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_until: Option<Moment>,
     /// Shares and invites that Usher can show it made.
     pub made: BTreeSet<ShareId>,
     /// What each of these was made for, since that is written down.
@@ -353,6 +357,7 @@ impl Member {
             subscriptions: BTreeMap::new(),
             share: None,
             missing_since: None,
+            listed_until: None,
             made: BTreeSet::new(),
             made_for: BTreeMap::new(),
             invites_out: Vec::new(),

@@ -384,7 +384,11 @@ fn note_absences(
         if take_away_if_ours(now, book, &id, begun) {
             continue;
         }
+        let listed = book.marks.last_whole.get(&Source::Plex).copied();
         let Some(member) = book.members.get_mut(&id) else { continue };
+        if member.missing_since.is_none() {
+            member.listed_until = listed;
+        }
         let since = *member.missing_since.get_or_insert(begun);
         let believed = begun - since >= DEPARTED_AFTER && !world.drops.contains_key(&Population::Friends);
         if believed {
@@ -404,7 +408,7 @@ fn take_away_if_ours(now: Moment, book: &mut Book, id: &MemberId, begun: Moment)
     let Some(share) = member.share.take() else { return false };
     let row = share.row.clone();
     let had_access = share.row.is_accepted();
-    let standing = standing_subscriptions(member);
+    let standing = standing_subscriptions(member, None);
     remember_what_goes(now, member, &share);
     member.grants.clear();
     member.gone = Some(Gone { at: now, by_us: true, why, standing, was_invite: !had_access, row: Some(share.row.id) });
@@ -434,9 +438,17 @@ fn remember_what_goes(now: Moment, member: &mut Member, share: &ShareRecord) {
     }
 }
 
-fn standing_subscriptions(member: &crate::ledger::Member) -> BTreeSet<crate::facts::SubscriptionId> {
+/// The subscriptions that stood when the share went away: one that was bought
+/// after it was listed last is another reason, and calls for an invite.
+fn standing_subscriptions(
+    member: &crate::ledger::Member,
+    listed: Option<Moment>,
+) -> BTreeSet<crate::facts::SubscriptionId> {
     // One that is paused is still the same one when it is resumed.
-    let stands = |billed: &Billed| billed.now.status.is_running() || billed.now.status == Status::Paused;
+    let stands = |billed: &Billed| {
+        let stood = billed.now.status.is_running() || billed.now.status == Status::Paused;
+        stood && listed.is_none_or(|listed| billed.now.created <= listed)
+    };
     let standing = member.subscriptions.iter().filter(|(_, billed)| stands(billed));
     standing.map(|(id, _)| id.clone()).collect()
 }
@@ -446,7 +458,8 @@ fn depart(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId) {
     let Some(member) = book.members.get_mut(id) else { return };
     let Some(share) = member.share.take() else { return };
     let accepted = share.row.is_accepted();
-    let standing = standing_subscriptions(member);
+    let listed = member.listed_until.or(member.missing_since).max(Some(share.first_seen));
+    let standing = standing_subscriptions(member, listed);
     let why = if accepted {
         "the share went away in Plex, without Usher"
     } else {

@@ -221,12 +221,9 @@ impl MemberMove {
                 .map(|sub| stripe.undo_cancel(&sub.id)),
             Self::Pause => sub(&[Status::Active]).map(|sub| stripe.pause(&sub.id, PausedBy::Request)),
             Self::Resume => sub(&[Status::Paused]).map(|sub| stripe.resume(&sub.id)),
-            Self::LetTheCardFail => sub(&[Status::Active]).map(|sub| {
-                if dice.one_in(4) { stripe.bank_asks(&sub.id) } else { stripe.card_fails(&sub.id) }
-            }),
-            Self::MendTheCard => {
-                sub(&[Status::PastDue, Status::Unpaid]).map(|sub| stripe.retry_succeeds(&sub.id))
-            }
+            Self::LetTheCardFail => sub(&[Status::Active])
+                .map(|sub| if dice.one_in(4) { stripe.bank_asks(&sub.id) } else { stripe.card_fails(&sub.id) }),
+            Self::MendTheCard => sub(&[Status::PastDue, Status::Unpaid]).map(|sub| stripe.retry_succeeds(&sub.id)),
             Self::Dispute => sub(&[Status::Active]).and_then(|sub| stripe.dispute(&sub.id)).map(|_| ()),
             _ => None,
         }

@@ -371,8 +371,7 @@ impl OperatorMove {
 
 fn ended_by_hand(rig: &Rig, person: &Person) -> bool {
     let account = |account: &PlexId| rig.plex.remove_share_by_hand(*account);
-    person.accounts.iter().any(account)
-        || person.addresses.iter().any(|to| rig.plex.remove_share_by_hand(to.as_str()))
+    person.accounts.iter().any(account) || person.addresses.iter().any(|to| rig.plex.remove_share_by_hand(to.as_str()))
 }
 
 fn nonsense(dice: &mut Dice) -> Value {

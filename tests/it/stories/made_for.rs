@@ -6,7 +6,7 @@ use sandbox::rig::Rig;
 use serde_json::json;
 use usher::facts::PlexId;
 
-use super::{all_is_well, asked, days, heard, old_payer, payer, unhurried, why};
+use super::{all_is_well, asked, days, heard, old_payer, payer, told, unhurried, why};
 
 /// Ann pays and her invite is out. Her account and her subscription.
 async fn ann_is_invited(rig: &mut Rig) -> (PlexId, String) {
@@ -227,5 +227,49 @@ async fn a_library_that_was_deleted_is_asked_for_no_more() {
     rig.days(2).await;
     assert_eq!(rig.plex.changes().len(), before, "{:?}", rig.plex.changes().last());
     assert_eq!(heard(&rig, "in vain"), 0);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_04_who_leaves_and_buys_anew_before_it_is_noticed_is_invited() {
+    let mut rig = Rig::new("buys-before-noticed").await;
+    for n in 0..6 {
+        rig.old_friend(2_000_101 + n, &format!("friend{n}"), 400);
+    }
+    rig.open().await;
+    let (ann, old) = payer(&rig, 2_000_001, "ann", &rig.basic).await;
+    rig.hours(5).await;
+    rig.plex.leave(ann);
+    rig.stripe.cancel_now(&old, "cancellation_requested");
+    rig.minutes(4).await;
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    rig.stripe.subscribe(&customer, &rig.premium);
+    rig.minutes(30).await;
+    let invite = rig.plex.pending_of(ann).unwrap_or_else(|| panic!("she was invited"));
+    assert_eq!(invite.sections.len(), 2, "{}", why(&rig, "ann").await);
+    assert_eq!((rig.plex.invites_sent().len(), told(&rig, "ann", "Your invitation")), (2, 2));
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_04_who_leaves_and_buys_anew_while_usher_is_down_is_invited() {
+    let mut rig = Rig::new("buys-while-down").await;
+    for n in 0..6 {
+        rig.old_friend(2_000_101 + n, &format!("friend{n}"), 400);
+    }
+    rig.open().await;
+    let (ann, old) = payer(&rig, 2_000_001, "ann", &rig.basic).await;
+    rig.hours(5).await;
+    rig.close().await;
+    rig.hours(2).await;
+    rig.plex.leave(ann);
+    rig.stripe.cancel_now(&old, "cancellation_requested");
+    rig.hours(20).await;
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    rig.stripe.subscribe(&customer, &rig.basic);
+    rig.hours(2).await;
+    rig.open().await;
+    rig.minutes(30).await;
+    assert!(rig.plex.pending_of(ann).is_some(), "{}", why(&rig, "ann").await);
     all_is_well(&rig);
 }
