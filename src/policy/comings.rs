@@ -19,8 +19,8 @@ use super::{
 };
 use crate::facts::{Friends, Moment, Share, ShareId, ShareLook, ShareState, Source, Status, Whole};
 use crate::ledger::{
-    Act, Billed, Book, Gone, Grant, GrantKind, Index, IntentState, Letter, Libraries, Meant, Member, Owed, Population,
-    ShareRecord, Undo,
+    Act, Billed, Book, Gone, Grant, GrantKind, Index, IntentState, Letter, Libraries, MadeFor, Meant, Member, Owed,
+    Population, ShareRecord, Undo,
 };
 use crate::member::MemberId;
 
@@ -207,7 +207,7 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     }
     let id =
         known.unwrap_or_else(|| book.enter_known(now, &Meant { plex: row.account, ..Meant::at(row.email.clone()) }));
-    let ours = invite_out_to(now, book, &id, row);
+    let ours = invite_out_to(now, book, &id, row).or_else(|| made_for_another(book, index, &id, row));
     let last_listed = book.marks.last_whole.get(&Source::Plex).copied();
     let Some(member) = book.members.get_mut(&id) else { return id };
     let before = member.share.take();
@@ -268,6 +268,17 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
         index.note(member);
     }
     id
+}
+
+/// What an invite of ours was made for that another account turns out to have
+/// than that of the member who was invited: it is ours still. The older listing
+/// has numbers of its own, and no settings.
+fn made_for_another(book: &Book, index: &Index, id: &MemberId, row: &Share) -> Option<BTreeSet<MadeFor>> {
+    let others = index.share(row.id).filter(|other| *other != id && row.settings.is_some());
+    others.filter_map(|other| book.members.get(other)).find_map(|other| {
+        let share = other.share.as_ref().filter(|share| share.row.id == row.id && !share.row.is_accepted())?;
+        other.made_for.get(&share.id()).filter(|_| other.has_made_share()).cloned()
+    })
 }
 
 /// A row that wasn't there before: ours, for a payer, or by hand.

@@ -293,7 +293,7 @@ fn why_ask(
         return Some(why);
     }
     if member.matched_prices == prices(member, standing) {
-        if went_with_a_grant(scene, member, lost, downloads_off) {
+        if went_with_a_grant(scene, member, lost, downloads_off) || was_made_for_more(member, standing, share) {
             return None;
         }
         return Some("it takes something away that the same price gave before: the tier was edited, an entitlement ended at Stripe, or the share was changed in Plex".to_owned());
@@ -311,6 +311,15 @@ fn asks_for_its_end(member: &Member, standing: &Standing) -> Option<String> {
     };
     let ended = standing.ended.iter().filter(|(id, _)| of_the_share(id));
     ended.filter_map(|(_, ended)| ended.approval.clone()).next()
+}
+
+/// Usher made it for something that was over before it was taken up: it never
+/// was as what stands would have it, and what goes was never theirs.
+fn was_made_for_more(member: &Member, standing: &Standing, share: ShareId) -> bool {
+    let stands = standing.made_for();
+    let never_measured = member.matched_prices.is_empty() && member.matched_grants.is_empty();
+    let made_for = member.made_for.get(&share).filter(|_| member.made.contains(&share));
+    never_measured && made_for.is_some_and(|made_for| made_for.iter().any(|of| !stands.contains(of)))
 }
 
 /// All that goes was given by a grant with a tier or libraries of its own, which

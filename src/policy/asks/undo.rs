@@ -1,10 +1,14 @@
 //! `usher restore` and `usher revoke`.
 
 use super::{Hearing, Said, of};
-use crate::facts::{CancelWhen, Moment, SubscriptionId};
+use crate::facts::{CancelWhen, Moment, Status, SubscriptionId};
 use crate::ledger::{Book, Grant, GrantKind, Member, Restoring, Undo};
 use crate::member::MemberId;
-use crate::policy::{libraries, reasons, sharing, starting, undo};
+use crate::policy::{
+    libraries,
+    reasons::{self, Reason},
+    sharing, starting, undo,
+};
 
 /// Gives back libraries, downloads, filters and reasons as the last removal
 /// found them, and starts a new spell.
@@ -102,9 +106,16 @@ fn give_back(hearing: Hearing<'_>, book: &mut Book, id: &MemberId, kept: Undo, m
         }
     }
     member.restoring = Some(restoring.clone());
-    if reasons::standing(hearing.scene(book), of(book, id)?).reasons.is_empty() {
+    let member = of(book, id)?;
+    let standing = reasons::standing(hearing.scene(book), member);
+    if standing.reasons.iter().all(|reason| is_ending(member, reason)) {
+        let (mut libraries, mut loads) = (open.clone(), downloads);
+        if !standing.reasons.is_empty() {
+            let given = undo::given_back(hearing.scene(book), member, &standing, &restoring);
+            (libraries, loads) = (given.sections, given.downloads);
+        }
         let guest = Grant::new(GrantKind::Complimentary, now);
-        let grant = Grant { libraries: Some(open.clone()), downloads: Some(downloads), ..guest };
+        let grant = Grant { libraries: Some(libraries), downloads: Some(loads), ..guest };
         if let Some(member) = book.members.get_mut(id) {
             member.grants.push(grant);
         }
@@ -139,6 +150,13 @@ fn give_back(hearing: Hearing<'_>, book: &mut Book, id: &MemberId, kept: Undo, m
         member.matched_prices = prices;
     }
     Ok(again.into_iter().fold(said, Said::and))
+}
+
+/// Of a subscription that has ended, and only settles: what it gave would be
+/// taken away again within a day, unsaid.
+fn is_ending(member: &Member, reason: &Reason) -> bool {
+    let billed = reason.subscription.as_ref().and_then(|id| member.subscriptions.get(id));
+    billed.is_some_and(|billed| billed.now.status == Status::Canceled)
 }
 
 /// Out, whatever else stands. Who is charged at Stripe is cancelled there

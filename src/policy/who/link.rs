@@ -25,6 +25,8 @@ enum Claim {
     Customer,
     /// An invite of the operator's waits under it.
     Invite,
+    /// It is theirs, and the operator said that it is somebody else's, too.
+    Shared,
     /// They paid with it, too, and no account of theirs is known either.
     Unknown,
 }
@@ -120,13 +122,15 @@ fn claims(book: &Book) -> Claims {
         claims.entry(email.clone()).or_default().insert((claim, member.id.clone()));
     };
     for member in book.members.values() {
-        let proves =
-            |email: &&Email| !member.strangers.values().any(|stranger| stranger.email.as_ref() == Some(*email));
+        // An address that is theirs and, as the operator said, somebody else's as
+        // well shows nothing by itself.
+        let is_shared =
+            |email: &Email| member.strangers.values().any(|stranger| stranger.email.as_ref() == Some(email));
         if let Some(share) = member.share.as_ref().filter(|_| member.blocked.is_none()) {
             match (share.row.is_accepted(), member.plex) {
-                (true, Some(_)) => {
-                    member.email.iter().filter(proves).for_each(|email| add(email, Claim::Share, member))
-                }
+                (true, Some(_)) => member.email.iter().for_each(|email| {
+                    add(email, if is_shared(email) { Claim::Shared } else { Claim::Share }, member);
+                }),
                 (false, None) if member.customers.is_empty() => {
                     share.row.email.iter().for_each(|email| add(email, Claim::Invite, member));
                 }
@@ -135,7 +139,13 @@ fn claims(book: &Book) -> Claims {
         }
         let claim = if member.plex.is_some() { Claim::Customer } else { Claim::Unknown };
         for payer in theirs(book, member).filter(|payer| payer.unlinked.is_none()) {
-            payer.email.iter().filter(proves).for_each(|email| add(email, claim, member));
+            payer.email.iter().for_each(|email| {
+                let shared = is_shared(email);
+                // Without an account, it shows no more than that they paid with it.
+                if !shared || member.plex.is_some() {
+                    add(email, if shared { Claim::Shared } else { claim }, member);
+                }
+            });
         }
     }
     claims
@@ -155,6 +165,7 @@ fn verdict(book: &Book, claims: &Claims, adopted: Moment, id: &MemberId) -> Verd
     let Some(payer) = book.members.get(id) else { return Verdict::Unknown };
     let mut proofs: BTreeMap<MemberId, Proof> = BTreeMap::new();
     let mut waits: BTreeSet<(Claim, &MemberId)> = BTreeSet::new();
+    let mut shared: BTreeSet<MemberId> = BTreeSet::new();
     for (customer, bought) in payer.customers.iter().filter(|(_, customer)| customer.unlinked.is_none()) {
         let same = bought.email.as_ref().and_then(|email| claims.get(email)).into_iter().flatten();
         for (claim, other) in same.filter(|(_, other)| other != id) {
@@ -170,11 +181,18 @@ fn verdict(book: &Book, claims: &Claims, adopted: Moment, id: &MemberId) -> Verd
                 Claim::Customer => {
                     proofs.entry(other.clone()).or_insert(Proof::SameAddress);
                 }
+                Claim::Shared => {
+                    shared.insert(other.clone());
+                }
                 Claim::Invite | Claim::Unknown => {
                     waits.insert((*claim, other));
                 }
             }
         }
+    }
+    // Two who share an address: whoever of them bought, only the operator knows.
+    if !shared.is_empty() && !proofs.is_empty() {
+        return Verdict::Disputed(proofs.into_keys().chain(shared).collect());
     }
     let one = proofs.first_key_value().map(|(member, proof)| (member.clone(), *proof));
     match (proofs.len(), one) {
@@ -226,11 +244,12 @@ pub(super) fn whose_address(book: &Book, email: &Email, since: Moment) -> Option
     let proves = |(claim, id): &&(Claim, MemberId)| match claim {
         Claim::Share => book.members.get(id).is_some_and(|member| stood(member, adopted, since)),
         Claim::Customer => true,
-        Claim::Invite | Claim::Unknown => false,
+        Claim::Shared | Claim::Invite | Claim::Unknown => false,
     };
-    let members: BTreeSet<&MemberId> =
-        claims.get(email).into_iter().flatten().filter(proves).map(|(_, id)| id).collect();
-    members.first().filter(|_| members.len() == 1).map(|id| (*id).clone())
+    let all = || claims.get(email).into_iter().flatten();
+    let members: BTreeSet<&MemberId> = all().filter(proves).map(|(_, id)| id).collect();
+    let is_shared = all().any(|(claim, _)| *claim == Claim::Shared);
+    members.first().filter(|_| members.len() == 1 && !is_shared).map(|id| (*id).clone())
 }
 
 /// Tells of payers who may be one of several, once each.

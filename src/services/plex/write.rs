@@ -329,10 +329,16 @@ fn invited_v1(reply: &Reply) -> Result<Invited, Failure> {
 
 /// v1's id for this person's share: by the account, else by the address;
 /// v2's id when v1 doesn't list them, unless it is somebody else's there.
+/// By its address only an invite is known: who has access under that same
+/// address is somebody, and addresses change.
 fn id_v1(rows: &[Value], share: &Share) -> Option<ShareId> {
+    let waits = |row: &Value| rows::share_v1(row).is_some_and(|row| !row.is_accepted());
     let theirs = |row: &&Value| match share.account {
         Some(account) => num(&row["userID"]) == Some(account.0),
-        None => share.email.is_some() && row["email"].as_str().and_then(Email::parse) == share.email,
+        None => {
+            let address = row["email"].as_str().and_then(Email::parse);
+            share.email.is_some() && address == share.email && waits(row)
+        }
     };
     if let Some(row) = rows.iter().find(theirs) {
         return num(&row["id"]).map(ShareId);

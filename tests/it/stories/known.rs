@@ -142,3 +142,91 @@ async fn nobody_is_meant_by_a_title_who_has_a_username_and_of_two_gretas_none_is
     assert_eq!(heard(&rig, "ann"), 0);
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_has_a_payers_address_by_now_keeps_their_share_when_that_payers_invite_is_taken_back() {
+    let rig = house("address-handed-on").await;
+    let eve = rig.old_friend(2_000_066, "eve", 100);
+    rig.hours(3).await;
+    let customer = rig.stripe.customer("bob@example.com", "Bob");
+    let sub = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(5).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1);
+    rig.plex.with_account(eve, |eve| eve.email = "bob@example.com".into());
+    rig.hours(5).await;
+    assert!(!why(&rig, "2000066").await.contains(&format!("{sub}: active")), "{}", why(&rig, "2000066").await);
+    assert!(rig.plex.pending_of("bob@example.com").is_some());
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(3).await;
+    assert!(rig.plex.has_access(eve), "{}", why(&rig, "2000066").await);
+    assert!(rig.plex.shares().iter().all(|share| share.accepted_at.is_some()), "his is taken back");
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_04_of_a_household_with_one_address_nobody_goes_while_nobody_knows_who_bought_anew() {
+    let rig = house("household").await;
+    let ann = rig.person(2_000_001, "ann");
+    let bob = rig.person(2_000_002, "bob");
+    let one = rig.stripe.customer("home@example.com", "Ann");
+    let first = rig.stripe.subscribe(&one, &rig.basic);
+    rig.minutes(3).await;
+    rig.plex.accept_invite_as("home@example.com", ann).expect("invite");
+    rig.hours(5).await;
+    let two = rig.stripe.customer("home@example.com", "Bob");
+    let second = rig.stripe.subscribe(&two, &rig.basic);
+    rig.hours(2).await;
+    asked(&rig, json!({ "ask": "unlink", "who": "ann", "stripe": two })).await;
+    rig.minutes(5).await;
+    asked(&rig, json!({ "ask": "link", "who": two, "plex": "2000002" })).await;
+    rig.minutes(10).await;
+    rig.plex.accept_invite(bob).expect("invite");
+    rig.hours(5).await;
+    // One of the two buys anew: nobody knows which; neither may be removed.
+    let three = rig.stripe.customer("home@example.com", "Home");
+    rig.stripe.subscribe(&three, &rig.basic);
+    rig.minutes(5).await;
+    rig.stripe.cancel_now(&first, "cancellation_requested");
+    rig.stripe.cancel_now(&second, "cancellation_requested");
+    rig.days(5).await;
+    assert!(
+        rig.plex.has_access(bob) && rig.plex.has_access(ann),
+        "{}\n{}",
+        why(&rig, "bob").await,
+        why(&rig, "ann").await
+    );
+    asked(&rig, json!({ "ask": "link", "who": "ann", "stripe": three })).await;
+    rig.days(3).await;
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert!(!rig.plex.has_access(bob), "{}", why(&rig, "bob").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_paid_for_another_and_then_buys_for_themselves_is_not_taken_for_the_other() {
+    let rig = house("paid-for-another").await;
+    let bob = rig.old_friend(2_000_002, "bob", 400);
+    let ann = rig.person(2_000_001, "ann");
+    rig.watched(bob, days(1));
+    rig.hours(2).await;
+    let customer = rig.stripe.customer("bob@example.com", "Bob");
+    let sub = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.hours(2).await;
+    asked(&rig, json!({ "ask": "unlink", "who": "bob" })).await;
+    asked(&rig, json!({ "ask": "link", "who": customer, "plex": "2000001" })).await;
+    rig.minutes(10).await;
+    rig.plex.accept_invite(ann).expect("hers");
+    rig.hours(5).await;
+    let own = rig.stripe.customer("bob@example.com", "Bob");
+    rig.stripe.subscribe(&own, &rig.premium);
+    rig.hours(3).await;
+    assert_eq!(heard(&rig, "could be 2 people"), 1, "{:?} {}", rig.operator_subjects(), why(&rig, "ann").await);
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(3).await;
+    assert!(rig.plex.has_access(ann) && rig.plex.has_access(bob), "{}", why(&rig, "ann").await);
+    asked(&rig, json!({ "ask": "link", "who": "bob", "stripe": own })).await;
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann) && rig.plex.has_access(bob), "{}", why(&rig, "ann").await);
+    assert!(rig.plex.share_of(bob).unwrap().settings.allow_sync);
+    all_is_well(&rig);
+}

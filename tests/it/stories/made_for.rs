@@ -273,3 +273,45 @@ async fn promise_04_who_leaves_and_buys_anew_while_usher_is_down_is_invited() {
     assert!(rig.plex.pending_of(ann).is_some(), "{}", why(&rig, "ann").await);
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_invite_made_for_a_subscription_that_is_over_goes_on_for_a_grant_with_no_more_than_it_gives() {
+    let mut rig = Rig::new("invite-goes-on").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let nina = rig.person(2_000_001, "nina");
+    let customer = rig.stripe.customer("nina@example.com", "Nina");
+    let sub = rig.stripe.subscribe(&customer, &rig.premium);
+    rig.minutes(5).await;
+    asked(&rig, json!({ "ask": "invite", "who": "nina@example.com", "tier": "Basic", "days": 8 })).await;
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(3).await;
+    assert!(rig.plex.pending_of(nina).is_some(), "{:?} {}", rig.plex.changes(), why(&rig, "nina@example.com").await);
+    rig.plex.accept_invite(nina).expect("hers");
+    rig.hours(5).await;
+    assert_eq!(rig.plex.share_of(nina).map(|s| s.sections), Some(vec![rig.movies]), "{}", why(&rig, "nina").await);
+    rig.days(8).await;
+    assert!(!rig.plex.has_access(nina), "{}", why(&rig, "nina").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invite_of_ours_that_another_account_takes_up_is_over_with_its_subscription() {
+    let mut rig = Rig::new("made-for-another").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let ann = rig.person(2_000_001, "ann");
+    rig.person(2_000_002, "bob");
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    let sub = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(5).await;
+    // It is Bob's, the operator says; the invite that went to Ann is still out.
+    asked(&rig, json!({ "ask": "link", "who": customer, "plex": "2000002" })).await;
+    rig.hours(5).await;
+    let _ = rig.plex.accept_invite("ann@example.com");
+    rig.days(2).await;
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", rig.get("/api/members").await);
+    all_is_well(&rig);
+}

@@ -334,3 +334,22 @@ async fn restore_gives_no_more_than_is_paid_for_and_says_what_is_missing() {
     assert_eq!(rig.plex.updates().len(), 0, "nothing is taken back");
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_restored_on_the_day_of_a_cancellation_that_cannot_be_taken_back_stays() {
+    let mut rig = Rig::new("restored-same-day").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let (ann, _) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    rig.hours(3).await;
+    asked(&rig, json!({ "ask": "revoke", "who": "ann", "cancel": "now" })).await;
+    rig.minutes(30).await;
+    assert!(!rig.plex.has_access(ann));
+    let said = asked(&rig, json!({ "ask": "restore", "who": "ann" })).await;
+    rig.minutes(10).await;
+    rig.plex.accept_invite(ann).expect("hers");
+    rig.days(4).await;
+    assert!(rig.plex.has_access(ann), "{said}\n{}", why(&rig, "ann").await);
+    assert!(said.contains("guest"), "{said}");
+    all_is_well(&rig);
+}

@@ -176,4 +176,8 @@ fn promise_08_an_id_that_is_somebody_else_s_is_never_deleted_by() {
     assert_eq!(id_v1(&[row(5, 9)], &share()), None, "listed for somebody else");
     let invited = Share { account: None, email: Email::parse("u9@example.com"), ..share() };
     assert_eq!(id_v1(&[row(8, 9)], &invited), Some(ShareId(8)));
+    let mut has_access = row(8, 9);
+    has_access["acceptedAt"] = json!("1719800000");
+    assert_eq!(id_v1(&[has_access.clone(), row(7, 9)], &invited), Some(ShareId(7)), "not who has access under it");
+    assert_eq!(id_v1(&[has_access], &invited), Some(ShareId(5)));
 }
