@@ -66,7 +66,7 @@ impl Engine {
             return;
         }
         tracing::info!("the clocks agree again");
-        self.aside.untell(CLOCK, self.clock.right);
+        self.aside.untell(CLOCK);
         self.wanted.retain(|_, wanted| *wanted <= now + WISHED_AHEAD_MAX);
         let unseen =
             |source: &Source| self.world.state(*source).read_at.is_some_and(|_| self.world.state(*source).wholes == 0);

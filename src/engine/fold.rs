@@ -335,7 +335,7 @@ impl Engine {
             Some(secs) => self.pause(now, report.channel, secs),
             None => {
                 if report.channel == Channel::Mail && report.outcome == DeliveryOutcome::Accepted {
-                    book.untell(NO_MAIL, now);
+                    book.untell(NO_MAIL);
                 }
                 self.paused.remove(&report.channel);
                 self.down_tries.remove(&report.channel);

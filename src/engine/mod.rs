@@ -340,7 +340,7 @@ impl Engine {
         if unwritten.why.is_some() {
             tracing::info!("the book can be written again");
             self.aside.outbox.clear();
-            self.aside.untell(DISK, now);
+            self.aside.untell(DISK);
         }
         if let Some(trouble) = self.parts.store.trouble() {
             tracing::warn!("{trouble}");

@@ -54,7 +54,7 @@ pub struct Book {
     pub vips: BTreeMap<String, PlexId>,
     /// Standing conditions that the operator has been told of, and since when.
     pub told: BTreeMap<String, Moment>,
-    /// Those that were told lately and were over since: they may come and go.
+    /// How often each was told of late: it may come and go.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub told_before: BTreeMap<String, ToldBefore>,
     /// What customers with running subscriptions are entitled to, as last read.
@@ -373,8 +373,8 @@ impl Book {
         let kept = now - TimeDelta::days(NOTICE_KEPT_DAYS);
         // What is still so keeps the message that told of it: the digest repeats it.
         self.forget_what_was_told(now);
-        let (told, before) = (&self.told, &self.told_before);
-        let tells = |at: Moment| told.values().chain(before.values().map(|one| &one.since)).any(|since| *since == at);
+        let told = &self.told;
+        let tells = |at: Moment| told.values().any(|since| *since == at);
         self.outbox.retain(|_, notice| {
             let done = notice.deliveries.values().all(super::Delivery::is_done);
             notice.created >= kept || !done || tells(notice.created)

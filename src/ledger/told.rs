@@ -1,9 +1,9 @@
 //! Standing conditions: the operator is told when one begins, once.
 //!
 //! What comes and goes (a service that is up and down, a clock that is right
-//! and wrong) is one thing to look at. It is told again when it had been over
-//! for a day, or when it then stands for some hours; until then it is only
-//! among what the digest lists.
+//! and wrong) is told a few times, and then is one thing to look at: it is told
+//! again when it stands for some hours, or a day after it was told first. Until
+//! then it is only among what the digest lists.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -11,28 +11,31 @@ use serde::{Deserialize, Serialize};
 use super::Book;
 use crate::facts::Moment;
 
-/// Whatever was over for so long is told anew when it begins again.
-const OVER_FOR_GOOD: TimeDelta = TimeDelta::hours(24);
-/// What began again sooner is told when it has stood for so long.
+/// In one day the same condition is told so often.
+const TOLD_A_DAY: usize = 3;
+/// A telling counts for so long.
+const A_DAY: TimeDelta = TimeDelta::hours(24);
+/// What begins once more after that is told when it has stood for so long.
 const STANDS_FOR_GOOD: TimeDelta = TimeDelta::hours(6);
 
-/// A condition that was told, and was over after that.
+/// How often a condition was told of late.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToldBefore {
-    /// Since when it stood, as it was told.
+    /// When it was told, within a day.
+    pub at: Vec<Moment>,
+    /// Since when it stood, as it was told last.
     pub since: Moment,
-    /// What it has done since.
-    pub now: ComesAndGoes,
+    /// It stands again since then, and that was not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold_since: Option<Moment>,
 }
 
-/// Whether a condition that comes and goes stands at present.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ComesAndGoes {
-    /// It is over since then.
-    Over(Moment),
-    /// It stands again since then, and that was not told.
-    Again(Moment),
+impl ToldBefore {
+    /// The tellings that still count.
+    fn of_late(&mut self, now: Moment) -> usize {
+        self.at.retain(|at| (now - *at).abs() < A_DAY);
+        self.at.len()
+    }
 }
 
 impl Book {
@@ -46,48 +49,43 @@ impl Book {
     pub fn tell_since(&mut self, condition: impl Into<String>, since: Moment, now: Moment) -> bool {
         let condition = condition.into();
         let stands = self.told.contains_key(&condition);
-        match self.told_before.get_mut(&condition) {
+        let untold = self.told_before.get(&condition).and_then(|before| before.untold_since);
+        match untold {
             None if stands => return false,
-            Some(ToldBefore { now: ComesAndGoes::Again(again), .. }) if stands && now - *again < STANDS_FOR_GOOD => {
-                return false;
-            }
-            Some(ToldBefore { since, now: before }) if !stands => {
-                if matches!(*before, ComesAndGoes::Over(over) if (now - over).abs() < OVER_FOR_GOOD) {
-                    *before = ComesAndGoes::Again(now);
-                    self.told.insert(condition, *since);
-                    return false;
-                }
-            }
+            Some(again) if stands && now - again < STANDS_FOR_GOOD => return false,
             _ => {}
         }
-        self.told_before.remove(&condition);
-        self.told.insert(condition, since);
-        true
+        let new = || ToldBefore { at: Vec::new(), since, untold_since: None };
+        let before = self.told_before.entry(condition.clone()).or_insert_with(new);
+        let too_often = before.of_late(now) >= TOLD_A_DAY && untold.is_none();
+        before.untold_since = too_often.then_some(now);
+        if !too_often {
+            before.at.push(now);
+            before.since = since;
+        }
+        // The digest finds by it the message that told of it.
+        self.told.insert(condition, before.since);
+        !too_often
     }
 
     /// The condition is over. Since when it stood, where that was told.
-    pub fn untell(&mut self, condition: &str, now: Moment) -> Option<Moment> {
+    pub fn untell(&mut self, condition: &str) -> Option<Moment> {
         let since = self.told.remove(condition)?;
-        let over = ToldBefore { since, now: ComesAndGoes::Over(now) };
-        let before = self.told_before.insert(condition.to_owned(), over);
-        before.is_none().then_some(since)
+        let untold = self.told_before.get_mut(condition).and_then(|before| before.untold_since.take());
+        untold.is_none().then_some(since)
     }
 
     /// Of the conditions whose name begins so, those that no longer stand are over.
-    pub fn untell_others(&mut self, prefix: &str, now: Moment, stands: impl Fn(&str) -> bool) {
+    pub fn untell_others(&mut self, prefix: &str, stands: impl Fn(&str) -> bool) {
         let of_it = self.told.keys().filter(|condition| condition.starts_with(prefix));
         let over: Vec<String> = of_it.filter(|condition| !stands(condition)).cloned().collect();
         for condition in over {
-            self.untell(&condition, now);
+            self.untell(&condition);
         }
     }
 
-    /// What has been over for so long that it would be told anew.
+    /// Tellings of more than a day ago, which count no more.
     pub(super) fn forget_what_was_told(&mut self, now: Moment) {
-        let told = &self.told;
-        self.told_before.retain(|condition, before| match before.now {
-            ComesAndGoes::Over(over) => (now - over).abs() < OVER_FOR_GOOD,
-            ComesAndGoes::Again(_) => told.contains_key(condition),
-        });
+        self.told_before.retain(|_, before| before.of_late(now) > 0 || before.untold_since.is_some());
     }
 }

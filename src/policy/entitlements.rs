@@ -119,7 +119,7 @@ pub fn tell(now: Moment, rules: &Rules, book: &mut Book) {
     let condition = "entitlements";
     let failing = book.entitled.values().find_map(|entitled| entitled.failed.clone());
     let Some(why) = failing.filter(|_| are_used(rules)) else {
-        book.untell(condition, now);
+        book.untell(condition);
         return;
     };
     attention(

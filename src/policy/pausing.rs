@@ -415,7 +415,7 @@ pub fn tell(now: Moment, rules: &Rules, book: &mut Book) {
         }
     }
     let standing: BTreeSet<&str> = found.iter().map(|(condition, ..)| condition.as_str()).collect();
-    book.untell_others("paused/", now, |key| standing.contains(key));
+    book.untell_others("paused/", |key| standing.contains(key));
     for (condition, title, detail, what_to_do) in found {
         attention(now, rules, book, &condition, &title, &detail, &what_to_do);
     }

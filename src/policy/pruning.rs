@@ -147,7 +147,7 @@ pub fn report(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     let stands = |condition: &str| found.iter().any(|(known, _)| known == condition);
     // What can't be told at present was told all the same.
     if !reports || scene.world.tautulli.failures == 0 {
-        book.untell_others("idle-report/", now, stands);
+        book.untell_others("idle-report/", stands);
     }
     let new: Vec<String> =
         found.into_iter().filter(|(condition, _)| book.tell(condition.clone(), now)).map(|(_, words)| words).collect();

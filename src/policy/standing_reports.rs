@@ -13,7 +13,7 @@ use crate::member::MemberId;
 /// Problems of the plan: told once each while they last.
 pub fn tell_problems(now: Moment, rules: &Rules, book: &mut Book, problems: &[Problem]) {
     let standing: BTreeSet<String> = problems.iter().map(|problem| format!("problem/{}", problem.key)).collect();
-    book.untell_others("problem/", now, |key| standing.contains(key));
+    book.untell_others("problem/", |key| standing.contains(key));
     for problem in problems {
         attention(
             now,
@@ -83,7 +83,7 @@ pub fn tell_sources(now: Moment, rules: &Rules, world: &World, book: &mut Book) 
                 &why,
                 "Until then nobody is invited, warned or removed because of it.",
             ),
-            None => drop(book.untell(&condition, now)),
+            None => drop(book.untell(&condition)),
         }
     }
     tell_drops(now, rules, world, book);
@@ -98,7 +98,7 @@ pub fn tell_sources(now: Moment, rules: &Rules, world: &World, book: &mut Book) 
             &format!("{why}{}", forgotten(&world.forgotten)),
             "When you have checked that nothing is missing: `usher accept state`.",
         ),
-        None => drop(book.untell("only-look", now)),
+        None => drop(book.untell("only-look")),
     }
     tell_refused_token(now, rules, world, book);
     tell_undeliverable(now, rules, book);
@@ -130,7 +130,7 @@ fn tell_refused_token(now: Moment, rules: &Rules, world: &World, book: &mut Book
                 attention(now, rules, book, &condition, &title, &detail, mend(source, FailureKind::Unauthorized));
             }
             None if refused => {}
-            None => drop(book.untell(&condition, now)),
+            None => drop(book.untell(&condition)),
         }
     }
 }
@@ -157,7 +157,7 @@ fn tell_outage(now: Moment, rules: &Rules, world: &World, book: &mut Book, sourc
     }
     if state.failures == 0
         && state.wholes > 0
-        && let Some(since) = book.untell(&condition, now)
+        && let Some(since) = book.untell(&condition)
     {
         let down_for = words_for(now - since);
         let letter = Letter::SourceRecovered { source: source.to_string(), since, down_for };
@@ -203,7 +203,7 @@ pub fn words_for(span: TimeDelta) -> String {
 fn tell_drops(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
     let standing: BTreeSet<String> =
         world.drops.keys().map(|population| format!("drop/{}", population.source())).collect();
-    book.untell_others("drop/", now, |key| standing.contains(key));
+    book.untell_others("drop/", |key| standing.contains(key));
     for condition in standing {
         let of_it =
             || world.drops.iter().filter(|(population, _)| condition == format!("drop/{}", population.source()));
@@ -230,14 +230,14 @@ fn tell_blindness(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
             "Is Plex running? See in Tautulli's settings, under Plex Media Server, whether it reaches it.",
         ),
         Some(_) => {}
-        None => drop(book.untell("blind", now)),
+        None => drop(book.untell("blind")),
     }
 }
 
 fn tell_undeliverable(now: Moment, rules: &Rules, book: &mut Book) {
     let stuck = book.undeliverable_for_long(now).len();
     if stuck == 0 {
-        book.untell("undeliverable", now);
+        book.untell("undeliverable");
         return;
     }
     attention(
@@ -256,7 +256,7 @@ pub fn tell_budget(now: Moment, rules: &Rules, book: &mut Book, waiting: &[Waiti
     let queued: Vec<&Waiting> =
         waiting.iter().filter(|waiting| matches!(waiting.because, HeldBecause::Budget { .. })).collect();
     let Some(first) = queued.first() else {
-        book.untell("budget", now);
+        book.untell("budget");
         return;
     };
     let title = format!("{} removals wait for another day", queued.len());
@@ -300,7 +300,7 @@ pub fn tell_stuck(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
         })
         .collect();
     let standing: BTreeSet<String> = found.iter().map(|(condition, ..)| condition.clone()).collect();
-    book.untell_others("stuck/", now, |key| standing.contains(key));
+    book.untell_others("stuck/", |key| standing.contains(key));
     for (condition, title, why, when) in found {
         let mend = format!("It is tried again {when}. If you can see why, mend it, or do it in Plex by hand.");
         attention(now, rules, book, &condition, &title, &format!("{why}."), &mend);
@@ -356,7 +356,7 @@ pub fn tell_doubled(now: Moment, rules: &Rules, book: &mut Book) {
     let found: Vec<(MemberId, String, Vec<String>)> = doubled.filter(|(.., subs)| subs.len() > 1).collect();
     let conditions = |id: &MemberId| [format!("doubled/{id}"), doubled_payer(id)];
     let standing: BTreeSet<String> = found.iter().flat_map(|(id, ..)| conditions(id)).collect();
-    book.untell_others("doubled/", now, |key| standing.contains(key));
+    book.untell_others("doubled/", |key| standing.contains(key));
     for (id, name, subs) in found {
         let title = format!("{name} pays for {} subscriptions", subs.len());
         let detail = format!("{}. Access is what they buy together.", subs.join(" and "));

@@ -65,7 +65,7 @@ fn tell_unexplained(now: Moment, rules: &Rules, world: &World, book: &mut Book) 
     let found: Vec<(MemberId, String)> =
         access_without_reason(scene).map(|member| (member.id.clone(), member.name())).collect();
     let standing: BTreeSet<String> = found.iter().map(|(id, _)| format!("unexplained/{id}")).collect();
-    book.untell_others("unexplained/", now, |key| standing.contains(key));
+    book.untell_others("unexplained/", |key| standing.contains(key));
     for (id, name) in found {
         let title = format!("{name} has access without a reason");
         let detail = "No subscription and no grant stands for it, and none is known to have ended. Nothing is done.";
@@ -125,7 +125,7 @@ fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book, wait
     let concerns = |prefix: &str, key: &str| {
         key.strip_prefix(prefix).is_some_and(|id| concerned.iter().any(|one| one.to_string() == id))
     };
-    book.untell_others("unmatched/", now, |key| concerns("unmatched/", key));
+    book.untell_others("unmatched/", |key| concerns("unmatched/", key));
     // Only counts how long it has been so.
     book.told.retain(|key, _| !key.starts_with("outside/") || concerns("outside/", key));
     for Charged { id, name, why, hopeless, mend } in found {

@@ -151,7 +151,7 @@ fn in_words(endpoint: &WebhookEndpoint) -> String {
 }
 
 fn recovered(now: Moment, rules: &Rules, book: &mut Book, condition: &str, title: &str) {
-    let Some(since) = book.untell(condition, now) else { return };
+    let Some(since) = book.untell(condition) else { return };
     let detail = format!("It was not since {}.", since.with_timezone(&rules.tz).format("%Y-%m-%d %H:%M"));
     let letter = Letter::Attention { title: title.into(), detail, what_to_do: "Nothing.".into() };
     book.owe(Owed::to_operator(None, format!("{condition}-over/{}", now.timestamp()), letter), rules.ways, now);

@@ -354,7 +354,3 @@ fn minutes(minutes: i64) -> TimeDelta {
 fn days(days: i64) -> TimeDelta {
     TimeDelta::days(days)
 }
-
-fn hours(hours: i64) -> TimeDelta {
-    TimeDelta::hours(hours)
-}

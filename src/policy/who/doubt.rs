@@ -203,7 +203,7 @@ pub fn tell_doubts(now: Moment, rules: &Rules, world: &World, book: &mut Book, d
     if !told.is_empty() {
         let payers = unlinked(Scene { now, rules, book, world });
         let over: Vec<String> = told.into_iter().filter(|key| !lasts(book, &payers, key)).collect();
-        book.untell_others("could-be/", now, |key| !over.iter().any(|over| over == key));
+        book.untell_others("could-be/", |key| !over.iter().any(|over| over == key));
     }
     for doubt in doubts {
         let name = book.members.get(&doubt.member).map(super::in_full).unwrap_or_default();

@@ -259,7 +259,7 @@ pub fn tell_disputes(now: Moment, rules: &Rules, book: &mut Book) {
         .map(|member| (member.id.clone(), member.customers.keys().cloned().collect(), member.disputed.clone()))
         .collect();
     let standing: BTreeSet<String> = found.iter().map(|(id, ..)| format!("disputed/{id}")).collect();
-    book.untell_others("disputed/", now, |key| standing.contains(key));
+    book.untell_others("disputed/", |key| standing.contains(key));
     for (id, customers, members) in found {
         let customer = customers.first().map(ToString::to_string).unwrap_or_default();
         let named = |id: &MemberId| book.members.get(id).map(super::in_full).unwrap_or_default();
