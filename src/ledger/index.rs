@@ -46,6 +46,9 @@ impl Index {
                 self.addresses.entry(email.clone()).or_default().insert(id());
             }
         }
+        if let Some(email) = &member.given_email {
+            self.addresses.entry(email.clone()).or_default().insert(id());
+        }
         if let Some(email) = standing.and_then(|share| share.row.email.as_ref()) {
             self.addresses.entry(email.clone()).or_default().insert(id());
         }

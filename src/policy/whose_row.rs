@@ -198,13 +198,16 @@ fn is_to(book: &Book, to: &InviteTo, row: &Share) -> bool {
     }
 }
 
-/// A pending row under a payer's own address is that payer's; and a row under
-/// the address of a pending one is that invite, taken up.
+/// A pending row under a payer's own address is that payer's; a row under the
+/// address that a guest was named by is that guest's, whoever made it: our
+/// invite would reach the same account. And a row under the address of a pending
+/// one is that invite, taken up.
 fn awaits(member: &Member, row: &Share) -> bool {
     if member.plex.is_some() {
         return false;
     }
     match &member.share {
+        None if member.given_email.is_some() && member.given_email == row.email => true,
         None => !row.is_accepted() && member.customers.values().any(|payer| payer.email == row.email),
         Some(share) => !share.row.is_accepted() && share.row.email == row.email,
     }

@@ -304,3 +304,26 @@ async fn what_i_drop_as_a_whole_stays_dropped_over_starts_also_a_warning() {
     assert_eq!(told(&rig, "ann", "Still with us"), 0, "{}", why(&rig, "ann").await);
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_tautulli_has_not_been_read_nothing_happens_but_for_who_pays_and_then_it_is_told_whole() {
+    let (mut rig, House { ann, bea }) = rehearsed("go-live-unread").await;
+    rig.tautulli.faults().always(sandbox::faults::Matching::All, sandbox::faults::Fault::status(503));
+    rig.open().await;
+    rig.minutes(5).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1, "who pays doesn't wait: {:?}", rig.plex.changes());
+    rig.days(2).await;
+    rig.close().await;
+    rig.open().await;
+    rig.days(1).await;
+    assert!(rig.plex.has_access(ann) && rig.plex.has_access(bea), "{:?}", rig.plex.deletions());
+    assert!(letters(&rig).iter().all(|letter| letter.starts_with("cleo")), "{:?}", letters(&rig));
+    rig.tautulli.faults().clear();
+    rig.hours(6).await;
+    assert!(rig.plex.has_access(ann) && rig.plex.has_access(bea), "{:?}", rig.plex.deletions());
+    assert_eq!(heard(&rig, "going live would do"), 1, "{:?}", rig.operator_subjects());
+    say(&rig, "approve", &["go-live"]).await;
+    rig.hours(1).await;
+    assert!(!rig.plex.has_access(bea), "{}", why(&rig, "bea").await);
+    all_is_well(&rig);
+}

@@ -254,3 +254,29 @@ async fn an_update_that_plex_does_not_find_twice_is_done_after_two_days_and_told
         all_is_well(&rig);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_whose_invite_was_refused_and_whom_i_let_in_myself_is_that_guest_and_stays() {
+    for seen_pending in [true, false] {
+        let mut rig = Rig::new(&format!("guest-refused-{seen_pending}")).await;
+        super::unhurried(&mut rig, 1);
+        rig.open().await;
+        let nina = rig.person(2_000_001, "nina");
+        rig.plex.faults().always(invites(), Fault::says(422, NO));
+        let days = serde_json::json!({ "ask": "invite", "who": "nina@example.com", "tier": "Premium", "days": 4 });
+        super::asked(&rig, days).await;
+        rig.hours(1).await;
+        rig.plex.invite_by_hand(address("nina").as_str(), &[rig.movies]);
+        rig.hours(if seen_pending { 3 } else { 0 }).await;
+        rig.plex.accept_invite(address("nina").as_str()).expect("an invite");
+        rig.hours(6).await;
+        rig.plex.faults().clear();
+        rig.days(2).await;
+        assert_eq!(rig.plex.invites_sent().len(), 0, "{:?}", rig.operator_subjects());
+        let has = rig.plex.share_of(nina).expect("a share").sections;
+        assert_eq!(has, [rig.movies, rig.tv], "what she was given: {}", super::why(&rig, "nina@example.com").await);
+        rig.days(4).await;
+        assert!(rig.plex.has_access(nina), "what I gave in Plex has no end: {}", super::why(&rig, "nina").await);
+        all_is_well(&rig);
+    }
+}

@@ -327,3 +327,123 @@ async fn when_the_live_book_was_deleted_beside_a_rehearsal_nobody_gets_a_number_
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_of_a_rehearsal_whom_i_let_in_in_plex_myself_is_that_guest_when_live() {
+    let mut rig = Rig::new("guest-by-hand").await;
+    rehearsing(&mut rig);
+    rig.open().await;
+    rig.hours(3).await;
+    let nina = rig.person(2_000_001, "nina");
+    asked(&rig, json!({ "ask": "invite", "who": "nina@example.com", "tier": "Basic", "days": 20 })).await;
+    rig.hours(3).await;
+    rig.plex.invite_by_hand("nina@example.com", &[rig.movies]);
+    rig.hours(3).await;
+    rig.plex.accept_invite("nina@example.com").expect("an invite");
+    rig.days(1).await;
+    let before = numbers(&rig).await;
+    assert_eq!(before.len(), 1, "one person: {before:?}");
+    goes_live(&mut rig).await;
+    rig.days(2).await;
+    assert_eq!(rig.plex.changes().len(), 0, "{:?}", rig.operator_subjects());
+    assert_eq!((heard(&rig, "in vain"), heard(&rig, "can't be invited")), (0, 0));
+    assert!(rig.plex.has_access(nina));
+    assert_eq!(numbers(&rig).await, before);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_i_said_to_a_new_library_in_a_rehearsal_holds_when_live() {
+    for word in ["approve", "reject"] {
+        let mut rig = Rig::new(&format!("library-{word}")).await;
+        rehearsing(&mut rig);
+        let tiers = json!([{ "name": "All", "prices": [rig.basic], "libraries": ["*"] }]);
+        std::fs::write(rig.state().join("tiers.json"), tiers.to_string()).expect("tiers");
+        let (ann, _) = super::old_payer(&rig, 2_000_001, "ann", &rig.basic.clone());
+        rig.open().await;
+        rig.hours(3).await;
+        let music = rig.plex.add_section("Music", "artist");
+        rig.hours(3).await;
+        let waiting = holds(&rig).await;
+        let (id, ..) = waiting.iter().find(|(.., what)| what.contains("Music")).expect("it is offered").clone();
+        say(&rig, word, &[&id]).await;
+        rig.hours(3).await;
+        goes_live(&mut rig).await;
+        rig.hours(6).await;
+        let sections = rig.plex.share_of(ann).expect("her share").sections;
+        assert_eq!(sections.contains(&music), word == "approve", "{word}: {:?}", holds(&rig).await);
+        assert_eq!(heard(&rig, "the new library"), 1, "asked once: {:?}", rig.operator_subjects());
+        all_is_well(&rig);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_i_said_of_payers_from_before_usher_in_a_rehearsal_holds_when_live() {
+    for word in ["approve", "reject"] {
+        let mut rig = Rig::new(&format!("old-payers-{word}")).await;
+        rehearsing(&mut rig);
+        let customer = rig.stripe.customer("olaf@example.com", "olaf");
+        rig.stripe.subscribe(&customer, &rig.basic);
+        rig.days(2).await;
+        rig.open().await;
+        rig.hours(3).await;
+        let waiting = holds(&rig).await;
+        let (id, ..) = waiting.iter().find(|(_, rule, _)| rule == "adoption").expect("it waits").clone();
+        say(&rig, word, &[&id]).await;
+        rig.hours(3).await;
+        goes_live(&mut rig).await;
+        rig.days(2).await;
+        assert_eq!(rig.plex.invites_sent().len(), usize::from(word == "approve"), "{:?}", holds(&rig).await);
+        all_is_well(&rig);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payer_outside_whom_i_revoked_in_a_rehearsal_is_not_invited_and_cancelled_only_by_my_word() {
+    let mut rig = Rig::new("revoked-outside").await;
+    rehearsing(&mut rig);
+    rig.open().await;
+    rig.hours(3).await;
+    rig.person(2_000_001, "ann");
+    let customer = rig.stripe.customer("ann@example.com", "ann");
+    let sub = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.hours(3).await;
+    asked(&rig, json!({ "ask": "revoke", "who": "ann@example.com", "cancel": "now" })).await;
+    rig.hours(3).await;
+    goes_live(&mut rig).await;
+    rig.days(1).await;
+    assert!(!rig.stripe.status(&sub).expect("a status").is_terminal(), "it waits: {:?}", holds(&rig).await);
+    say(&rig, "approve", &["go-live"]).await;
+    rig.days(1).await;
+    assert!(rig.stripe.status(&sub).expect("a status").is_terminal(), "{:?}", holds(&rig).await);
+    assert_eq!(rig.plex.invites_sent().len(), 0);
+    assert_eq!(rig.subjects_to("ann"), Vec::<String>::new());
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_09_who_went_away_in_a_rehearsal_and_was_restored_in_it_gets_just_that_back_when_live() {
+    let mut rig = Rig::new("restored-dry").await;
+    rehearsing(&mut rig);
+    for (id, name) in [(2_000_002, "bob"), (2_000_003, "cleo"), (2_000_004, "dora")] {
+        rig.old_friend(id, name, 400);
+    }
+    let ann = rig.person(2_000_001, "ann");
+    rig.plex.share_with(ann, &[rig.tv], rig.now() - days(300));
+    rig.watched(ann, days(1));
+    rig.open().await;
+    rig.hours(3).await;
+    rig.plex.remove_share_by_hand(ann);
+    rig.hours(4).await;
+    asked(&rig, json!({ "ask": "restore", "who": "ann" })).await;
+    rig.hours(3).await;
+    goes_live(&mut rig).await;
+    rig.hours(3).await;
+    let row = rig.plex.pending_of(ann).expect("an invite");
+    assert_eq!(row.sections, [rig.tv]);
+    rig.plex.accept_invite(ann).expect("an invite");
+    rig.days(5).await;
+    assert!(rig.plex.has_access(ann));
+    assert_eq!(rig.plex.invites_sent().len(), 1);
+    all_is_well(&rig);
+}
