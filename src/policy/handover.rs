@@ -16,8 +16,8 @@ use super::{
     numbers::{agree, count_on},
     offers, who,
 };
-use crate::facts::{Moment, Source, SubscriptionId};
-use crate::ledger::{Billed, Book, Hold, Member, NoticeKey, Payer};
+use crate::facts::{Moment, Source, Status, SubscriptionId};
+use crate::ledger::{Billed, Book, Hold, Member, NoticeKey, Payer, Population};
 use crate::limits::NOTICE_KEPT_DAYS;
 use crate::member::MemberId;
 
@@ -208,10 +208,27 @@ pub fn enter(now: Moment, live: &mut Book, there: &Book, id: &MemberId) -> Optio
         who::merge(now, live, other, &id, "they turned out to be one in the rehearsal");
     }
     if let Some(here) = live.members.remove(&id) {
+        // Whose end was read there is not missing here (RULES R9.5).
+        let ended: Vec<SubscriptionId> = known
+            .subscriptions
+            .values()
+            .filter(|billed| has_ended(billed, &here))
+            .map(|billed| billed.now.id.clone())
+            .collect();
+        for subscription in ended {
+            live.explain(now, Population::Subscriptions, subscription.0);
+        }
         live.members.insert(id.clone(), passed_on(known.clone(), here));
     }
     live.next_member = live.next_member.max(there.next_member);
     Some(id)
+}
+
+/// It runs as far as this book knows, and the rehearsal read that it doesn't.
+fn has_ended(there: &Billed, here: &Member) -> bool {
+    let status = &there.now.status;
+    let ran = here.subscriptions.get(&there.now.id).is_some_and(|here| here.now.status.is_running());
+    ran && there.vanished.is_none() && !status.is_running() && !matches!(status, Status::Unknown(_))
 }
 
 /// Under this number, unless it is somebody else's.

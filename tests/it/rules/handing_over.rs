@@ -4,7 +4,7 @@
 use usher::facts::{CancelWhen, Moment, Status};
 use usher::ledger::{
     ActKey, AskedSpell, Book, Channel, Delivery, EndedBecause, Gone, Heard, HeldBecause, Hold, InviteRefused, Member,
-    NoticeKey, Offer, Proof, Reversed, Verdict,
+    NoticeKey, Offer, Population, Proof, Reversed, Verdict,
 };
 use usher::member::MemberId;
 use usher::policy::asks::{self, Ask};
@@ -143,6 +143,22 @@ fn what_the_live_book_did_itself_stays_and_facts_are_brought_up_to_date() {
     let billed = after.subscriptions.values().next().unwrap();
     assert_eq!(billed.now.status, Status::Active);
     assert_eq!(billed.reversed, before.subscriptions.values().next().unwrap().reversed);
+}
+
+#[test]
+fn an_end_that_the_rehearsal_read_explains_why_the_live_book_counts_one_less() {
+    let mut paper = imagined();
+    let mut live = paper.book.clone();
+    let sub = paper.first().now.id.clone();
+    paper.first().now.status = Status::Canceled;
+    let until = (paper.now + days(30)).date_naive();
+    let ask = Ask::Pause { who: paper.ann.0.clone(), until, note: "away".into() };
+    says(&mut paper, &mut live, &ask);
+    let explained: Vec<_> = live.explained.iter().map(|one| (one.population, one.what.clone())).collect();
+    assert_eq!(explained, [(Population::Subscriptions, sub.0.clone())]);
+    let ask = Ask::Pause { who: paper.ann.0.clone(), until, note: "again".into() };
+    says(&mut paper, &mut live, &ask);
+    assert_eq!(live.explained.len(), 1, "once");
 }
 
 #[test]
