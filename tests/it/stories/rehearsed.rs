@@ -447,3 +447,31 @@ async fn promise_09_who_went_away_in_a_rehearsal_and_was_restored_in_it_gets_jus
     assert_eq!(rig.plex.invites_sent().len(), 1);
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_only_payer_that_a_rehearsal_read_holds_nothing_up_when_live() {
+    let mut rig = Rig::new("only-payer").await;
+    unhurried(&mut rig, 1);
+    for n in 0..5 {
+        let friend = rig.old_friend(2_000_101 + n, &format!("friend{n}"), 400);
+        rig.watched(friend, hours(1));
+    }
+    rig.open().await;
+    let (ann, sub) = super::payer(&rig, 2_000_001, "ann", &rig.basic).await;
+    rig.hours(5).await;
+    rig.close().await;
+    rehearsing(&mut rig);
+    rig.open().await;
+    rig.hours(5).await;
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(3).await;
+    asked(&rig, json!({ "ask": "extend", "who": "ann", "days": 10 })).await;
+    rig.days(1).await;
+    goes_live(&mut rig).await;
+    rig.days(6).await;
+    assert!(rig.plex.has_access(ann), "she has ten days more");
+    rig.days(6).await;
+    assert!(!rig.plex.has_access(ann), "{}", super::why(&rig, "ann").await);
+    assert_eq!(heard(&rig, "running subscriptions"), 0, "{:?}", rig.operator_subjects());
+    all_is_well(&rig);
+}
