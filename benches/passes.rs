@@ -127,6 +127,7 @@ fn world(now: Moment, size: u64) -> World {
     let friends = Friends {
         owner: PlexId(1_000_000),
         owner_email: None,
+        house_emails: BTreeSet::new(),
         server: "bench".into(),
         server_name: "Bench".into(),
         sections: BTreeMap::from([(MOVIES, movies)]),

@@ -116,6 +116,8 @@ pub struct Friends {
     pub owner: PlexId,
     /// The owner's own addresses and name (the owner is in no listing).
     pub owner_email: Option<Email>,
+    /// The addresses of the owner and of everybody in the owner's Plex Home.
+    pub house_emails: BTreeSet<Email>,
     /// Our server.
     pub server: ServerId,
     /// Its name as plex.tv has it now.

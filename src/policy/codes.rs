@@ -2,13 +2,16 @@
 //! open invite keeps it, and frees it when it lapses. Deleting a code ends
 //! nobody: what it gave was written down when it was typed in.
 
+use std::collections::BTreeSet;
+
 use chrono::{NaiveDate, TimeDelta};
 use sha2::{Digest, Sha256};
 
 use super::{Rules, Scene, pending};
 use crate::facts::Moment;
 use crate::hex::hex;
-use crate::ledger::{Book, CodeMark, FreeUse, Member};
+use crate::ledger::{Book, CodeMark, FreeUse, Letter, Member, Owed};
+use crate::member::MemberId;
 use crate::secret::Secret;
 use crate::tier::Tier;
 
@@ -97,4 +100,23 @@ pub fn count_uses(now: Moment, rules: &Rules, book: &mut Book) {
             member.redeemed.insert(mark);
         }
     }
+}
+
+/// The free codes by which they have something.
+pub(super) fn of(member: &Member, which: impl Fn(&CodeMark) -> bool) -> BTreeSet<CodeMark> {
+    let codes = member.grants.iter().filter_map(|grant| grant.code.as_ref());
+    codes.map(|code| code.mark.clone()).filter(|mark| which(mark)).collect()
+}
+
+/// Whoever came in by a code turned out to be somebody who had used it before.
+pub(super) fn tell_used_twice(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, typed: &BTreeSet<CodeMark>) {
+    let Some(member) = book.members.get(id) else { return };
+    let stands = of(member, |_| true);
+    let Some(mark) = typed.difference(&stands).next() else { return };
+    let letter = Letter::Attention {
+        title: format!("{} used a free code a second time, with another address", member.name()),
+        detail: "They get nothing by it: one person uses a code once. What it let in ends again.".into(),
+        what_to_do: format!("Nothing, or `usher invite {id} --tier …` lets them stay."),
+    };
+    book.owe(Owed::to_operator(Some(id), format!("code-twice-{}", mark.0), letter), rules.ways, now);
 }

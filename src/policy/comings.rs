@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 
 use super::whose_row::{invite_out_to, is_listed, is_same_share, listed_again, tell_untied, whose};
 use super::{
-    Rules, World, by_hand,
+    Rules, World, by_hand, codes,
     confirm::{self, LISTED_WITHIN},
     libraries,
     news::{tell_crowd, tell_second_vip, tell_section_news},
@@ -321,7 +321,9 @@ fn taken_up(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, row: &Sh
     let mut id = id.clone();
     let unbound = book.members.get(&id).is_some_and(|member| member.plex.is_none());
     if let Some(account) = row.account.filter(|_| unbound) {
+        let typed = book.members.get(&id).map(|member| codes::of(member, |mark| !member.redeemed.contains(mark)));
         id = who::bind_account(now, book, &id, account);
+        codes::tell_used_twice(now, rules, book, &id, &typed.unwrap_or_default());
     }
     let Some(member) = book.members.get_mut(&id) else { return id };
     if row.account.is_some() && row.account == member.plex {

@@ -14,7 +14,7 @@ use super::{
     reasons::{Reason, ReasonKind, Standing},
     undo, who,
 };
-use crate::facts::{PriceId, SectionId, SectionSet, ShareId, Source, SubscriptionId};
+use crate::facts::{Email, Friends, PriceId, SectionId, SectionSet, ShareId, Source, SubscriptionId};
 use crate::ledger::{
     Act, ActKey, Billed, EndedBecause, Grant, GrantKind, InviteRefused, InviteTo, MadeFor, Member, Payer, Proof,
 };
@@ -130,6 +130,9 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     }
     let refused = member.invite_refused.as_ref().filter(|refused| refused.stands(scene.now));
     let Some(to) = unless_refused(member, refused) else { return };
+    if leads_home(scene, &to) {
+        return;
+    }
     let Some(granted) = entitlement(scene, member, standing, plan) else { return };
     let Some(sections) = SectionSet::new(granted.sections) else { return };
     let subs: Vec<&str> = standing_subs.iter().map(|id| id.as_str()).collect();
@@ -195,6 +198,23 @@ fn is_paying_vip(scene: Scene<'_>, member: &Member, standing: &Standing) -> bool
 #[must_use]
 pub fn is_of_the_house(scene: Scene<'_>, member: &Member) -> bool {
     member.home || (member.plex.is_some() && member.plex == scene.book.identities.owner)
+}
+
+/// This address is the owner's, or that of somebody in the owner's Plex Home.
+#[must_use]
+pub fn is_home_address(scene: Scene<'_>, email: &Email) -> bool {
+    scene.world.plex.value().is_some_and(|friends| friends.house_emails.contains(email))
+}
+
+/// What would be sent there is sent to the owner, or into the owner's Home.
+pub(super) fn leads_home(scene: Scene<'_>, to: &InviteTo) -> bool {
+    match to {
+        InviteTo::Account(account) => {
+            let at_home = |friends: &Friends| friends.owner == *account || friends.home.contains(account);
+            scene.world.plex.value().is_some_and(at_home)
+        }
+        InviteTo::Email(email) => is_home_address(scene, email),
+    }
 }
 
 /// By account id where it is known, once by address if that is refused, then

@@ -7,7 +7,7 @@
 //! said to nobody but who signed in as it.
 
 use super::{Rules, Scene, pending, sales, sharing, who};
-use crate::facts::{Email, Moment, SignedIn, Subscription};
+use crate::facts::{Email, Friends, Moment, SignedIn, Subscription};
 use crate::ledger::{Book, Letter, Meant, Member, Owed};
 use crate::member::MemberId;
 
@@ -45,9 +45,11 @@ pub enum Trial {
 #[must_use]
 pub fn welcome(scene: Scene<'_>, signed_in: &SignedIn) -> Welcome {
     let member = known(scene.book, signed_in);
-    let owner = scene.book.identities.owner == Some(signed_in.account);
+    let at_home = |friends: &Friends| friends.home.contains(&signed_in.account);
+    let of_the_house =
+        scene.book.identities.owner == Some(signed_in.account) || scene.world.plex.value().is_some_and(at_home);
     match member {
-        _ if owner => return Welcome::OfTheHouse,
+        _ if of_the_house => return Welcome::OfTheHouse,
         Some(member) if member.blocked.is_some() => return Welcome::Revoked,
         Some(member) if sharing::is_of_the_house(scene, member) => return Welcome::OfTheHouse,
         Some(member) if sales::running(member).next().is_some() => return Welcome::Subscribed,

@@ -335,6 +335,7 @@ fn as_last_read(book: &Book) -> World {
     let friends = Friends {
         owner: book.identities.owner.unwrap_or(PlexId(0)),
         owner_email: None,
+        house_emails: BTreeSet::new(),
         server: server.clone(),
         server_name: String::new(),
         sections: book.libraries.known.clone(),

@@ -26,12 +26,22 @@ pub fn charged_without_access(scene: Scene<'_>) -> impl Iterator<Item = (&Member
     scene.book.members.values().filter_map(move |member| {
         let charged = undo::charging(member).any(|billed| !is_given_up(scene, member, billed)) && !member.has_access();
         let charged = charged && !sharing::is_of_the_house(scene, member); // They need no share.
-        let why = || match (member.blocked, plan::unmatched(member)) {
+        let why = || match (member.blocked, plan::unmatched(member).or_else(|| paid_from_the_house(scene, member))) {
             (Some(_), _) => "you revoked their access".to_owned(),
             (None, Some(why)) => why,
             (None, None) => "not let in yet".to_owned(),
         };
         charged.then(|| (member, why()))
+    })
+}
+
+/// An invite for what they pay would go to somebody who is never invited.
+#[must_use]
+pub fn paid_from_the_house(scene: Scene<'_>, member: &Member) -> Option<String> {
+    let waits = member.has_running_subscription() && member.share.is_none();
+    let to = sharing::invite_to(member).filter(|_| waits && member.plex.is_none())?;
+    sharing::leads_home(scene, &to).then(|| {
+        "the address they paid with is yours, or that of somebody in your Plex Home, who is never invited".to_owned()
     })
 }
 
@@ -118,7 +128,7 @@ fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book, wait
             id: member.id.clone(),
             name: member.name(),
             why,
-            hopeless: plan::unmatched(member).is_some(),
+            hopeless: plan::unmatched(member).or_else(|| paid_from_the_house(scene, member)).is_some(),
             mend: mend(member),
         })
         .collect();

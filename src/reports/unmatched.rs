@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Page;
 use crate::ledger::Member;
-use crate::policy::{Scene, pending, plan};
+use crate::policy::{Scene, pending, plan, two_reports};
 
 /// Everybody who pays or is a guest without access, and why.
 pub(super) fn page(scene: Scene<'_>) -> Page {
@@ -13,7 +13,8 @@ pub(super) fn page(scene: Scene<'_>) -> Page {
     let mut rows = Vec::new();
     for member in scene.book.members.values() {
         let guest = || pending::refused_guest(scene.now, member);
-        let Some(why) = plan::unmatched(member).or_else(guest) else { continue };
+        let of_the_house = || two_reports::paid_from_the_house(scene, member);
+        let Some(why) = plan::unmatched(member).or_else(of_the_house).or_else(guest) else { continue };
         let email = member.customers_in_order().into_iter().find_map(|(_, payer)| payer.mail_to.as_ref());
         let email = email.or_else(|| member.access_email());
         let paying: Vec<&str> = member.subscriptions.keys().map(|id| id.as_str()).collect();

@@ -415,6 +415,7 @@ fn world(now: Moment) -> World {
     let friends = Friends {
         owner: OWNER,
         owner_email: None,
+        house_emails: BTreeSet::new(),
         server: ServerId::from("server"),
         server_name: "Attic".into(),
         sections: sections(),

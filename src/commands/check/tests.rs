@@ -37,6 +37,7 @@ fn friends() -> Friends {
     Friends {
         owner: PlexId(1),
         owner_email: crate::facts::Email::parse("owner@attic.example"),
+        house_emails: BTreeSet::new(),
         server: ServerId::from("machine"),
         server_name: "Attic".into(),
         sections: [section(101, "Movies"), section(102, "TV"), section(103, "Kids"), section(104, "Kids")].into(),

@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, TimeDelta};
 
-use super::{Endless, Hearing, Said, Stay, of, undo};
+use super::{Endless, Hearing, Said, Stay, is_on_the_way_out, not_on_the_way_out, of, undo};
 use crate::facts::{Email, Moment};
 use crate::ledger::{Billed, Book, Grant, GrantKind, Meant, Member};
 use crate::member::MemberId;
@@ -45,7 +45,7 @@ pub(super) fn grandfather_everyone(hearing: Hearing<'_>, book: &mut Book) -> Res
     for member in book.members.values().filter(|member| member.has_access() && member.blocked.is_none()) {
         let standing = reasons::standing(scene, member);
         let is_already = member.grant(GrantKind::Grandfathered, hearing.now).is_some();
-        if standing.protected.is_some() || is_already {
+        if standing.protected.is_some() || is_already || is_on_the_way_out(hearing, book, &member.id) {
             continue;
         }
         let line = |why: String| format!("{} ({}): {why}", member.name(), member.id);
@@ -113,6 +113,7 @@ pub(super) fn invite(
     let tier = hearing.rules.tiers.meant(tier)?;
     libraries::resolve(&book.libraries, tier)?;
     let id = someone(hearing, book, whom)?;
+    not_on_the_way_out(hearing, book, &id)?;
     let member = of(book, &id)?;
     let name = member.name();
     if sharing::is_of_the_house(hearing.scene(book), member) {
@@ -176,6 +177,9 @@ fn someone(hearing: Hearing<'_>, book: &mut Book, whom: &str) -> Result<MemberId
     };
     if who::is_relay(&email) {
         return Err(format!("{email} is a relay address; ask for the address of their Plex account"));
+    }
+    if sharing::is_home_address(hearing.scene(book), &email) {
+        return Err(format!("{email} is your own address, or that of somebody in your Plex Home, who needs no invite"));
     }
     let id = book.enter_known(hearing.now, &Meant::at(Some(email.clone())));
     if let Some(member) = book.members.get_mut(&id) {
@@ -254,6 +258,9 @@ pub(super) fn pause(
     }
     if note.trim().is_empty() {
         return Err("say why, for later: --note …".into());
+    }
+    if member.is_invited() {
+        return Err(format!("{name} has not taken up their invite; a holiday begins with access"));
     }
     if !member.has_access() {
         return Err(format!("{name} has no access that could be kept; `usher restore {id}` gives back what they had"));

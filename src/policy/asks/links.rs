@@ -2,8 +2,8 @@
 //! (RULES R2).
 
 use super::{Hearing, Said, of};
-use crate::facts::{CustomerId, Email, PlexId, SubscriptionId};
-use crate::ledger::{Billed, Book, Grant, GrantKind, Member, Payer, Proof, Stranger};
+use crate::facts::{CustomerId, Email, Moment, PlexId, Share, SubscriptionId};
+use crate::ledger::{Billed, Book, Grant, GrantKind, Meant, Member, Payer, Proof, Stranger};
 use crate::member::MemberId;
 use crate::policy::{by_hand, who};
 
@@ -53,8 +53,15 @@ fn link_plex(
             return Ok(id.clone());
         }
         Some(theirs) => {
+            let apart = member.subscriptions.values().filter(|billed| billed.now.status.is_running());
+            let apart: Vec<String> =
+                apart.map(|billed| format!("`usher unlink {id} --stripe {}`", billed.now.id)).collect();
+            let apart = match apart.as_slice() {
+                [] => String::new(),
+                some => format!("; if that is somebody else's, say {} first", some.join(" or ")),
+            };
             return Err(format!(
-                "{name} is Plex account {theirs}, and that never changes; link what they pay: --stripe"
+                "{name} is Plex account {theirs}, and that never changes; link what they pay: --stripe{apart}"
             ));
         }
         None => {}
@@ -68,6 +75,9 @@ fn link_plex(
             member.note(now, format!("you said that they are Plex account {account}"));
         }
         said.lines.push(format!("{name} is Plex account {account}"));
+        if let Some(invite) = leave_invite(now, book, id, account) {
+            said.lines.push(invite);
+        }
         return Ok(id.clone());
     };
     can_be_one(book, id, &target)?;
@@ -77,6 +87,34 @@ fn link_plex(
     said.about.push(target.clone());
     said.lines.push(format!("{name} ({id}) and {theirs} ({target}) are one"));
     Ok(target)
+}
+
+/// The invite that is out went to another account than they are said to be: it
+/// is no longer theirs, and they are invited as the account that they are. It
+/// stays what it was made for, and is over with that.
+fn leave_invite(now: Moment, book: &mut Book, id: &MemberId, account: PlexId) -> Option<String> {
+    let member = book.members.get_mut(id)?;
+    let goes_elsewhere = |theirs: PlexId| theirs != account;
+    let is_astray = |row: &Share| !row.is_accepted() && row.account.is_some_and(goes_elsewhere);
+    let astray = member.share.take_if(|share| is_astray(&share.row))?;
+    let ours = member.made.contains(&astray.id());
+    let made_for = member.made_for.get(&astray.id()).cloned().unwrap_or_default();
+    let to = match &astray.row.email {
+        Some(address) => address.to_string(),
+        None => astray.row.account.map_or_else(String::new, |account| format!("Plex account {account}")),
+    };
+    let holder = astray.row.account.and_then(|account| book.by_account(account)).map(|holder| holder.id.clone());
+    let meant = Meant { plex: astray.row.account, ..Meant::at(astray.row.email.clone()) };
+    let holder = holder.unwrap_or_else(|| book.enter_known(now, &meant));
+    let other = book.members.get_mut(&holder)?;
+    other.note(now, format!("the invite of {id} is theirs: it went to their account"));
+    if ours {
+        other.note_made(astray.id(), made_for);
+    }
+    other.share.get_or_insert(astray);
+    Some(format!(
+        "an invite for {to}, which is another account, is out ({holder}); take it back in Plex, unless it should stay"
+    ))
 }
 
 /// An account by its number, or by who has it.

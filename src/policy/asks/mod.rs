@@ -18,11 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Rules, Scene, World, brake,
+    confirm::LISTED_WITHIN,
     plan::{self},
     who,
 };
 use crate::facts::{CancelWhen, Moment, Source};
-use crate::ledger::{Book, Member};
+use crate::ledger::{Act, Book, Intent, IntentState, Member};
 use crate::member::MemberId;
 
 pub use accept::accept;
@@ -208,10 +209,10 @@ pub fn carry_out(hearing: Hearing<'_>, book: &mut Book, ask: &Ask) -> Result<Sai
     within_reason(hearing, ask)?;
     match ask {
         Ask::Approve { .. } | Ask::Reject { .. } | Ask::Accept { .. } => Ok(Said::default()),
-        Ask::Restore { who } => undo::restore(hearing, book, &meant(book, who)?),
+        Ask::Restore { who } => undo::restore(hearing, book, &to_stay(hearing, book, who)?),
         Ask::Revoke { who, cancel } => undo::revoke(hearing, book, &meant(book, who)?, *cancel),
         Ask::GrandfatherEveryone => grants::grandfather_everyone(hearing, book),
-        Ask::Grandfather { who } => grants::grandfather(hearing, book, &meant(book, who)?),
+        Ask::Grandfather { who } => grants::grandfather(hearing, book, &to_stay(hearing, book, who)?),
         Ask::Invite { who, tier, days } => grants::invite(hearing, book, who, tier, *days),
         Ask::Link { who, plex, stripe } => {
             links::link(hearing, book, &meant(book, who)?, plex.as_deref(), stripe.as_deref())
@@ -219,8 +220,8 @@ pub fn carry_out(hearing: Hearing<'_>, book: &mut Book, ask: &Ask) -> Result<Sai
         Ask::Unlink { who, stripe } => links::unlink(hearing, book, &meant(book, who)?, stripe.as_deref()),
         Ask::Redeem { email, code } => redeem::redeem(hearing, book, email, code),
         Ask::BillingLink { email } => billing::link(hearing, book, email),
-        Ask::Extend { who, days } => grants::extend(hearing, book, &meant(book, who)?, *days),
-        Ask::Pause { who, until, note } => grants::pause(hearing, book, &meant(book, who)?, *until, note),
+        Ask::Extend { who, days } => grants::extend(hearing, book, &to_stay(hearing, book, who)?, *days),
+        Ask::Pause { who, until, note } => grants::pause(hearing, book, &to_stay(hearing, book, who)?, *until, note),
     }
 }
 
@@ -241,6 +242,31 @@ fn of<'a>(book: &'a Book, id: &MemberId) -> Result<&'a Member, String> {
 
 fn meant(book: &Book, who: &str) -> Result<MemberId, String> {
     who::find(book, who).map(|member| member.id.clone())
+}
+
+/// Whoever is meant to stay.
+fn to_stay(hearing: Hearing<'_>, book: &Book, who: &str) -> Result<MemberId, String> {
+    let id = meant(book, who)?;
+    not_on_the_way_out(hearing, book, &id)?;
+    Ok(id)
+}
+
+/// A call that ends their share or invite can't be called back, and takes what
+/// was said meanwhile with it (RULES R3.3): it is to be said once that is over.
+fn not_on_the_way_out(hearing: Hearing<'_>, book: &Book, id: &MemberId) -> Result<(), String> {
+    let name = of(book, id)?.name();
+    if is_on_the_way_out(hearing, book, id) {
+        return Err(format!("the share of {name} is being ended at Plex at this moment; say it again in a minute"));
+    }
+    Ok(())
+}
+
+fn is_on_the_way_out(hearing: Hearing<'_>, book: &Book, id: &MemberId) -> bool {
+    let calls = |intent: &Intent| match intent.state {
+        IntentState::Attempted { at } => matches!(intent.act, Act::End { .. }) && hearing.now - at < LISTED_WITHIN,
+        IntentState::Decided | IntentState::Rehearsed { .. } => false,
+    };
+    book.intents.values().any(|intent| intent.member == *id && calls(intent))
 }
 
 /// What follows for these people from the book as it stands now.

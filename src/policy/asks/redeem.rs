@@ -9,7 +9,7 @@ use super::{Hearing, Said, of};
 use crate::facts::Email;
 use crate::ledger::{Book, FreeUse, Grant, GrantKind, Letter, Meant, Member, Owed};
 use crate::member::MemberId;
-use crate::policy::{codes, libraries, pending, who};
+use crate::policy::{codes, libraries, pending, sharing, who};
 
 /// For strangers: never which part was wrong.
 pub const NO_SUCH_CODE: &str = "this code lets nobody in, or nobody any more";
@@ -43,6 +43,7 @@ pub(super) fn redeem(hearing: Hearing<'_>, book: &mut Book, email: &str, code: &
     }
     let id = match known.as_slice() {
         [] if rules.admin_email.as_ref() == Some(&email) => return Ok(Said::default()),
+        [] if sharing::is_home_address(scene, &email) => return Ok(Said::default()),
         [] => {
             let id = book.enter_known(now, &Meant::at(Some(email.clone())));
             if let Some(member) = book.members.get_mut(&id) {
@@ -72,7 +73,7 @@ pub(super) fn redeem(hearing: Hearing<'_>, book: &mut Book, email: &str, code: &
 
 /// Why somebody in the book gets nothing by a code.
 fn why_not(hearing: Hearing<'_>, book: &Book, member: &Member, code: &codes::FreeCode) -> Option<&'static str> {
-    let is_of_the_house = || crate::policy::sharing::is_of_the_house(hearing.scene(book), member);
+    let is_of_the_house = || sharing::is_of_the_house(hearing.scene(book), member);
     let thrown_out = || member.gone.as_ref().is_some_and(|gone| !gone.by_us);
     match () {
         () if member.blocked.is_some() => Some("they are revoked"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::facts::Moment;
-use crate::ledger::{ActKey, Book, Member};
+use crate::ledger::{ActKey, Book, CodeMark, Grant, Member};
 use crate::member::MemberId;
 
 /// Makes two members one: `from`'s facts move to `into`, whose account stays.
@@ -20,7 +20,9 @@ pub fn merge(now: Moment, book: &mut Book, from: &MemberId, into: &MemberId, why
     member.made.extend(old.made);
     member.made_for.extend(old.made_for);
     member.invites_out.extend(old.invites_out);
-    member.grants.extend(old.grants);
+    let mut grants = old.grants;
+    use_no_code_twice(now, member, &old.redeemed, &mut grants);
+    member.grants.extend(grants);
     member.redeemed.extend(old.redeemed);
     member.bounces.extend(old.bounces);
     member.blocked = member.blocked.or(old.blocked);
@@ -51,6 +53,28 @@ pub fn merge(now: Moment, book: &mut Book, from: &MemberId, into: &MemberId, why
         }
     }
     rename_open_business(book, from, into);
+}
+
+/// One person uses a code once: what one of the two typed in and has not come in
+/// by, and the other has used before, gives nothing (RULES R8).
+fn use_no_code_twice(now: Moment, member: &mut Member, theirs: &BTreeSet<CodeMark>, grants: &mut Vec<Grant>) {
+    let of = |grant: &Grant| grant.code.as_ref().map(|code| code.mark.clone());
+    let ours = member.redeemed.clone();
+    let mut twice: BTreeSet<CodeMark> = BTreeSet::new();
+    let mut drop_open = |grants: &mut Vec<Grant>, own: &BTreeSet<CodeMark>, other: &BTreeSet<CodeMark>| {
+        grants.retain(|grant| match of(grant) {
+            Some(mark) if other.contains(&mark) && !own.contains(&mark) => {
+                twice.insert(mark);
+                false
+            }
+            _ => true,
+        });
+    };
+    drop_open(grants, theirs, &ours);
+    drop_open(&mut member.grants, &ours, theirs);
+    for mark in twice {
+        member.note(now, format!("free code {} was typed in with another address of theirs; they had used it", mark.0));
+    }
 }
 
 /// What either was known by, both are known by.

@@ -77,11 +77,14 @@ impl Plex {
             share.home |= share.account.is_some_and(|id| people.home.contains(&id));
             share.restricted |= share.account.is_some_and(|id| people.restricted.contains(&id));
         }
+        let owner_email = user["email"].as_str().and_then(Email::parse);
+        let house_emails = people.home_emails.into_iter().chain(owner_email.clone()).collect();
         let mut home = people.home;
         home.extend(shares.ours.iter().filter(|share| share.home).filter_map(|share| share.account));
         let friends = Friends {
             owner,
-            owner_email: user["email"].as_str().and_then(Email::parse),
+            owner_email,
+            house_emails,
             server: server.id.clone(),
             server_name: server.name.clone(),
             sections,

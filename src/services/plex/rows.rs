@@ -212,6 +212,8 @@ pub struct People {
     pub all: BTreeSet<PlexId>,
     /// In the owner's Plex Home.
     pub home: BTreeSet<PlexId>,
+    /// Their addresses.
+    pub home_emails: BTreeSet<Email>,
     /// With a restriction profile.
     pub restricted: BTreeSet<PlexId>,
     /// With access to our server, and not in the Home.
@@ -229,6 +231,7 @@ pub fn people(rows: &[Value], ours: &ServerId) -> Option<People> {
         let home = flag(&row["home"]) == Some(true);
         if home {
             people.home.insert(id);
+            people.home_emails.extend(text(&row["email"]).as_deref().and_then(Email::parse));
         }
         if flag(&row["restricted"]) == Some(true) {
             people.restricted.insert(id);

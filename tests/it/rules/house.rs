@@ -149,6 +149,7 @@ impl House {
             friends: Friends {
                 owner: PlexId(1),
                 owner_email: None,
+                house_emails: BTreeSet::new(),
                 server: server.clone(),
                 server_name: "Attic Cinema".into(),
                 sections: BTreeMap::from([section(MOVIES, "Movies"), section(TV, "TV")]),

@@ -378,6 +378,7 @@ impl Then {
         let friends = Friends {
             owner: book.identities.owner.unwrap(),
             owner_email: None,
+            house_emails: BTreeSet::new(),
             server: server.clone(),
             server_name: "Attic".into(),
             sections: book.libraries.known.clone(),

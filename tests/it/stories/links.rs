@@ -230,3 +230,59 @@ async fn promise_05_a_link_that_was_said_in_a_rehearsal_holds_when_live() {
     assert!(rig.plex.share_of(ann).expect("a share").settings.allow_sync, "Premium has downloads");
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn promise_04_who_is_another_account_is_invited_though_the_first_invite_is_out() {
+    let mut rig = Rig::new("link-astray").await;
+    unhurried(&mut rig, 1);
+    for n in 0..4 {
+        rig.old_friend(2_000_011 + n, &format!("friend{n}"), 400);
+    }
+    rig.open().await;
+    let ann = rig.person(2_000_001, "ann");
+    let bob = rig.person(2_000_002, "bob");
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    let sub = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(5).await;
+    assert!(rig.plex.pending_of(ann).is_some());
+    let answer = asked(&rig, json!({ "ask": "link", "who": customer, "plex": "2000002" })).await;
+    assert!(answer.contains("next: invite") && answer.contains("take it back in Plex"), "{answer}");
+    rig.minutes(5).await;
+    assert!(rig.plex.pending_of(bob).is_some(), "{}", why(&rig, &customer).await);
+    rig.plex.accept_invite(bob).expect("his");
+    rig.plex.remove_share_by_hand(ann);
+    rig.hours(5).await;
+    assert!(rig.plex.has_access(bob) && !rig.plex.has_access(ann), "{}", why(&rig, "bob").await);
+    assert_eq!(heard(&rig, "bob is in"), 1, "{:?}", rig.operator_subjects());
+    assert_eq!((unmatched(&rig).await, rig.plex.invites_sent().len()), (Vec::new(), 2));
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(bob), "{}", why(&rig, "bob").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_subscription_is_given_to_a_new_account_by_the_commands_that_usher_names() {
+    let mut rig = Rig::new("link-second").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let (ann, _) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    let bob = rig.person(2_000_002, "bob");
+    let customer = rig.stripe.customer_of("ann@example.com").expect("a customer");
+    let second = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.hours(3).await;
+    let link = json!({ "ask": "link", "who": second, "plex": bob.to_string() });
+    let answer = refused(&rig, link.clone()).await;
+    let id = id_of(&rig, "ann").await;
+    assert!(answer.contains(&format!("`usher unlink {id} --stripe {second}`")), "{answer}");
+    asked(&rig, json!({ "ask": "unlink", "who": id, "stripe": second })).await;
+    assert!(asked(&rig, link).await.contains("next: invite"));
+    rig.minutes(5).await;
+    rig.plex.accept_invite(bob).expect("his");
+    rig.hours(3).await;
+    assert!(rig.plex.has_access(ann) && rig.plex.has_access(bob), "{}", why(&rig, &second).await);
+    rig.stripe.cancel_now(&second, "cancellation_requested");
+    rig.days(3).await;
+    assert!(rig.plex.has_access(ann) && !rig.plex.has_access(bob), "{}", why(&rig, "bob").await);
+    all_is_well(&rig);
+}

@@ -247,3 +247,61 @@ async fn whose_address_or_name_is_typed_keeps_just_what_they_had() {
     assert_eq!(heard(&rig, "free code was typed in") + heard_on_discord(&rig, "free code was typed in"), 2);
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_person_uses_a_code_once_whatever_address_they_type_in() {
+    let more = [("FREE_TIER_INVITE_CODE", "film:5::3"), ("FREE_TIER", "Basic")];
+    let rig = open("pages-code-twice", &more).await;
+    let redeem = async |email: &str| visit(&rig, "POST", "/redeem", &[("email", email), ("code", "film")]).await.status;
+    let ann = rig.person(2_000_001, "ann");
+    assert_eq!(redeem("work@example.com").await, 200);
+    rig.minutes(5).await;
+    rig.plex.accept_invite_as("work@example.com", ann).expect("the code's");
+    rig.days(6).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    for known in ["work@example.com", "ann@example.com"] {
+        assert_eq!(redeem(known).await, 200);
+    }
+    rig.minutes(5).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1, "they have used it before");
+    // An address of which nobody knows that it is hers.
+    assert_eq!(redeem("third@example.com").await, 200);
+    rig.minutes(5).await;
+    rig.plex.accept_invite_as("third@example.com", ann).expect("the code's");
+    rig.days(2).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert_eq!(heard(&rig, "used a free code a second time"), 1, "{:?}", rig.operator_subjects());
+    assert_eq!(heard(&rig, "without a reason"), 0);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_08_nobody_of_the_house_is_invited_whoever_types_or_pays_with_their_address() {
+    let mut rig = Rig::new("pages-of-the-house").await;
+    unhurried(&mut rig, 4);
+    rig.set("PUBLIC_URL", "https://cinema.example");
+    rig.set("FREE_TIER_INVITE_CODE", "film:3");
+    rig.set("FREE_TIER", "Basic");
+    rig.plex.add_home_user(usher::facts::PlexId(2_000_060), "home", "home@example.com");
+    rig.old_friend(2_000_061, "zed", 400);
+    rig.open().await;
+    for of_the_house in ["owner@example.com", "Home@Example.com"] {
+        let typed = visit(&rig, "POST", "/redeem", &[("email", of_the_house), ("code", "film")]).await;
+        assert_eq!(typed.status, 200, "nobody learns whose it is");
+        let ask = serde_json::json!({ "ask": "invite", "who": of_the_house, "tier": "Basic" });
+        let answer = super::refused(&rig, ask).await;
+        assert!(answer.contains("your Plex Home"), "{answer}");
+        let customer = rig.stripe.customer(of_the_house, "Somebody");
+        rig.stripe.subscribe(&customer, &rig.basic);
+    }
+    rig.days(2).await;
+    assert_eq!(rig.plex.changes().len(), 0, "{}", rig.get("/api/members").await);
+    assert_eq!(heard(&rig, "in vain"), 0, "{:?}", rig.operator_subjects());
+    let unmatched = rig.get("/api/unmatched").await["text"].to_string();
+    assert_eq!(unmatched.matches("somebody in your Plex Home").count(), 2, "{unmatched}");
+    let page = visit(&rig, "POST", "/redeem", &[("email", "new@example.com"), ("code", "film")]).await;
+    assert_eq!(page.status, 200);
+    rig.minutes(5).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1, "the uses are left for others");
+    all_is_well(&rig);
+}

@@ -1,5 +1,8 @@
 //! `usher restore` and `usher revoke` (promise 9, R1 blocked, R4).
 
+use std::time::Duration;
+
+use sandbox::faults::{Fault, Matching};
 use sandbox::rig::Rig;
 use sandbox::stripe::Delivery;
 use serde_json::json;
@@ -351,5 +354,53 @@ async fn who_is_restored_on_the_day_of_a_cancellation_that_cannot_be_taken_back_
     rig.days(4).await;
     assert!(rig.plex.has_access(ann), "{said}\n{}", why(&rig, "ann").await);
     assert!(said.contains("guest"), "{said}");
+    all_is_well(&rig);
+}
+
+/// Ann's paid time is over, and the call that ends her share takes ten seconds.
+async fn ann_is_on_her_way_out(name: &str) -> (Rig, PlexId) {
+    let mut rig = Rig::new(name).await;
+    unhurried(&mut rig, 1);
+    for n in 0..4 {
+        rig.old_friend(2_000_011 + n, &format!("friend{n}"), 400);
+    }
+    rig.open().await;
+    let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    let deletes = Matching::when(|request| request.method == "DELETE");
+    rig.plex.faults().once(deletes, Fault::Delay(Duration::from_secs(10)));
+    rig.hours(23).await;
+    for _ in 0..10_000 {
+        rig.pass(Duration::from_millis(500)).await;
+        if book(&rig)["intents"].to_string().contains("attempted") {
+            break;
+        }
+    }
+    rig.pass(Duration::from_secs(2)).await;
+    assert!(rig.plex.has_access(ann));
+    (rig, ann)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_in_the_seconds_of_a_removal_is_refused_and_not_lost() {
+    let (rig, ann) = ann_is_on_her_way_out("said-too-late").await;
+    let asks = [
+        json!({ "ask": "restore", "who": "ann" }),
+        json!({ "ask": "grandfather", "who": "ann" }),
+        json!({ "ask": "invite", "who": "ann", "tier": "Basic", "days": 9 }),
+        json!({ "ask": "pause", "who": "ann", "until": "2026-01-20", "note": "x" }),
+        json!({ "ask": "extend", "who": "ann", "days": 9 }),
+    ];
+    for ask in &asks {
+        let answer = refused(&rig, ask.clone()).await;
+        assert!(answer.contains("say it again in a minute"), "{answer}");
+    }
+    rig.minutes(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert!(asked(&rig, asks[4].clone()).await.contains("next: invite ann"));
+    rig.minutes(3).await;
+    rig.plex.accept_invite(ann).expect("an invite");
+    rig.days(3).await;
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
     all_is_well(&rig);
 }

@@ -168,6 +168,7 @@ impl House {
             friends: Friends {
                 owner: PlexId(1),
                 owner_email: None,
+                house_emails: std::collections::BTreeSet::new(),
                 server: ServerId::from("server"),
                 server_name: "Attic Cinema".into(),
                 sections: [section(MOVIES, "Movies"), section(TV, "TV")].into(),
