@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{Page, at};
-use crate::facts::Moment;
+use crate::facts::{Moment, Source};
 use crate::ledger::{HeldBecause, Hold, Offer, Verdict};
 use crate::policy::decide::Waiting;
-use crate::policy::{Scene, offers};
+use crate::policy::{Scene, brake, offers};
 
 /// The names of the holds of a start (RULES R11).
 fn starts(scene: Scene<'_>) -> impl Iterator<Item = &'static str> {
@@ -38,6 +38,18 @@ fn holds_now(hold: &Hold, waiting: &[Waiting]) -> HeldBecause {
         Some(Verdict::Approved { .. }) => now().unwrap_or_else(|| hold.because.clone()),
         None => hold.because.clone(),
     }
+}
+
+/// Services whose readings aren't believed, and the command that believes them
+/// (RULES R9.3, R9.5). Nothing may be due because of it, so no hold shows it.
+fn doubted(scene: Scene<'_>) -> Vec<(Source, String)> {
+    let mut doubted = Vec::new();
+    for source in Source::ALL {
+        doubted.extend(brake::identity_failure(scene, source).map(|why| (source, why)));
+        let drops = scene.world.drops.iter().filter(|(population, _)| population.source() == source);
+        doubted.extend(drops.map(|(population, drop)| (source, brake::drop_words(*population, drop))));
+    }
+    doubted
 }
 
 /// What waits, and why.
@@ -99,11 +111,17 @@ pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting]) -> Page {
             waiting.because.sentence()
         ));
     }
+    let doubted = doubted(scene);
+    if !doubted.is_empty() {
+        lines.push("Not believed, and nobody is removed, warned or narrowed because of it:".into());
+    }
+    lines.extend(doubted.iter().map(|(_, why)| format!("  {why}")));
+    let doubted: Vec<_> = doubted.iter().map(|(source, why)| json!({ "source": source.name(), "why": why })).collect();
     let others: Vec<_> = by_itself
         .iter()
         .map(|waiting| {
             json!({ "member": waiting.member, "what": waiting.what, "why": waiting.why, "rule": waiting.because.rule(), "because": waiting.because.sentence() })
         })
         .collect();
-    Page { text: lines.join("\n"), json: json!({ "holds": holds, "waiting": others }) }
+    Page { text: lines.join("\n"), json: json!({ "holds": holds, "waiting": others, "doubted": doubted }) }
 }

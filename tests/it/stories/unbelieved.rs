@@ -69,6 +69,8 @@ async fn ten_days_with_a_tautulli_begun_anew_are_no_days_of_the_warning() {
         let page = why(&rig, "ann").await;
         assert!(rig.plex.has_access(ANN) && page.contains("usher accept tautulli"), "{page}");
         assert_eq!(heard(&rig, "Tautulli is cut off"), 0, "{:?}", rig.operator_subjects());
+        let waits = rig.get("/api/holds").await["text"].to_string();
+        assert!(waits.contains("Not believed") && waits.contains("usher accept tautulli"), "{waits}");
         accept(&rig, "tautulli").await;
         the_warning_has_its_days(&rig).await;
     }
