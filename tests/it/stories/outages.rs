@@ -169,9 +169,13 @@ async fn a_quiet_pass_costs_the_same_for_ten_members_and_for_two_thousand() {
         rig.plex.clear();
         rig.tautulli.clear();
         rig.minutes(35).await;
-        counts.push((rig.plex.requests().len(), rig.tautulli.requests().len()));
+        // On a busy machine one listing more or fewer falls into the same time.
+        let calls = rig.plex.requests().len();
+        let listings = rig.plex.count(|call| call.request.path.contains("/owned/accepted"));
+        assert_eq!(calls % listings, 0, "{calls} calls in {listings} listings");
+        counts.push((calls / listings, rig.tautulli.requests().len()));
         all_is_well(&rig);
     }
-    assert_eq!(counts[0], counts[1], "plex.tv and Tautulli");
+    assert_eq!(counts[0], counts[1], "plex.tv for each listing, and Tautulli");
     assert!(counts[0].0 > 0 && counts[0].1 > 0);
 }
