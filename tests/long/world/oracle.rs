@@ -412,7 +412,11 @@ impl Oracle {
         let free = held || !person.by_hand.is_empty() || person.wish.guest.is_some();
         let ours_alone = share.as_ref().is_some_and(|share| self.ours.contains(&share.id));
         keep(&mut since.too_much, !free && ours_alone && tv && !buys_tv);
-        keep(&mut since.too_little, share.is_some() && !tv && subs.iter().filter(runs).count() > 0);
+        // What a Home user may see is the owner's to say.
+        keep(
+            &mut since.too_little,
+            !person.protected && share.is_some() && !tv && subs.iter().filter(runs).count() > 0,
+        );
         let mut broken = Vec::new();
         let long = |since: Option<Moment>, long: TimeDelta| since.is_some_and(|at| now - at.max(self.troubled) > long);
         if long(since.too_much, LEFT_OVER) {
