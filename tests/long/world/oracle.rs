@@ -44,10 +44,8 @@ pub struct Oracle {
     mails: Vec<Mail>,
     deletions: usize,
     troubled: Moment,
-    approvals: Vec<Moment>,
     /// Shares made through the API.
     ours: BTreeSet<ShareId>,
-    removed: Vec<(Moment, String)>,
     told: BTreeSet<String>,
     /// Whether Usher rehearses.
     dry: bool,
@@ -63,9 +61,7 @@ impl Oracle {
             mails: Vec::new(),
             deletions: 0,
             troubled: now,
-            approvals: Vec::new(),
             ours: BTreeSet::new(),
-            removed: Vec::new(),
             told: BTreeSet::new(),
             dry: false,
             invites: 0,
@@ -82,10 +78,6 @@ impl Oracle {
     pub fn rehearses(&mut self, dry: bool, now: Moment) {
         self.dry = dry;
         self.troubled = now;
-    }
-
-    pub fn approved(&mut self, now: Moment) {
-        self.approvals.push(now);
     }
 
     /// Whom the notices ask about, as the persons truly are: `(who, customer)`.
@@ -190,7 +182,7 @@ impl Oracle {
     }
 
     /// What the last day broke.
-    pub fn day(&mut self, rig: &Rig, town: &Town) -> Vec<String> {
+    pub fn day(&mut self, rig: &Rig) -> Vec<String> {
         let mut broken = rig.amiss();
         let now = rig.now();
         let today: Vec<&Mail> = self.mails.iter().filter(|mail| now - mail.at < TimeDelta::days(1)).collect();
@@ -208,7 +200,6 @@ impl Oracle {
         if calls > 40 {
             broken.push(format!("{calls} changing calls to Plex in a day"));
         }
-        let _ = town;
         rig.plex.clear();
         rig.stripe.clear();
         rig.tautulli.clear();
@@ -221,7 +212,6 @@ impl Oracle {
         let Some(person) = gone.account.and_then(|account| town.with_account(account)) else {
             return vec![format!("somebody unknown was removed {}", gone.at)];
         };
-        self.removed.push((gone.at, person.name.clone()));
         self.owed.push((gone.at, gone.at + HOUR * 3, person.name.clone(), "Your access to"));
         let why = self.deserved(rig, person, gone);
         why.err().map(|why| format!("{} was removed {}: {why}", person.name, gone.at)).into_iter().collect()
