@@ -7,14 +7,23 @@
 //! whose, who watched when, and what the operator wants. What it never does:
 //! look at Usher, or at its book.
 
+pub mod books;
+mod later;
+mod letters;
+pub mod lots;
 pub mod member;
 pub mod operator;
+pub mod tiers;
 
 use std::collections::BTreeSet;
+use std::sync::mpsc::{self, Receiver, Sender};
 
 use chrono::TimeDelta;
 use usher::facts::{Moment, PlexId, SectionId};
 
+pub use self::lots::Lots;
+use self::member::pages::Arrival;
+use self::tiers::Tiers;
 use crate::dice::Dice;
 use crate::rig::{Rig, address};
 use crate::stripe::Status;
@@ -39,6 +48,24 @@ pub struct Bought {
     pub email: String,
     /// When.
     pub began: Moment,
+    /// Who paid for it, where that is somebody else.
+    pub paid_by: Option<String>,
+}
+
+impl Bought {
+    /// What they bought for themselves just now.
+    #[must_use]
+    pub fn new(rig: &Rig, id: String, customer: String, email: &str) -> Self {
+        Self { id, customer, email: email.to_lowercase(), began: rig.now(), paid_by: None }
+    }
+
+    /// The prices of all its items.
+    #[must_use]
+    pub fn prices(&self, rig: &Rig) -> Vec<String> {
+        let sub = rig.stripe.object(&self.id);
+        let items = sub["items"]["data"].as_array().cloned().unwrap_or_default();
+        items.iter().filter_map(|item| item["price"]["id"].as_str().map(str::to_owned)).collect()
+    }
 }
 
 /// Access for some days, by the operator's word.
@@ -95,8 +122,29 @@ pub struct Person {
     pub unseen_since: Option<Moment>,
     /// And the times before.
     pub unseen: Vec<(Moment, Moment)>,
+    /// Ends of plays with an account that isn't their first.
+    pub elsewhere: Vec<(Moment, PlexId)>,
+    /// Ends of plays that nobody could see while they lasted: downloads.
+    pub offline: Vec<Moment>,
+    /// Disputes that the bank has not decided: `(subscription, dispute)`.
+    pub claims: Vec<(String, String)>,
+    /// What the operator set by hand on their share, to be left alone.
+    pub set_by_hand: SetByHand,
+    /// From then on it is honestly unclear what is right for them, and why: they
+    /// paid under a stranger's address, somebody else took up their invite, the
+    /// operator linked them wrongly.
+    pub disputed: Vec<(Moment, &'static str)>,
     /// Every move that struck them.
     pub struck: Vec<(Moment, &'static str)>,
+}
+
+/// What an operator set on somebody's share by hand in Plex.
+#[derive(Debug, Clone, Default)]
+pub struct SetByHand {
+    /// The filter of the movies, and since when.
+    pub filter: Option<(Moment, String)>,
+    /// Downloads, and since when.
+    pub downloads: Option<(Moment, bool)>,
 }
 
 /// Everybody, and what is true of the house.
@@ -110,8 +158,14 @@ pub struct Town {
     pub fresh: u64,
     /// What somebody does later: `(when, who, what)`.
     pub later: Vec<(Moment, usize, Later)>,
-    /// tiers.json as it was when the town was founded.
-    pub tiers: String,
+    /// tiers.json as the operator wants it.
+    pub tiers: Tiers,
+    /// How the services behave where nobody knows.
+    pub lots: Lots,
+    /// Copies of the book.
+    pub books: Vec<books::Copy>,
+    /// What visitors of the pages have done since.
+    arrivals: (Sender<Arrival>, Receiver<Arrival>),
 }
 
 /// The second half of a move that takes its time.
@@ -121,9 +175,46 @@ pub enum Later {
     Cancel(String),
     /// Takes the invite up.
     Accept,
+    /// All that this account plays ends.
+    Stop(PlexId),
+    /// The player that was offline until then comes online.
+    Sync(PlexId, Moment),
+    /// Is back: shared with by hand, as asked.
+    ComeBack,
+    /// Has asked for another invite, and gets one by hand.
+    AskAnew,
+    /// The operator sees what is wrong with the tiers file.
+    MendTheTiers,
 }
 
 impl Person {
+    /// Somebody of whom nothing is known but a name.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            accounts: Vec::new(),
+            addresses: BTreeSet::from([address(name)]),
+            proven: BTreeSet::new(),
+            bought: Vec::new(),
+            temper: Temper::Calm,
+            awake: true,
+            protected: false,
+            wish: Wish::default(),
+            plays: Vec::new(),
+            went: Vec::new(),
+            by_hand: Vec::new(),
+            unseen_since: None,
+            unseen: Vec::new(),
+            elsewhere: Vec::new(),
+            offline: Vec::new(),
+            claims: Vec::new(),
+            set_by_hand: SetByHand::default(),
+            disputed: Vec::new(),
+            struck: Vec::new(),
+        }
+    }
+
     /// Subscriptions that are not over, and how they stand.
     #[must_use]
     pub fn subs(&self, rig: &Rig) -> Vec<(Bought, Status)> {
@@ -162,6 +253,18 @@ impl Person {
         self.main().map_or_else(|| address(&self.name), |account| account.to_string())
     }
 
+    /// From now on it is honestly unclear what is right for them.
+    pub fn dispute(&mut self, now: Moment, why: &'static str) {
+        self.disputed.push((now, why));
+    }
+
+    /// The address under which they would buy: their account's, or the one that
+    /// everybody knows.
+    #[must_use]
+    pub fn home(&self, rig: &Rig) -> String {
+        self.main().and_then(|account| rig.plex.email_of(account)).unwrap_or_else(|| address(&self.name))
+    }
+
     /// Writes a move down.
     pub fn strike(&mut self, now: Moment, what: &'static str) {
         self.struck.push((now, what));
@@ -192,29 +295,27 @@ impl Town {
     /// (`vera`), the others will come.
     #[must_use]
     pub fn found(rig: &Rig, people: usize, dice: &mut Dice) -> Self {
-        let tiers = std::fs::read_to_string(rig.state().join("tiers.json")).unwrap_or_default();
-        let mut town = Self { people: Vec::new(), house: Vec::new(), fresh: 0, later: Vec::new(), tiers };
+        let lots = Lots::draw(dice);
+        lots.apply(rig);
+        let mut town = Self {
+            people: Vec::new(),
+            house: Vec::new(),
+            fresh: 0,
+            later: Vec::new(),
+            tiers: Tiers::of(rig),
+            lots,
+            books: Vec::new(),
+            arrivals: mpsc::channel(),
+        };
         for n in 0..people {
             let name = if n == 0 { "vera".to_owned() } else { format!("p{n}") };
             let here = n % 5 == 0;
             let account = 2_000_001 + u64::try_from(n).unwrap_or(0);
-            let temper = if n % 2 == 0 { Temper::Calm } else { Temper::Lively };
             let mut person = Person {
-                name: name.clone(),
-                accounts: Vec::new(),
-                addresses: BTreeSet::from([address(&name)]),
-                proven: BTreeSet::new(),
-                bought: Vec::new(),
-                temper,
+                temper: if n % 2 == 0 { Temper::Calm } else { Temper::Lively },
                 awake: !dice.one_in(6),
                 protected: n == 0,
-                wish: Wish::default(),
-                plays: Vec::new(),
-                went: Vec::new(),
-                by_hand: Vec::new(),
-                unseen_since: None,
-                unseen: Vec::new(),
-                struck: Vec::new(),
+                ..Person::new(&name)
             };
             if here {
                 let account = rig.old_friend(account, &name, 400);
@@ -250,26 +351,5 @@ impl Town {
     #[must_use]
     pub fn with_address(&self, address: &str) -> Option<&Person> {
         self.people.iter().find(|person| person.addresses.contains(&address.to_lowercase()))
-    }
-
-    /// What was put off until now.
-    pub fn catch_up(&mut self, rig: &Rig) {
-        let now = rig.now();
-        let due: Vec<_> = self.later.iter().filter(|(at, ..)| *at <= now).cloned().collect();
-        self.later.retain(|(at, ..)| *at > now);
-        for (_, who, what) in due {
-            match what {
-                Later::Cancel(sub) if rig.stripe.status(&sub).is_some_and(|status| !status.is_terminal()) => {
-                    rig.stripe.cancel_now(&sub, "cancellation_requested");
-                    if let Some(person) = self.people.get_mut(who) {
-                        person.strike(now, "ends the old subscription");
-                    }
-                }
-                Later::Cancel(_) => {}
-                Later::Accept => {
-                    member::MemberMove::Accept.make(rig, self, who, &mut Dice::new(1));
-                }
-            }
-        }
     }
 }

@@ -13,6 +13,7 @@
 //!
 //! Whoever reads `state()` sees the truth; listings may lag or lie.
 
+mod hands;
 mod kinds;
 mod paper;
 mod pins;

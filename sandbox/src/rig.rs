@@ -231,6 +231,17 @@ impl Rig {
         self.try_api("POST", "/api/ask", &ask.to_string(), &[]).await.map(|(_, answer)| answer)
     }
 
+    /// As [`Rig::get`]; `None` when the daemon ended before it answered.
+    pub async fn try_get(&self, target: &str) -> Option<Value> {
+        self.try_api("GET", target, "", &[]).await.map(|(_, answer)| answer)
+    }
+
+    /// As [`Rig::api`] with `POST`; `None` when the daemon ended before it
+    /// answered.
+    pub async fn try_post(&self, target: &str, body: &Value) -> Option<(u16, Value)> {
+        self.try_api("POST", target, &body.to_string(), &[]).await
+    }
+
     async fn admin(&self, method: &str, target: &str, body: &str) -> Value {
         self.api(method, target, body).await.1
     }

@@ -11,6 +11,7 @@
 mod account;
 mod billing;
 mod coupons;
+mod desk;
 mod features;
 mod hooks;
 mod life;

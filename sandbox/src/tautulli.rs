@@ -7,6 +7,7 @@
 //! an empty success with `draw:0`, an unknown user is Local).
 
 mod commands;
+mod hands;
 mod tables;
 
 use std::{collections::BTreeMap, ops::Deref, time::Duration};

@@ -1,143 +1,162 @@
 //! What an operator can do: by hand at Plex, at Stripe, at Tautulli and in the
 //! tiers file, and with Usher's own commands, wrong ones too.
 
-use chrono::TimeDelta;
-use serde_json::{Value, json};
-use usher::facts::PlexId;
+mod at_home;
+mod at_plex;
+mod at_stripe;
+mod at_tautulli;
+mod says;
 
-use super::member::hours;
-use super::{Guest, Later, Person, Town};
+use super::Town;
+use super::letters::alphabet;
 use crate::dice::Dice;
-use crate::rig::{Rig, address};
-use crate::stripe::{PausedBy, Status};
+use crate::rig::Rig;
 
-/// A move of the operator's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is said in words by `name`")]
-pub enum OperatorMove {
-    ShareByHand,
-    InviteByHand,
-    UnshareByHand,
-    GiveALibraryByHand,
-    TakeALibraryByHand,
-    Unfriend,
-    AddALibrary,
-    RenameALibrary,
-    DeleteALibrary,
-    RenameATier,
-    SpoilTheTiersFile,
-    MendTheTiersFile,
-    RefundThePayment,
-    RefundAndCancel,
-    DeleteTheCustomer,
-    PauseTheSubscription,
-    MoveToAPriceOfNoTier,
-    PauseCollection,
-    ResumeCollection,
-    GiveUpOnTheInvoices,
-    SwitchHistoryOff,
-    SwitchHistoryOn,
-    ReinstallTautulli,
-    Revoke,
-    RevokeAndCancel,
-    Restore,
-    Grandfather,
-    InviteAsAGuest,
-    Extend,
-    GiveAHoliday,
-    RejectEverything,
-    SayNonsense,
+alphabet! {
+    /// A move of the operator's.
+    OperatorMove {
+        ShareByHand = "shared with by hand",
+        InviteByHand = "invited by hand",
+        UnshareByHand = "unshared by hand",
+        GiveALibraryByHand = "given a library by hand",
+        TakeALibraryByHand = "a library taken by hand",
+        ShareAllLibraries = "shared everything with by hand",
+        ChangeTheFilters = "filters changed by hand",
+        ChangeTheDownloads = "downloads changed by hand",
+        Befriend = "befriended by hand",
+        Unfriend = "unfriended by hand",
+        AddALibrary = "a new library",
+        RenameALibrary = "a library renamed",
+        DeleteALibrary = "a library deleted",
+        RecreateALibrary = "a library deleted and made anew",
+        RenameATier = "a tier renamed",
+        SplitATier = "a tier split",
+        MergeTheTiers = "two tiers merged",
+        DeleteATier = "a tier deleted",
+        PutTheTierBack = "a deleted tier put back",
+        AddALibraryToATier = "a library added to a tier",
+        TakeALibraryFromATier = "a library taken from a tier",
+        SpoilTheTiersFile = "the tiers file spoilt",
+        MisspellALibrary = "a library misspelt in the tiers file",
+        LoseTheTiersFile = "the tiers file lost",
+        MendTheTiersFile = "the tiers file mended",
+        ArchiveAPrice = "a price archived",
+        SellThePriceAgain = "an archived price sold again",
+        EditThePricesMetadata = "a price's metadata edited",
+        EditTheProductsMetadata = "the product's metadata edited",
+        RenameTheProduct = "the product renamed",
+        SubscribeByHand = "a subscription made by the operator",
+        RefundThePayment = "the payment refunded",
+        RefundAndCancel = "refunded and cancelled",
+        CancelWithProration = "cancelled, and the rest paid back",
+        DeleteTheCustomer = "the customer deleted",
+        PauseTheSubscription = "paused by the operator",
+        ResumeTheSubscription = "resumed by the operator",
+        MoveToAPriceOfNoTier = "moved to a price of no tier",
+        MoveToAPriceOfATier = "moved to another tier's price",
+        GiveAnothersAddress = "the customer given somebody else's address",
+        TakeTheAddressAway = "the customer's address taken away",
+        MergeTheCustomers = "two customers merged",
+        ExtendTheTrial = "the trial extended",
+        GiveAFullCoupon = "given a coupon of 100 %",
+        ChangeTheAnchor = "the billing day changed",
+        TakeMoneyElsewhere = "the invoice paid outside Stripe",
+        PauseCollection = "collection paused",
+        ResumeCollection = "collection resumed",
+        GiveUpOnTheInvoices = "invoices given up",
+        SwitchHistoryOff = "history switched off",
+        SwitchHistoryOn = "history switched on",
+        DeleteTheUser = "deleted in Tautulli by hand",
+        UndeleteTheUser = "taken back in Tautulli by hand",
+        RenameTheUser = "renamed in Tautulli",
+        SwitchALibrarysHistoryOff = "a library's history switched off",
+        SwitchALibrarysHistoryOn = "a library's history switched on",
+        RestoreTautullisBackup = "Tautulli's backup restored",
+        ReinstallTautulli = "Tautulli reinstalled",
+        Revoke = "revoked",
+        RevokeAndCancel = "revoked and cancelled",
+        RevokeWithThePeriod = "revoked and cancelled with the period",
+        Restore = "restored",
+        Grandfather = "grandfathered",
+        GrandfatherEverybody = "everybody grandfathered",
+        InviteAsAGuest = "invited as a guest",
+        InviteForGood = "invited for good",
+        InviteAgain = "invited again without days",
+        Extend = "extended",
+        GiveAHoliday = "given a holiday",
+        LinkRightly = "linked rightly",
+        LinkTheAccount = "linked to the account",
+        LinkWrongly = "linked wrongly",
+        Unlink = "unlinked",
+        UnlinkEverything = "unlinked from everything",
+        ApproveOne = "one hold approved",
+        ApproveEverything = "everything approved",
+        RejectOne = "one hold rejected",
+        RejectEverything = "everything rejected",
+        AcceptSomething = "something accepted",
+        RedeemForThem = "a code redeemed for them",
+        SendTheBillingLink = "the billing link sent",
+        AskWhatWouldChange = "a command tried out",
+        CancelByTheApi = "cancelled over the API",
+        UncancelByTheApi = "the cancellation undone over the API",
+        UpgradeByTheApi = "upgraded over the API",
+        SayNonsense = "nonsense said",
+    }
 }
 
 impl OperatorMove {
-    /// All of them.
-    pub const ALL: [Self; 32] = [
-        Self::ShareByHand,
-        Self::InviteByHand,
-        Self::UnshareByHand,
-        Self::GiveALibraryByHand,
-        Self::TakeALibraryByHand,
-        Self::Unfriend,
-        Self::AddALibrary,
-        Self::RenameALibrary,
-        Self::DeleteALibrary,
-        Self::RenameATier,
-        Self::SpoilTheTiersFile,
-        Self::MendTheTiersFile,
-        Self::RefundThePayment,
-        Self::RefundAndCancel,
-        Self::DeleteTheCustomer,
-        Self::PauseTheSubscription,
-        Self::MoveToAPriceOfNoTier,
-        Self::PauseCollection,
-        Self::ResumeCollection,
-        Self::GiveUpOnTheInvoices,
-        Self::SwitchHistoryOff,
-        Self::SwitchHistoryOn,
-        Self::ReinstallTautulli,
-        Self::Revoke,
-        Self::RevokeAndCancel,
-        Self::Restore,
-        Self::Grandfather,
-        Self::InviteAsAGuest,
-        Self::Extend,
-        Self::GiveAHoliday,
-        Self::RejectEverything,
-        Self::SayNonsense,
-    ];
-
-    /// In words.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ShareByHand => "shared with by hand",
-            Self::InviteByHand => "invited by hand",
-            Self::UnshareByHand => "unshared by hand",
-            Self::GiveALibraryByHand => "given a library by hand",
-            Self::TakeALibraryByHand => "a library taken by hand",
-            Self::Unfriend => "unfriended by hand",
-            Self::AddALibrary => "a new library",
-            Self::RenameALibrary => "a library renamed",
-            Self::DeleteALibrary => "a library deleted",
-            Self::RenameATier => "a tier renamed",
-            Self::SpoilTheTiersFile => "the tiers file spoilt",
-            Self::MendTheTiersFile => "the tiers file mended",
-            Self::RefundThePayment => "the payment refunded",
-            Self::RefundAndCancel => "refunded and cancelled",
-            Self::DeleteTheCustomer => "the customer deleted",
-            Self::PauseTheSubscription => "paused by the operator",
-            Self::MoveToAPriceOfNoTier => "moved to a price of no tier",
-            Self::PauseCollection => "collection paused",
-            Self::ResumeCollection => "collection resumed",
-            Self::GiveUpOnTheInvoices => "invoices given up",
-            Self::SwitchHistoryOff => "history switched off",
-            Self::SwitchHistoryOn => "history switched on",
-            Self::ReinstallTautulli => "Tautulli reinstalled",
-            Self::Revoke => "revoked",
-            Self::RevokeAndCancel => "revoked and cancelled",
-            Self::Restore => "restored",
-            Self::Grandfather => "grandfathered",
-            Self::InviteAsAGuest => "invited as a guest",
-            Self::Extend => "extended",
-            Self::GiveAHoliday => "given a holiday",
-            Self::RejectEverything => "everything rejected",
-            Self::SayNonsense => "nonsense said",
-        }
-    }
-
     /// Whether it strikes everybody.
     #[must_use]
     pub fn is_of_the_house(self) -> bool {
+        self.is_at_home()
+            || self.is_of_the_catalogue()
+            || matches!(
+                self,
+                Self::ReinstallTautulli
+                    | Self::RestoreTautullisBackup
+                    | Self::SwitchALibrarysHistoryOff
+                    | Self::SwitchALibrarysHistoryOn
+                    | Self::GrandfatherEverybody
+                    | Self::ApproveOne
+                    | Self::ApproveEverything
+                    | Self::RejectOne
+                    | Self::RejectEverything
+                    | Self::AcceptSomething
+                    | Self::SayNonsense
+            )
+    }
+
+    /// Libraries and the tiers file.
+    fn is_at_home(self) -> bool {
         matches!(
             self,
             Self::AddALibrary
                 | Self::RenameALibrary
                 | Self::DeleteALibrary
+                | Self::RecreateALibrary
                 | Self::RenameATier
+                | Self::SplitATier
+                | Self::MergeTheTiers
+                | Self::DeleteATier
+                | Self::PutTheTierBack
+                | Self::AddALibraryToATier
+                | Self::TakeALibraryFromATier
                 | Self::SpoilTheTiersFile
+                | Self::MisspellALibrary
+                | Self::LoseTheTiersFile
                 | Self::MendTheTiersFile
-                | Self::ReinstallTautulli
-                | Self::RejectEverything
+        )
+    }
+
+    /// What is sold.
+    fn is_of_the_catalogue(self) -> bool {
+        matches!(
+            self,
+            Self::ArchiveAPrice
+                | Self::SellThePriceAgain
+                | Self::EditThePricesMetadata
+                | Self::EditTheProductsMetadata
+                | Self::RenameTheProduct
         )
     }
 
@@ -150,24 +169,41 @@ impl OperatorMove {
             | Self::UnshareByHand
             | Self::GiveALibraryByHand
             | Self::TakeALibraryByHand
-            | Self::Unfriend => self.at_plex(rig, town, who),
-            Self::AddALibrary
-            | Self::RenameALibrary
-            | Self::DeleteALibrary
-            | Self::RenameATier
-            | Self::SpoilTheTiersFile
-            | Self::MendTheTiersFile => self.at_home(rig, town),
-            Self::RefundThePayment
+            | Self::ShareAllLibraries
+            | Self::ChangeTheFilters
+            | Self::ChangeTheDownloads
+            | Self::Befriend
+            | Self::Unfriend => self.at_plex(rig, town, who, dice),
+            _ if self.is_at_home() => self.at_home(rig, town, dice),
+            _ if self.is_of_the_catalogue() => self.in_the_catalogue(rig, town),
+            Self::SubscribeByHand
+            | Self::RefundThePayment
             | Self::RefundAndCancel
+            | Self::CancelWithProration
             | Self::DeleteTheCustomer
             | Self::PauseTheSubscription
+            | Self::ResumeTheSubscription
             | Self::MoveToAPriceOfNoTier
+            | Self::MoveToAPriceOfATier
+            | Self::GiveAnothersAddress
+            | Self::TakeTheAddressAway
+            | Self::MergeTheCustomers
+            | Self::ExtendTheTrial
+            | Self::GiveAFullCoupon
+            | Self::ChangeTheAnchor
+            | Self::TakeMoneyElsewhere
             | Self::PauseCollection
             | Self::ResumeCollection
-            | Self::GiveUpOnTheInvoices => self.at_stripe(rig, town, who),
-            Self::SwitchHistoryOff | Self::SwitchHistoryOn | Self::ReinstallTautulli => {
-                self.at_tautulli(rig, town, who)
-            }
+            | Self::GiveUpOnTheInvoices => self.at_stripe(rig, town, who, dice),
+            Self::SwitchHistoryOff
+            | Self::SwitchHistoryOn
+            | Self::DeleteTheUser
+            | Self::UndeleteTheUser
+            | Self::RenameTheUser
+            | Self::SwitchALibrarysHistoryOff
+            | Self::SwitchALibrarysHistoryOn
+            | Self::RestoreTautullisBackup
+            | Self::ReinstallTautulli => self.at_tautulli(rig, town, who, dice),
             _ => self.says(rig, town, who, dice).await,
         };
         if made && self.is_of_the_house() {
@@ -177,211 +213,4 @@ impl OperatorMove {
         }
         made
     }
-
-    fn at_plex(self, rig: &Rig, town: &mut Town, who: usize) -> bool {
-        let now = rig.now();
-        let Some(person) = town.people.get_mut(who) else { return false };
-        let libraries = vec![rig.movies, rig.tv];
-        let outside = person.account_in(rig).is_none() && !person.is_invited(rig);
-        match self {
-            Self::ShareByHand => match person.main().filter(|_| outside) {
-                Some(account) => {
-                    rig.plex.share_with(account, &libraries, now);
-                    person.by_hand.push((now, libraries));
-                    true
-                }
-                None => false,
-            },
-            Self::InviteByHand => {
-                if outside {
-                    rig.plex.invite_by_hand(&address(&person.name), &libraries);
-                    person.by_hand.push((now, libraries));
-                    town.later.push((now + hours(20), who, Later::Accept));
-                }
-                outside
-            }
-            Self::UnshareByHand | Self::Unfriend => {
-                let ended = ended_by_hand(rig, person);
-                person.went.extend(ended.then_some(now));
-                if let (Self::Unfriend, Some(account)) = (self, person.main()) {
-                    rig.plex.with_account(account, |account| account.friend = false);
-                }
-                ended
-            }
-            _ => {
-                let Some(share) = person.account_in(rig).and_then(|account| rig.plex.share_of(account)) else {
-                    return false;
-                };
-                let sections = if self == Self::GiveALibraryByHand { libraries } else { vec![rig.movies] };
-                let changes = share.sections.len() != sections.len();
-                if changes {
-                    person.by_hand.push((now, sections.clone()));
-                    rig.plex.with_share(share.id, |share| share.sections = sections);
-                }
-                changes
-            }
-        }
-    }
-
-    fn at_home(self, rig: &Rig, town: &mut Town) -> bool {
-        let file = rig.state().join("tiers.json");
-        let extra: Vec<_> = rig.plex.sections().into_iter().filter(|s| ![rig.movies, rig.tv].contains(&s.id)).collect();
-        match self {
-            Self::AddALibrary => {
-                let section = rig.plex.add_section(&town.fresh("Extra"), "movie");
-                if let Some(section) = rig.plex.sections().iter().find(|other| other.id == section) {
-                    rig.tautulli.add_library(section.key, &section.title);
-                }
-                true
-            }
-            Self::RenameALibrary => extra.first().is_some_and(|section| {
-                rig.plex.rename_section(section.id, &town.fresh("Extra"));
-                true
-            }),
-            Self::DeleteALibrary => extra.first().is_some_and(|section| {
-                rig.plex.remove_section(section.id);
-                true
-            }),
-            Self::RenameATier => {
-                let name = town.fresh("Basic");
-                let Ok(mut tiers) = serde_json::from_str::<Value>(&town.tiers) else { return false };
-                tiers[0]["name"] = name.into();
-                town.tiers = tiers.to_string();
-                std::fs::write(file, &town.tiers).is_ok()
-            }
-            Self::SpoilTheTiersFile => std::fs::write(file, r#"[{"name": "Bas"#).is_ok(),
-            _ => std::fs::write(file, &town.tiers).is_ok(),
-        }
-    }
-
-    fn at_stripe(self, rig: &Rig, town: &mut Town, who: usize) -> bool {
-        let fresh = town.fresh("Other");
-        let Some(person) = town.people.get(who) else { return false };
-        let stripe = &rig.stripe;
-        let sub = |stands: &[Status]| person.sub(rig, stands);
-        let active = sub(&[Status::Active]);
-        match self {
-            Self::RefundThePayment => active.and_then(|sub| stripe.refund(&sub.id, None)).is_some(),
-            Self::RefundAndCancel => active.is_some_and(|sub| {
-                let refunded = stripe.refund(&sub.id, None).is_some();
-                stripe.cancel_now(&sub.id, "cancellation_requested");
-                refunded
-            }),
-            Self::DeleteTheCustomer => active.is_some_and(|sub| {
-                stripe.delete_customer(&sub.customer);
-                true
-            }),
-            Self::PauseTheSubscription => active.is_some_and(|sub| {
-                stripe.pause(&sub.id, PausedBy::Request);
-                true
-            }),
-            Self::MoveToAPriceOfNoTier => active.is_some_and(|sub| {
-                let product = stripe.add_product(&fresh, &[]);
-                let price = stripe.add_price(&product, 100, "usd", Some(crate::stripe::Interval::Month));
-                stripe.change_price(&sub.id, &price);
-                true
-            }),
-            Self::PauseCollection => active.is_some_and(|sub| {
-                stripe.pause_collection(&sub.id, "void", None);
-                true
-            }),
-            Self::ResumeCollection => active.is_some_and(|sub| {
-                let paused = !stripe.object(&sub.id)["pause_collection"].is_null();
-                stripe.resume_collection(&sub.id);
-                paused
-            }),
-            _ => sub(&[Status::PastDue, Status::Unpaid]).is_some_and(|sub| {
-                stripe.mark_uncollectible(&sub.id);
-                true
-            }),
-        }
-    }
-
-    fn at_tautulli(self, rig: &Rig, town: &mut Town, who: usize) -> bool {
-        let now = rig.now();
-        match self {
-            Self::ReinstallTautulli => {
-                rig.tautulli.reinstall();
-                rig.tautulli.refresh();
-                true
-            }
-            _ => {
-                let Some(person) = town.people.get_mut(who) else { return false };
-                let Some(account) = person.main() else { return false };
-                let off = self == Self::SwitchHistoryOff;
-                if off == person.unseen_since.is_some() {
-                    return false;
-                }
-                rig.tautulli.set_keep_history(account, !off);
-                match person.unseen_since.take() {
-                    Some(since) => person.unseen.push((since, now)),
-                    None => person.unseen_since = Some(now),
-                }
-                true
-            }
-        }
-    }
-
-    async fn says(self, rig: &Rig, town: &mut Town, who: usize, dice: &mut Dice) -> bool {
-        if !rig.is_running() {
-            return false;
-        }
-        let now = rig.now();
-        let Some(person) = town.people.get(who) else { return false };
-        let name = person.who();
-        let days = dice.between(2, 30);
-        let until = (now + TimeDelta::days(i64::try_from(days).unwrap_or(2))).date_naive();
-        let ask = match self {
-            Self::Revoke => json!({ "ask": "revoke", "who": name }),
-            Self::RevokeAndCancel => json!({ "ask": "revoke", "who": name, "cancel": "now" }),
-            Self::Restore => json!({ "ask": "restore", "who": name }),
-            Self::Grandfather => json!({ "ask": "grandfather", "who": name }),
-            Self::InviteAsAGuest => json!({ "ask": "invite", "who": name, "tier": "Premium", "days": days }),
-            Self::Extend => json!({ "ask": "extend", "who": name, "days": days }),
-            Self::GiveAHoliday => json!({ "ask": "pause", "who": name, "until": until, "note": "away" }),
-            Self::RejectEverything => json!({ "ask": "reject", "ids": ["all"] }),
-            _ => nonsense(dice),
-        };
-        let said = rig.try_ask(ask).await;
-        if said.is_none_or(|answer| answer.get("error").is_some()) {
-            return false;
-        }
-        let Some(person) = town.people.get_mut(who) else { return false };
-        let ends = now + TimeDelta::days(i64::try_from(days + 1).unwrap_or(3));
-        let wish = &mut person.wish;
-        match self {
-            Self::Revoke | Self::RevokeAndCancel => {
-                *wish = super::Wish { revoked: Some(now), ..super::Wish::default() };
-            }
-            Self::Restore => {
-                wish.revoked = None;
-                wish.guest = Some(Guest { from: now, until: None });
-            }
-            Self::Grandfather => wish.grandfathered = true,
-            Self::InviteAsAGuest => {
-                wish.guest = Some(Guest { from: now, until: Some(ends) });
-                town.later.push((now + hours(20), who, Later::Accept));
-            }
-            Self::GiveAHoliday => wish.holiday = Some(ends - TimeDelta::days(1)),
-            _ => {}
-        }
-        true
-    }
-}
-
-fn ended_by_hand(rig: &Rig, person: &Person) -> bool {
-    let account = |account: &PlexId| rig.plex.remove_share_by_hand(*account);
-    person.accounts.iter().any(account) || person.addresses.iter().any(|to| rig.plex.remove_share_by_hand(to.as_str()))
-}
-
-fn nonsense(dice: &mut Dice) -> Value {
-    let all = [
-        json!({ "ask": "approve", "ids": ["h-99999"] }),
-        json!({ "ask": "revoke", "who": "nobody at all" }),
-        json!({ "ask": "link", "who": "2000001", "stripe": "cus_nowhere" }),
-        json!({ "ask": "invite", "who": "not an address", "tier": "Premium" }),
-        json!({ "ask": "extend", "who": "2000001", "days": 999_999 }),
-        json!({ "ask": "dance" }),
-    ];
-    dice.pick(&all).unwrap_or_default()
 }

@@ -195,6 +195,15 @@ pub struct Switches {
     pub v1_ids_differ: bool,
     /// plex.tv can't see the server now (`presence:false`).
     pub server_away: bool,
+    /// Who accepts anew is listed as having joined when they first did.
+    pub keeps_first_date: bool,
+    /// An update leaves the settings that it doesn't name as they were (else:
+    /// they fall back to their defaults).
+    pub update_keeps_settings: bool,
+    /// A second invite of the same person is refused with 400 (else 422).
+    pub already_is_400: bool,
+    /// Who is a friend has a share the moment it is offered.
+    pub friends_accept_at_once: bool,
 }
 
 impl Default for Switches {
@@ -211,6 +220,10 @@ impl Default for Switches {
             left_stay_listed: false,
             v1_ids_differ: false,
             server_away: false,
+            keeps_first_date: false,
+            update_keeps_settings: false,
+            already_is_400: false,
+            friends_accept_at_once: false,
         }
     }
 }

@@ -93,10 +93,12 @@ impl State {
         if self.held(&Who::Id(account)).is_some() || !self.accounts.contains_key(&account) {
             return None;
         }
+        let theirs = self.shares.values().filter(|other| other.account == Some(account));
+        let first = theirs.filter_map(|other| other.accepted_at).min().filter(|_| self.switches.keeps_first_date);
         let share = self.shares.get_mut(&share)?;
         share.account = Some(account);
         share.email = None;
-        share.accepted_at = Some(now);
+        share.accepted_at = Some(first.unwrap_or(now));
         let friend = share.with_friendship;
         if let Some(account) = self.accounts.get_mut(&account) {
             account.friend |= friend;
@@ -177,7 +179,9 @@ impl State {
             self.shared_everything.push(line.to_owned());
         }
         let (machine, listed_from) = (self.machine.clone(), offer.at + self.switches.lag);
-        let at_once = account.and_then(|id| self.accounts.get(&id)).is_some_and(|a| a.accepts_at_once);
+        let friends = self.switches.friends_accept_at_once;
+        let takes = |account: &Account| account.accepts_at_once || friends && account.friend;
+        let at_once = account.and_then(|id| self.accounts.get(&id)).is_some_and(takes);
         let share = self.new_share(machine, offer.at, listed_from);
         share.account = account;
         share.email = match &to {

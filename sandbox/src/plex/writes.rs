@@ -1,6 +1,6 @@
 //! The requests that change shares, invites and settings.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use usher::facts::{PlexId, SectionId, ShareId};
 
 use super::{
@@ -16,7 +16,12 @@ impl State {
         match refusal {
             Refusal::Unknown => self.error(request, 404),
             Refusal::Owner => self.error(request, 422),
-            Refusal::Already if request.path.starts_with("/api/v2") => self.error(request, 422),
+            Refusal::Already if request.path.starts_with("/api/v2") && !self.switches.already_is_400 => {
+                self.error(request, 422)
+            }
+            Refusal::Already if request.path.starts_with("/api/v2") => {
+                Answer::json(400, &json!({"errors": [{"code": 1999, "message": "Already shared", "status": 400}]}))
+            }
             Refusal::Already => {
                 Answer::xml(400, "<Response code=\"400\" status=\"You are already sharing this server with them\"/>")
             }
@@ -89,10 +94,12 @@ impl State {
     }
 
     pub(super) fn update_by_v2(&mut self, request: &Request, id: &str) -> Answer {
+        let known = id.parse().ok().and_then(|id| self.shares.get(&ShareId(id)));
+        let before = known.filter(|_| self.switches.update_keeps_settings).map(|share| share.settings.clone());
         let read = || -> Result<(Vec<SectionId>, Settings), String> {
             let body = object(request.json())?;
             // What isn't sent falls back to its default: the worst that may be.
-            let mut settings = Settings::default();
+            let mut settings = before.unwrap_or_default();
             if let Some(named) = body.get("settings") {
                 settings.take(&object(Some(named.clone()))?, Flags::Bool)?;
             }
