@@ -19,6 +19,7 @@ mod hardship;
 mod lessons;
 mod mrr;
 mod paper;
+mod planted;
 mod rules;
 mod season;
 mod services;
