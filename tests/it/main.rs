@@ -11,6 +11,7 @@
     reason = "tests may"
 )]
 
+mod alphabet;
 mod any;
 mod brake;
 mod channels;

@@ -16,6 +16,7 @@ alphabet! {
     /// A move of the operator's.
     OperatorMove {
         ShareByHand = "shared with by hand",
+        ShareWithTheSecondAccount = "the second account shared with by hand",
         InviteByHand = "invited by hand",
         UnshareByHand = "unshared by hand",
         GiveALibraryByHand = "given a library by hand",
@@ -165,6 +166,7 @@ impl OperatorMove {
         let now = rig.now();
         let made = match self {
             Self::ShareByHand
+            | Self::ShareWithTheSecondAccount
             | Self::InviteByHand
             | Self::UnshareByHand
             | Self::GiveALibraryByHand

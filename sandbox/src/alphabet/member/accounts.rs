@@ -45,7 +45,8 @@ impl MemberMove {
             }
             Self::DeleteTheAccount => {
                 let Some(account) = person.main().filter(|_| !person.protected) else { return false };
-                let was_in = rig.plex.has_access(account);
+                // An invite that waits for the account goes with it.
+                let was_in = rig.plex.has_access(account) || rig.plex.pending_of(account).is_some();
                 let deleted = rig.plex.delete_account(account);
                 person.accounts.retain(|other| *other != account);
                 person.went.extend((deleted && was_in).then(|| rig.now()));

@@ -23,6 +23,13 @@ impl OperatorMove {
                 }
                 None => false,
             },
+            Self::ShareWithTheSecondAccount => {
+                let without = |other: &PlexId| !rig.plex.has_access(*other) && rig.plex.pending_of(*other).is_none();
+                let Some(second) = person.accounts.iter().skip(1).copied().find(without) else { return false };
+                rig.plex.share_with(second, &libraries, now);
+                person.by_hand.push((now, libraries));
+                true
+            }
             Self::InviteByHand => {
                 if outside {
                     rig.plex.invite_by_hand(&address(&person.name), &libraries);

@@ -65,7 +65,7 @@ impl OperatorMove {
             Self::GiveAHoliday => json!({ "ask": "pause", "who": name, "until": until, "note": "away" }),
             Self::LinkRightly => json!({ "ask": "link", "who": name, "stripe": bought?.customer }),
             Self::LinkTheAccount => {
-                json!({ "ask": "link", "who": bought?.customer, "plex": person.main()?.to_string() })
+                json!({ "ask": "link", "who": bought?.email, "plex": person.main()?.to_string() })
             }
             Self::LinkWrongly => {
                 let index = dice.index(town.people.len());
