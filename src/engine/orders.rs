@@ -11,6 +11,7 @@ use crate::backoff;
 use crate::facts::{CustomerId, Moment, Source, Whom};
 use crate::ledger::{Act, Book, HeldBecause, Intent, IntentState, InviteTo, Member};
 use crate::policy::brake::{self, NotNow, SecondLook};
+use crate::policy::refusals;
 
 /// What a rule of the brake holds that needs no look: it is not looked at while
 /// it waits, and this soon once it doesn't.
@@ -76,6 +77,7 @@ impl Engine {
                 intent.hindered.denied = false;
                 intent.last_try = Some(now);
                 let intent = intent.clone();
+                refusals::leave_unknown_account(now, &self.world, book, &intent);
                 let row = book.members.get(&intent.member)?.share.as_ref().map(|share| Box::new(share.row.clone()));
                 self.acting = Some(looked.key.clone());
                 let customer = match &intent.act {

@@ -179,7 +179,11 @@ fn note_failure(now: Moment, book: &mut Book, key: &ActKey, failure: &Failure) {
         // A listing shows whether it is so.
         FailureKind::Already => intent.hindered.already += 1,
         FailureKind::Refused | FailureKind::Forbidden | FailureKind::Gone if is_invite => {
+            let refused = intent.clone();
             refusals::refuse(now, book, key, &failure.why);
+            if (failure.kind, failure.status) == (FailureKind::Refused, Some(404)) {
+                refusals::note_unknown(book, &refused);
+            }
         }
         FailureKind::Forbidden | FailureKind::Gone => {
             intent.state = IntentState::Decided;

@@ -303,10 +303,13 @@ impl Book {
         starting.keeps_back(notice) && !super::is_of_a_payers_invite(self, notice)
     }
 
-    /// The member with this account.
+    /// The member with this account; else one of whom no account is known, and
+    /// whose it was.
     #[must_use]
     pub fn by_account(&self, account: PlexId) -> Option<&Member> {
-        self.members.values().find(|member| member.plex == Some(account))
+        let was = |member: &&Member| member.plex.is_none() && member.former_accounts.contains(&account);
+        let has = self.members.values().find(|member| member.plex == Some(account));
+        has.or_else(|| self.members.values().find(was))
     }
 
     /// The member to whom this customer is linked.

@@ -12,6 +12,7 @@ use crate::member::MemberId;
 #[derive(Debug, Default)]
 pub struct Index {
     accounts: BTreeMap<PlexId, MemberId>,
+    former_accounts: BTreeMap<PlexId, MemberId>,
     shares: BTreeMap<ShareId, BTreeSet<MemberId>>,
     customers: BTreeMap<CustomerId, MemberId>,
     subscriptions: BTreeMap<SubscriptionId, MemberId>,
@@ -35,6 +36,9 @@ impl Index {
         if let Some(account) = member.plex {
             self.accounts.entry(account).or_insert_with(id);
         }
+        for account in member.former_accounts.iter().filter(|_| member.plex.is_none()) {
+            self.former_accounts.entry(*account).or_insert_with(id);
+        }
         let standing = member.share.as_ref();
         let listed = standing.iter().flat_map(|share| [share.row.id, share.id()]);
         for share in member.made.iter().copied().chain(listed) {
@@ -57,10 +61,11 @@ impl Index {
         }
     }
 
-    /// The member with this account.
+    /// The member with this account; else one of whom no account is known, and
+    /// whose it was.
     #[must_use]
     pub fn account(&self, account: PlexId) -> Option<&MemberId> {
-        self.accounts.get(&account)
+        self.accounts.get(&account).or_else(|| self.former_accounts.get(&account))
     }
 
     /// Members who have this row, or for whom it was made.

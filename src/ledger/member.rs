@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Billed, BlindSpans, CodeMark, Grant, GrantKind, InviteOut, MadeFor, NoticeKey, Payer, Person, Stranger};
 use crate::facts::{
-    CancelWhen, CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, Share, ShareId, SharingSettings, SubscriptionId,
+    CancelWhen, CustomerId, Email, InvoiceId, Moment, PlexId, PriceId, SectionSet, Share, ShareId, SharingSettings,
+    SubscriptionId,
 };
 use crate::limits::JOURNAL_PER_MEMBER_MAX;
 use crate::member::MemberId;
@@ -21,6 +22,9 @@ pub struct Member {
     pub since: Moment,
     /// The only identity at Plex. Set once, by proof (RULES R2).
     pub plex: Option<PlexId>,
+    /// Accounts that were theirs, until plex.tv knew them no more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub former_accounts: BTreeSet<PlexId>,
     /// Labels, as plex.tv had them last.
     pub username: Option<String>,
     /// Display name.
@@ -312,6 +316,9 @@ pub struct InviteRefused {
     pub by_id: bool,
     /// By address: then the member is unmatched.
     pub by_email: bool,
+    /// plex.tv knew no such person, server or library (404), of these libraries.
+    #[serde(default)]
+    pub unknown: Option<SectionSet>,
     /// What plex.tv said.
     pub why: String,
 }
@@ -344,6 +351,7 @@ impl Member {
             id,
             since: now,
             plex: None,
+            former_accounts: BTreeSet::new(),
             username: None,
             title: None,
             email: None,

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::whose_row::{invite_out_to, is_listed, is_same_share, listed_again, tell_untied, whose};
+use super::whose_row::{invite_out_to, invite_to_another, is_listed, is_same_share, listed_again, tell_untied, whose};
 use super::{
     Rules, World, by_hand, codes,
     confirm::{self, LISTED_WITHIN},
@@ -208,6 +208,7 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     let id =
         known.unwrap_or_else(|| book.enter_known(now, &Meant { plex: row.account, ..Meant::at(row.email.clone()) }));
     let ours = invite_out_to(now, book, &id, row).or_else(|| made_for_another(book, index, &id, row));
+    let ours = ours.or_else(|| invite_to_another(now, book, &id, row));
     let last_listed = book.marks.last_whole.get(&Source::Plex).copied();
     let Some(member) = book.members.get_mut(&id) else { return id };
     let before = member.share.take();

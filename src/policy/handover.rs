@@ -52,6 +52,7 @@ pub fn passed_on(there: Member, here: Member) -> Member {
         made: _,
         made_for: _,
         invites_out: _,
+        former_accounts: _,
         matched_prices,
         matched_grants,
         // What the operator said; `redeemed` only counts what was really used.
@@ -87,7 +88,8 @@ pub fn passed_on(there: Member, here: Member) -> Member {
     Member {
         id: here.id,
         since: since.min(here.since),
-        plex: plex.or(here.plex),
+        plex: plex.filter(|account| !here.former_accounts.contains(account)).or(here.plex),
+        former_accounts: here.former_accounts,
         username,
         title,
         email,
@@ -390,7 +392,7 @@ fn keep_only_what_may_pass(now: Moment, live: &mut Book) {
 
 /// Nothing is known of them by which anybody could be recognised.
 fn is_nobody(member: &Member) -> bool {
-    member.plex.is_none()
+    !who::has_had_account(member)
         && member.share.is_none()
         && member.given_email.is_none()
         && member.customers.is_empty()

@@ -305,8 +305,8 @@ pub fn unmatched(member: &Member) -> Option<String> {
         ));
     }
     match member.paying_email() {
-        None if member.plex.is_none() => Some("Stripe has no address for them".into()),
-        Some(email) if who::is_relay(email) && member.plex.is_none() => {
+        None if !who::has_had_account(member) => Some("Stripe has no address for them".into()),
+        Some(email) if who::is_relay(email) && !who::has_had_account(member) => {
             Some("they paid with a relay address, behind which another Plex account hides".into())
         }
         _ if member.is_invited() => Some("invited, not yet accepted".into()),

@@ -12,7 +12,7 @@ use super::{
     plan::{Class, Doing, Plan, Problem, Proposal},
     prices,
     reasons::{Reason, ReasonKind, Standing},
-    undo, who,
+    refusals, undo, who,
 };
 use crate::facts::{Email, Friends, PriceId, SectionId, SectionSet, ShareId, Source, SubscriptionId};
 use crate::ledger::{
@@ -128,13 +128,14 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     if member.gone.as_ref().is_some_and(|gone| !gone.by_us && standing_subs.is_subset(&gone.standing)) {
         return; // Went away without us while this same reason stood.
     }
-    let refused = member.invite_refused.as_ref().filter(|refused| refused.stands(scene.now));
+    let Some(granted) = entitlement(scene, member, standing, plan) else { return };
+    let Some(sections) = SectionSet::new(granted.sections) else { return };
+    let refused = member.invite_refused.as_ref();
+    let refused = refused.filter(|refused| refusals::stands(scene.now, refused, &sections));
     let Some(to) = unless_refused(member, refused) else { return };
     if leads_home(scene, &to) {
         return;
     }
-    let Some(granted) = entitlement(scene, member, standing, plan) else { return };
-    let Some(sections) = SectionSet::new(granted.sections) else { return };
     let subs: Vec<&str> = standing_subs.iter().map(|id| id.as_str()).collect();
     let billed = || member.subscriptions.values().filter(|billed| standing_subs.contains(&billed.now.id));
     // A subscription that began after the book never waits on the count of
@@ -175,7 +176,7 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
 fn was_found_on_plex(member: &Member) -> bool {
     let signed_in = |payer: &Payer| payer.proof == Some(Proof::PlexSignIn);
     let only_signed_in = !member.customers.is_empty() && member.customers.values().all(signed_in);
-    member.plex.is_some() && (member.gone.is_some() || !only_signed_in)
+    who::has_had_account(member) && (member.gone.is_some() || !only_signed_in)
 }
 
 /// Grace is a reason, too, while its days run or Stripe will try again. Not
@@ -230,10 +231,10 @@ fn unless_refused(member: &Member, refused: Option<&InviteRefused>) -> Option<In
     // Their Plex account's own address, once an account is known: the one they
     // paid with could be another account's.
     let restored = || member.restoring.as_ref().and_then(|restoring| restoring.share.email.as_ref());
-    let email = member.email.as_ref().filter(|_| member.plex.is_some());
+    let email = member.email.as_ref().filter(|_| who::has_had_account(member));
     let given = || member.given_email.as_ref();
     let email = email.or_else(|| member.paying_email()).or_else(given).or_else(restored)?;
-    if refused.is_some_and(|refused| refused.by_email) || (member.plex.is_none() && who::is_relay(email)) {
+    if refused.is_some_and(|refused| refused.by_email) || (!who::has_had_account(member) && who::is_relay(email)) {
         return None;
     }
     Some(InviteTo::Email(email.clone()))

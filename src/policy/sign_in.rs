@@ -87,7 +87,7 @@ pub(super) fn holder(now: Moment, book: &mut Book, sub: &Subscription) -> Option
         book.enter_known(now, &Meant { plex, ..Meant::at(signed_in.email.clone()) })
     });
     let member = book.members.get_mut(&id)?;
-    member.plex = Some(signed_in.account);
+    who::set_account(member, signed_in.account);
     member.invite_refused = None; // A new account is worth another try.
     member.email = member.email.take().or_else(|| signed_in.email.clone());
     member.note(now, format!("signed in with Plex account {} for {}", signed_in.account, sub.id));

@@ -173,6 +173,19 @@ pub(super) fn invite_out_to(now: Moment, book: &Book, member: &MemberId, row: &S
     tried.find(|tried| unnamed(tried) || tried.fits(book, row)).map(|tried| tried.made_for.clone())
 }
 
+/// What an invite by address was made for that reached another account than that
+/// of the member for whom it was sent: their address is somebody else's by now.
+pub(super) fn invite_to_another(now: Moment, book: &Book, member: &MemberId, row: &Share) -> Option<BTreeSet<MadeFor>> {
+    let astray = |tried: &Tried<'_>| {
+        let Some(meant) = book.members.get(tried.member).filter(|meant| meant.id != *member) else { return false };
+        let is_theirs = meant.plex.is_none() || meant.plex == row.account;
+        // The older listing has numbers of its own, and no settings.
+        let named = || row.settings.is_some() && meant.share.is_none() && meant.made.contains(&row.id);
+        matches!(tried.to, InviteTo::Email(_)) && !is_theirs && (tried.fits(book, row) || named())
+    };
+    tried_invites(now, book).find(astray).map(|tried| tried.made_for.clone())
+}
+
 /// Everybody of whom a row that names no address could be the invite.
 fn awaited<'a>(now: Moment, book: &'a Book, row: &Share) -> Vec<&'a MemberId> {
     if row.is_accepted() || row.email.is_some() {

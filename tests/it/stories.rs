@@ -1,6 +1,7 @@
 //! Stories about members: one behaviour each, in their words, over real
 //! sockets and in virtual time. What is asserted is what a stand-in recorded.
 
+mod anew;
 mod api;
 mod brake;
 mod check;

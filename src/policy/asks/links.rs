@@ -67,10 +67,10 @@ fn link_plex(
         None => {}
     }
     let now = hearing.now;
-    let Some(target) = book.by_account(account).map(|member| member.id.clone()) else {
+    let Some(target) = book.by_account(account).map(|member| member.id.clone()).filter(|target| target != id) else {
         prove(book, id);
         if let Some(member) = book.members.get_mut(id) {
-            member.plex = Some(account);
+            who::set_account(member, account);
             member.invite_refused = None;
             member.note(now, format!("you said that they are Plex account {account}"));
         }
@@ -84,6 +84,9 @@ fn link_plex(
     let theirs = of(book, &target)?.name();
     prove(book, id);
     who::merge(now, book, id, &target, "you linked them");
+    if let Some(member) = book.members.get_mut(&target) {
+        who::set_account(member, account);
+    }
     said.about.push(target.clone());
     said.lines.push(format!("{name} ({id}) and {theirs} ({target}) are one"));
     Ok(target)

@@ -63,8 +63,9 @@ fn names(member: &Member) -> impl Iterator<Item = String> {
     let label = member.username.as_ref().or(member.title.as_ref());
     member
         .plex
+        .iter()
+        .chain(&member.former_accounts)
         .map(|account| account.to_string())
-        .into_iter()
         .chain(label.map(|name| name.trim().to_lowercase()))
         .chain(addresses(member).map(|email| email.as_str().to_owned()))
         .chain(member.customers.keys().map(|customer| customer.as_str().to_lowercase()))

@@ -44,7 +44,7 @@ impl<'a> Known<'a> {
             known.accounts.extend(row.account);
         }
         known.addresses.extend(member.email.iter().chain(&member.given_email).chain(&member.addresses));
-        known.accounts.extend(member.plex);
+        known.accounts.extend(member.plex.iter().chain(&member.former_accounts));
         // What the operator said was never theirs says nothing of them.
         let former = member.former.iter().filter(|(id, _)| !member.strangers.contains_key(id.as_str()));
         // Where only a subscription is theirs, its customer is somebody else's.

@@ -83,9 +83,13 @@ pub fn link_by_standing_share(now: Moment, book: &mut Book) {
 }
 
 /// A payer who isn't known to have an account, a share or an invite. Who is
-/// revoked stays apart: nobody would be out with them.
+/// revoked stays apart: nobody would be out with them. So does who had an account
+/// that plex.tv doesn't know any more: what was proved for it shows no other.
 fn is_alone(member: &Member) -> bool {
-    member.plex.is_none() && member.share.is_none() && member.blocked.is_none() && member.has_running_subscription()
+    !super::has_had_account(member)
+        && member.share.is_none()
+        && member.blocked.is_none()
+        && member.has_running_subscription()
 }
 
 fn addresses(book: &Book, payer: &MemberId) -> Vec<Email> {
@@ -284,16 +288,33 @@ pub fn bind_account(now: Moment, book: &mut Book, id: &MemberId, account: PlexId
     match other {
         None => {
             if let Some(member) = book.members.get_mut(id) {
-                member.plex = Some(account);
+                set_account(member, account);
                 member.note(now, format!("accepted with Plex account {account}"));
             }
             id.clone()
         }
         Some(other) => {
             merge(now, book, id, &other, "accepted an invite with this account");
+            if let Some(member) = book.members.get_mut(&other) {
+                set_account(member, account);
+            }
             other
         }
     }
+}
+
+/// This is their account; also one that was theirs before.
+pub fn set_account(member: &mut Member, account: PlexId) {
+    member.plex = Some(account);
+    member.former_accounts.remove(&account);
+}
+
+/// plex.tv doesn't know their account any more: no account of theirs is known,
+/// until an invite to them is taken up.
+pub fn lose_account(now: Moment, member: &mut Member) {
+    let Some(account) = member.plex.take() else { return };
+    member.former_accounts.insert(account);
+    member.note(now, format!("plex.tv doesn't know Plex account {account} any more"));
 }
 
 /// The invite to their own address was taken up.

@@ -82,6 +82,7 @@ fn take_what_is_known(member: &mut Member, old: &Member) {
     let row = old.share.as_ref().and_then(|share| share.row.email.as_ref());
     let addresses = old.addresses.iter().chain(&old.email).chain(&old.given_email).chain(row);
     member.addresses.extend(addresses.cloned());
+    member.former_accounts.extend(&old.former_accounts);
     for (customer, payer) in &old.former {
         member.former.entry(customer.clone()).or_insert_with(|| payer.clone());
     }

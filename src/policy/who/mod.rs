@@ -19,7 +19,9 @@ mod vips;
 pub use doubt::{Doubt, could_be_theirs, may_pay, spare_who_may_pay, tell_doubts};
 pub use find::{callable, called, find, in_full, is_known, with_address};
 pub use known::{Known, remember_addresses};
-pub use link::{bind_account, link_by_standing_share, link_payers, prove_by_acceptance, tell_disputes};
+pub use link::{
+    bind_account, link_by_standing_share, link_payers, lose_account, prove_by_acceptance, set_account, tell_disputes,
+};
 pub use merge::merge;
 pub use vips::bind_vips;
 
@@ -33,6 +35,12 @@ use crate::ledger::{Book, Member};
 pub fn is_relay(email: &Email) -> bool {
     const RELAYS: [&str; 3] = ["@privaterelay.appleid.com", "@relay.firefox.com", "@mozmail.com"];
     RELAYS.iter().any(|relay| email.as_str().ends_with(relay))
+}
+
+/// A Plex account of theirs is known, or was until plex.tv knew it no more.
+#[must_use]
+pub fn has_had_account(member: &Member) -> bool {
+    member.plex.is_some() || !member.former_accounts.is_empty()
 }
 
 /// Titles of what a member's share opens, for letters.

@@ -167,7 +167,7 @@ fn who_went_away_without_usher_or_was_refused_by_plex_is_let_in_by_an_invite() {
     paper.make_friend(&ann, days(1));
     paper.left(&ann, days(5));
     paper.member().invite_refused =
-        Some(InviteRefused { at: now - days(9), by_id: true, by_email: true, why: "no".into() });
+        Some(InviteRefused { at: now - days(9), by_id: true, by_email: true, unknown: None, why: "no".into() });
     let said = paper.says(&invite("ann", "Basic", None)).unwrap();
     assert_eq!(paper.next(&said.about), ["next: invite ann to Movies"]);
     assert_eq!((paper.member().returned, paper.member().gone.take()), (Some(now), None), "a new spell");

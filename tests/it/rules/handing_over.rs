@@ -38,7 +38,8 @@ fn imagined() -> Paper {
         promised_end: Some(now - days(10)),
         no_channel: false,
     });
-    member.invite_refused = Some(InviteRefused { at: now, by_id: true, by_email: true, why: "no".into() });
+    member.invite_refused =
+        Some(InviteRefused { at: now, by_id: true, by_email: true, unknown: None, why: "no".into() });
     member.bounces = [now.date_naive(), (now - days(1)).date_naive()].into();
     member.made = [usher::facts::ShareId(77)].into();
     member.missing_since = Some(now - days(1));

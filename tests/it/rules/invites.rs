@@ -102,7 +102,7 @@ fn without_a_seat_only_invites_wait_and_one_that_was_tried_keeps_its_place() {
 #[test]
 fn every_refusal_is_forgotten_after_a_day() {
     let second = TimeDelta::seconds(1);
-    let refused = InviteRefused { at: noon(), by_id: true, by_email: true, why: "no".into() };
+    let refused = InviteRefused { at: noon(), by_id: true, by_email: true, unknown: None, why: "no".into() };
     assert!(refused.stands(noon() + days(1) - second) && !refused.stands(noon() + days(1)));
 }
 
@@ -119,7 +119,7 @@ fn who_is_invited_once_more_stays_on_the_list_of_who_pays_and_is_outside() {
     let (ann, now) = (paper.ann.clone(), paper.now);
     paper.pays(&ann, Status::Active, days(3));
     paper.member().invite_refused =
-        Some(InviteRefused { at: now - days(1), by_id: true, by_email: true, why: "404".into() });
+        Some(InviteRefused { at: now - days(1), by_id: true, by_email: true, unknown: None, why: "404".into() });
     let tell = |paper: &mut Paper| {
         two_reports::tell(paper.now, &paper.rules, &paper.world, &mut paper.book, &[]);
         std::mem::take(&mut paper.book.outbox).len()

@@ -206,7 +206,7 @@ fn a_new_payment_is_worth_another_invite_although_plex_refused_the_last() {
     let sub = house.subscribe("sub_1", "ann", "price_basic");
     house.settle();
     let id = house.payer("ann").id.clone();
-    let refused = InviteRefused { at: house.now, by_id: false, by_email: true, why: "no".into() };
+    let refused = InviteRefused { at: house.now, by_id: false, by_email: true, unknown: None, why: "no".into() };
     house.book.members.get_mut(&id).unwrap().invite_refused = Some(refused);
     house.settle();
     assert_eq!(house.invites(), Vec::<String>::new());

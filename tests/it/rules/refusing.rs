@@ -1,11 +1,11 @@
 //! R6, "refusal": what is refused, how long that counts, and what isn't.
 
 use chrono::TimeDelta;
-use usher::facts::{Email, SectionSet, ShareId, Status};
-use usher::ledger::{Act, ActKey, Book, EndCause, IntentState, InviteRefused, InviteTo};
-use usher::policy::{confirm, refusals};
+use usher::facts::{Email, PlexId, SectionSet, ShareId, Status};
+use usher::ledger::{Act, ActKey, Book, EndCause, Intent, IntentState, InviteRefused, InviteTo};
+use usher::policy::{confirm, refusals, who};
 
-use crate::paper::{MOVIES, Paper, days};
+use crate::paper::{MOVIES, Paper, TV, days};
 use crate::rules::house::House;
 
 /// Ann pays, and her invite was tried three minutes ago.
@@ -35,7 +35,8 @@ fn already_shared_is_believed_until_listings_have_shown_three_times_that_it_is_n
 
 fn refused(paper: &mut Paper) {
     let at = paper.now;
-    paper.member().invite_refused = Some(InviteRefused { at, by_id: true, by_email: true, why: "no".into() });
+    paper.member().invite_refused =
+        Some(InviteRefused { at, by_id: true, by_email: true, unknown: None, why: "no".into() });
 }
 
 /// Bob's invite under Ann's address is taken back: it may have stood in her way.
@@ -61,7 +62,7 @@ fn a_refusal_is_forgotten_when_they_pay_as_a_new_customer() {
     let id = house.member(200).id.clone();
     let at = house.now;
     house.book.members.get_mut(&id).unwrap().invite_refused =
-        Some(InviteRefused { at, by_id: true, by_email: true, why: "no".into() });
+        Some(InviteRefused { at, by_id: true, by_email: true, unknown: None, why: "no".into() });
     house.later(TimeDelta::minutes(5));
     house.subscribe("sub_again", "ann", "price_premium");
     house.settle();
@@ -110,4 +111,80 @@ fn an_intent_and_a_refusal_of_an_older_book_are_read() {
     assert!(intent.remove("ended").is_some() && intent.remove("hindered").is_some());
     let read: Book = serde_json::from_value(book).unwrap();
     assert_eq!(read, paper.book);
+}
+
+/// Ann's account was refused with a 404; the next try goes to her address.
+fn unknown(paper: &mut Paper) -> Intent {
+    let key = invited(paper);
+    let intent = paper.book.intents[&key].clone();
+    let Act::Invite { sections, .. } = &intent.act else { panic!("an invite") };
+    let (at, unknown) = (paper.now, Some(sections.clone()));
+    let why = "404".to_owned();
+    let ann = paper.member();
+    ann.plex = Some(PlexId(200));
+    ann.invite_refused = Some(InviteRefused { at, by_id: true, by_email: false, unknown, why });
+    intent
+}
+
+#[test]
+fn an_account_that_plex_does_not_know_any_more_is_theirs_no_longer_and_may_be_again() {
+    let mut paper = Paper::new();
+    let intent = unknown(&mut paper);
+    refusals::leave_unknown_account(paper.now, &paper.world, &mut paper.book, &intent);
+    let ann = paper.member().clone();
+    assert_eq!((ann.plex, ann.former_accounts.contains(&PlexId(200))), (None, true));
+    assert_eq!(paper.book.by_account(PlexId(200)).map(|member| &member.id), Some(&ann.id));
+    who::bind_account(paper.now, &mut paper.book, &ann.id, PlexId(200));
+    assert_eq!((paper.member().plex, paper.member().former_accounts.len()), (Some(PlexId(200)), 0));
+}
+
+#[test]
+fn whoever_has_a_former_account_of_somebody_is_one_with_them() {
+    let mut paper = Paper::new();
+    let intent = unknown(&mut paper);
+    refusals::leave_unknown_account(paper.now, &paper.world, &mut paper.book, &intent);
+    let (ann, now, bob) = (paper.ann.clone(), paper.now, paper.person("bob"));
+    paper.of(&bob).plex = None;
+    assert_eq!(who::bind_account(now, &mut paper.book, &bob, PlexId(200)), ann);
+    assert_eq!((paper.member().plex, paper.book.members.contains_key(&bob)), (Some(PlexId(200)), false));
+}
+
+#[test]
+fn an_account_that_plex_lists_or_that_was_refused_otherwise_stays_theirs() {
+    type Change = fn(&mut Paper, &mut Intent);
+    let kept: [(&str, Change); 4] = [
+        ("a friend", |paper, _| {
+            let friends = &mut paper.world.plex.last.as_mut().unwrap().value.friends;
+            friends.get_or_insert_default().insert(PlexId(200));
+        }),
+        ("no 404", |paper, _| paper.member().invite_refused.as_mut().unwrap().unknown = None),
+        ("other libraries", |paper, _| {
+            paper.member().invite_refused.as_mut().unwrap().unknown = SectionSet::new([MOVIES, TV].into());
+        }),
+        ("by account", |_, intent| {
+            let Act::Invite { to, .. } = &mut intent.act else { panic!("an invite") };
+            *to = InviteTo::Account(PlexId(200));
+        }),
+    ];
+    for (what, change) in kept {
+        let mut paper = Paper::new();
+        let mut intent = unknown(&mut paper);
+        change(&mut paper, &mut intent);
+        refusals::leave_unknown_account(paper.now, &paper.world, &mut paper.book, &intent);
+        assert_eq!(paper.member().plex, Some(PlexId(200)), "{what}");
+    }
+}
+
+/// A 404 may have spoken of a library that is gone by now.
+#[test]
+fn a_404_counts_only_for_the_libraries_of_which_it_was_said() {
+    let mut paper = Paper::new();
+    unknown(&mut paper);
+    let (now, set) = (paper.now, |ids: &[_]| SectionSet::new(ids.iter().copied().collect()).unwrap());
+    let refused = paper.member().invite_refused.clone().unwrap();
+    assert!(refusals::stands(now, &refused, &set(&[MOVIES])));
+    assert!(!refusals::stands(now, &refused, &set(&[MOVIES, TV])));
+    assert!(!refusals::stands(now + days(1), &refused, &set(&[MOVIES])));
+    let otherwise = InviteRefused { unknown: None, ..refused };
+    assert!(refusals::stands(now, &otherwise, &set(&[MOVIES, TV])));
 }

@@ -119,7 +119,7 @@ fn a_payer_whom_plex_refused_is_invited_anew_by_restore() {
         let (ann, now) = (paper.ann.clone(), paper.now);
         paper.pays(&ann, Status::Active, days(0));
         paper.member().invite_refused =
-            Some(InviteRefused { at: now - days(2), by_id: true, by_email: true, why: "no".into() });
+            Some(InviteRefused { at: now - days(2), by_id: true, by_email: true, unknown: None, why: "no".into() });
         paper.member().blocked = blocked.then_some(now);
         let said = restore(&mut paper).unwrap();
         assert_eq!(paper.next(&said.about), ["next: invite ann to Movies"]);

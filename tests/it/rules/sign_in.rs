@@ -174,7 +174,7 @@ fn an_account_that_plex_will_not_invite_is_invited_at_its_own_address_and_at_no_
         house.settle();
         let id = house.member(ANN).id.clone();
         house.book.intents.clear();
-        let refused = InviteRefused { at: house.now, by_id: true, by_email: false, why: "no".into() };
+        let refused = InviteRefused { at: house.now, by_id: true, by_email: false, unknown: None, why: "no".into() };
         house.book.members.get_mut(&id).unwrap().invite_refused = Some(refused);
         house.settle();
         let to = name.map(|name| InviteTo::Email(email(name)));

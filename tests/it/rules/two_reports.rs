@@ -25,7 +25,7 @@ fn whoever_is_charged_and_cant_be_let_in_is_told_at_once_and_once() {
     house.subscribe("sub_1", "ann", "price_basic");
     house.settle();
     let id = house.payer("ann").id.clone();
-    let refused = InviteRefused { at: house.now, by_id: true, by_email: true, why: "no".into() };
+    let refused = InviteRefused { at: house.now, by_id: true, by_email: true, unknown: None, why: "no".into() };
     house.book.members.get_mut(&id).unwrap().invite_refused = Some(refused);
     house.settle();
     house.days(5);
@@ -95,7 +95,8 @@ fn told_while(spoil: fn(&mut Paper) -> Vec<Waiting>) -> bool {
     let mut paper = Paper::new();
     let (ann, at) = (paper.ann.clone(), paper.now);
     paper.pays(&ann, Status::Active, days(3));
-    paper.member().invite_refused = Some(InviteRefused { at, by_id: true, by_email: true, why: "no".into() });
+    paper.member().invite_refused =
+        Some(InviteRefused { at, by_id: true, by_email: true, unknown: None, why: "no".into() });
     let waiting = spoil(&mut paper);
     two_reports::tell(paper.now, &paper.rules, &paper.world, &mut paper.book, &waiting);
     paper.book.outbox.keys().any(|key| key.0.contains("unmatched/"))

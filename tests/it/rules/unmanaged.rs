@@ -249,7 +249,8 @@ fn while_somebody_pays_and_is_not_matched_nobody_is_asked_or_ended() {
         let (id, at) = (somebody(paper), paper.now);
         let member = paper.of(&id);
         member.plex = Some(usher::facts::PlexId(999));
-        member.invite_refused = Some(InviteRefused { at, by_id: true, by_email: true, why: "422".into() });
+        member.invite_refused =
+            Some(InviteRefused { at, by_id: true, by_email: true, unknown: None, why: "422".into() });
     };
     assert_eq!(removal(refused), Some(Some("warned")));
     let nobody_else: [(&str, Change); 4] = [

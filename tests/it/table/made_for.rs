@@ -88,7 +88,8 @@ pub(super) fn rows(table: &mut Table) {
             let (ann, at) = (paper.ann.clone(), paper.now - TimeDelta::hours(1));
             paper.grant(&ann, GrantKind::Complimentary);
             paper.member().grants[0].libraries = Some([MOVIES].into());
-            paper.member().invite_refused = Some(InviteRefused { at, by_id: true, by_email, why: "422".into() });
+            paper.member().invite_refused =
+                Some(InviteRefused { at, by_id: true, by_email, unknown: None, why: "422".into() });
         });
     }
     table.group("frozen libraries are cut to those that exist");

@@ -201,7 +201,8 @@ pub(super) fn who_is_who(table: &mut Table) {
                 paper.member().plex = None;
             }
             let at = paper.now - TimeDelta::hours(hours);
-            paper.member().invite_refused = Some(InviteRefused { at, by_id, by_email, why: "404".into() });
+            paper.member().invite_refused =
+                Some(InviteRefused { at, by_id, by_email, unknown: None, why: "404".into() });
         });
     }
     whose(table);
