@@ -11,8 +11,11 @@ pub mod books;
 mod later;
 mod letters;
 pub mod lots;
+pub mod machine;
 pub mod member;
 pub mod operator;
+pub mod pairs;
+pub mod service;
 pub mod tiers;
 
 use std::collections::BTreeSet;
@@ -291,7 +294,7 @@ impl Person {
 }
 
 impl Town {
-    /// So many people: a fifth were there before Usher, one of them is a VIP
+    /// So many people: two fifths were there before Usher, one of them is a VIP
     /// (`vera`), the others will come.
     #[must_use]
     pub fn found(rig: &Rig, people: usize, dice: &mut Dice) -> Self {
@@ -309,7 +312,7 @@ impl Town {
         };
         for n in 0..people {
             let name = if n == 0 { "vera".to_owned() } else { format!("p{n}") };
-            let here = n % 5 == 0;
+            let here = n % 5 == 0 || n % 4 == 0;
             let account = 2_000_001 + u64::try_from(n).unwrap_or(0);
             let mut person = Person {
                 temper: if n % 2 == 0 { Temper::Calm } else { Temper::Lively },

@@ -18,6 +18,7 @@ use usher::{clock::Clock, facts::Moment};
 pub struct ClockHandle {
     world: Clock,
     offset_ms: Arc<AtomicI64>,
+    slept_ms: Arc<AtomicI64>,
 }
 
 /// A clock that reads `start` now, moves with tokio's time, and can be put
@@ -25,16 +26,21 @@ pub struct ClockHandle {
 #[must_use]
 pub fn virtual_clock(start: Moment) -> (Clock, ClockHandle) {
     let created = tokio_now();
-    let world = Clock::from_fn(move || {
-        let gone = tokio_now().saturating_duration_since(created);
-        start + TimeDelta::from_std(gone).unwrap_or(TimeDelta::MAX)
+    let slept_ms = Arc::new(AtomicI64::new(0));
+    let world = Clock::from_fn({
+        let slept_ms = slept_ms.clone();
+        move || {
+            let gone = tokio_now().saturating_duration_since(created);
+            let slept = TimeDelta::milliseconds(slept_ms.load(Ordering::Relaxed));
+            start + TimeDelta::from_std(gone).unwrap_or(TimeDelta::MAX) + slept
+        }
     });
     let offset_ms = Arc::new(AtomicI64::new(0));
     let daemon = Clock::from_fn({
         let (world, offset_ms) = (world.clone(), offset_ms.clone());
         move || world.now() + TimeDelta::milliseconds(offset_ms.load(Ordering::Relaxed))
     });
-    (daemon, ClockHandle { world, offset_ms })
+    (daemon, ClockHandle { world, offset_ms, slept_ms })
 }
 
 /// A moment from epoch seconds.
@@ -62,6 +68,13 @@ impl ClockHandle {
     /// Puts the daemon's clock wrong by this much; zero puts it right.
     pub fn set_offset(&self, offset: TimeDelta) {
         self.offset_ms.store(offset.num_milliseconds(), Ordering::Relaxed);
+    }
+
+    /// The machine sleeps for so long, as a suspended one does: the world's time
+    /// goes on, the daemon's clock with it when it wakes, and no timer of the
+    /// daemon's has moved.
+    pub fn sleep(&self, long: TimeDelta) {
+        self.slept_ms.fetch_add(long.num_milliseconds(), Ordering::Relaxed);
     }
 }
 

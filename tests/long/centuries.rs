@@ -58,7 +58,7 @@ fn centuries_of_the_rules_alone_keep_the_promises() {
 }
 
 #[test]
-#[ignore = "a million member-years: cargo test --release --test long million -- --ignored"]
+#[ignore = "a million member-years: cargo test --profile long --test long million -- --ignored"]
 fn a_million_member_years() {
     let count = live((1..=500).collect(), DAYS * 8);
     if std::env::var("USHER_SEED").is_err() {

@@ -3,7 +3,6 @@
 
 mod books;
 mod scene;
-pub mod trap;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +13,8 @@ use sandbox::smtp::{self, Stay};
 use usher::ledger::{Book, Channel, Delivery, Intent, IntentState};
 use usher::store::Step;
 
+use sandbox::trap::{self, Spring};
 use scene::{Scene, Stage};
-use trap::Spring;
 
 /// Dies at this step of the action's first commit, in another life of its
 /// second, and so on, until it is done before its nth commit is reached.

@@ -14,5 +14,4 @@
 mod binary;
 mod centuries;
 mod crash;
-mod world;
 mod years;

@@ -39,7 +39,13 @@ impl Town {
                 }
                 Arrival::Redeemed { who, at } => {
                     let Some(person) = self.people.get_mut(who) else { continue };
-                    person.wish.guest.get_or_insert(Guest { from: at, until: None });
+                    // The page says nothing of it, but who has something already gets
+                    // nothing more, and the operator is told.
+                    if person.bought.is_empty() && person.by_hand.is_empty() {
+                        person.wish.guest.get_or_insert(Guest { from: at, until: None });
+                    } else {
+                        person.dispute(at, "typed a free code in, and has something already");
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@ use usher::daemon;
 use usher::store::{Step, StepFault};
 
 use super::scene::{Scene, Stage};
-use super::trap::Spring;
+use sandbox::trap::Spring;
 
 /// While commits fail so, nothing is done outside; afterwards it is.
 async fn cannot_be_written(scene: Scene, step: Step, fault: StepFault) {

@@ -17,7 +17,7 @@ use usher::facts::PlexId;
 use usher::ledger::{Act, Book, Intent, IntentState};
 use usher::store::{Store, Which};
 
-use super::trap::{Trap, book};
+use sandbox::trap::{Trap, book};
 
 /// Which action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

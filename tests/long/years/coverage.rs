@@ -3,18 +3,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::record::{Deletion, Kind, Record, Stay};
-use super::{Year, weather};
+use sandbox::alphabet::{pairs, service};
+
+use super::Year;
 
 /// A year that was lived to its end.
 pub struct Lived {
     seed: u64,
-    pub record: Record,
+    moves: usize,
+    joins: usize,
+    pub lapsed: usize,
+    pub idled: usize,
+    pub warned: usize,
     struck: BTreeMap<String, u64>,
     bitten: BTreeMap<String, u64>,
     weather: BTreeMap<String, u32>,
     held: BTreeMap<String, u32>,
     approved: usize,
+    pub pairs: BTreeSet<pairs::Pair>,
 }
 
 /// Rules of the brake that a year can show to hold (RULES R9). *Identity*
@@ -31,64 +37,85 @@ impl Lived {
             strikes.strikes().into_iter().for_each(|(label, times)| *struck.entry(label).or_default() += times);
         }
         struck.retain(|_, times| *times > 0);
+        let oracle = &year.oracle;
+        let warnings = oracle.mails.iter().filter(|mail| mail.subject.starts_with("Still with us"));
+        let removals = oracle.deletions.iter().filter(|gone| gone.was_accepted);
+        let (lapsed, idled): (Vec<_>, Vec<_>) = removals.partition(|gone| oracle.is_ours(gone.share));
         println!(
-            "seed {}: {} holds approved, {} accepted; {:?}; held: {:?}",
-            year.seed, year.approved, year.accepted, year.town.lives, year.held
+            "seed {}: {} holds approved, {} accepted; held: {:?}",
+            year.seed, year.approved, year.accepted, year.held
         );
         Self {
             seed: year.seed,
+            moves: year.town.people.iter().map(|person| person.struck.len()).sum::<usize>() + year.town.house.len(),
+            joins: oracle.stays.keys().filter(|share| oracle.is_ours(**share)).count(),
+            lapsed: lapsed.len(),
+            idled: idled.len(),
+            warned: warnings.map(|mail| &mail.message_id).collect::<BTreeSet<_>>().len(),
             struck,
             bitten: year.rig.smtp.bitten().into_iter().map(|(name, times)| (name.to_owned(), times)).collect(),
             weather: year.weather.came.clone(),
             held: year.held.clone(),
             approved: year.approved,
-            record: year.record.clone(),
+            pairs: year.pairs.lived,
         }
     }
 
-    /// Of each seed ≥ 20 joins, 10 lapses, 10 idle spells, 3 removals a year;
-    /// of a season its share, rounded down.
+    /// What each seed must have seen in a year.
     pub fn saw_enough(&self, days: u64) {
-        let (seed, record) = (self.seed, &self.record);
-        let ours = |stay: &&Stay| record.invites.iter().any(|invite| invite.share == stay.share);
-        let joins = record.stays.iter().filter(ours).count();
-        let by_hand = |gone: &Deletion| !record.invites.iter().any(|invite| invite.share == gone.share);
-        let removed = |by: bool| record.deletions.iter().filter(|gone| gone.accepted && by_hand(gone) == by).count();
-        let warned = record.mails.iter().filter(|mail| mail.kind == Kind::Warning).map(|mail| &mail.message_id);
-        let warned = warned.collect::<BTreeSet<_>>().len();
+        let sensible = pairs::sensible();
         println!(
-            "seed {seed}: {joins} joined by paying, {} lapsed and were removed, {warned} warned, {} removed for \
-             idleness, {} invites, {} mails, {} plugs; {} kinds of weather, {} faults struck, {} bit the mail",
-            removed(false),
-            removed(true),
-            record.invites.len(),
-            record.mails.len(),
-            record.plugs.len(),
+            "seed {}: {} moves, {} of {} pairs; {} came in by Usher's invite, {} of them went, {} warned, {} of the \
+             operator's own friends went; {} kinds of weather, {} faults struck, {} bit the mail",
+            self.seed,
+            self.moves,
+            self.pairs.intersection(&sensible).count(),
+            sensible.len(),
+            self.joins,
+            self.lapsed,
+            self.warned,
+            self.idled,
             self.weather.len(),
             self.struck.len(),
             self.bitten.len(),
         );
-        let share = |a_year: u64| usize::try_from(a_year * days / 365).unwrap_or(usize::MAX);
-        assert!(joins >= share(20), "seed {seed}: only {joins} joined");
-        assert!(removed(false) >= share(10), "seed {seed}: only {} lapsed", removed(false));
-        assert!(warned >= share(10), "seed {seed}: only {warned} idle spells were warned");
-        assert!(removed(true) >= share(3), "seed {seed}: only {} removed for idleness", removed(true));
-        assert!(self.approved >= share(1), "seed {seed}: nothing was ever held");
-        assert!(record.plugs.len() >= share(8), "seed {seed}: the plug was pulled {} times", record.plugs.len());
+        if days < 365 {
+            return;
+        }
+        let enough = |what: &str, had: usize, least: usize| {
+            assert!(had >= least, "seed {}: only {had} {what}", self.seed);
+        };
+        enough("joined", self.joins, 20);
+        enough("lapsed and went", self.lapsed, 10);
+        enough("were warned", self.warned, 4);
+        enough("holds were approved", self.approved, 1);
     }
 }
 
 /// Of the whole run: every kind of weather and every fault, every rule of the
-/// brake that can be seen to hold.
-pub fn together(lived: &[Lived]) {
+/// brake that can be seen to hold, and so many of a hundred pairs of moves.
+pub fn together(lived: &[Lived], of_a_hundred: usize) {
     let all = |of: fn(&Lived) -> Vec<&String>| lived.iter().flat_map(of).cloned().collect::<BTreeSet<_>>();
     let came = all(|lived| lived.weather.keys().collect());
-    assert_eq!(came.len(), weather::kinds(), "every kind of weather came: {came:?}");
     let struck = all(|lived| lived.struck.keys().collect());
-    assert!(struck.len() >= 18, "every fault struck: {struck:?}");
     let bitten = all(|lived| lived.bitten.keys().collect());
-    assert!(bitten.len() >= 12, "mail faults bit: {bitten:?}");
     let held = all(|lived| lived.held.keys().collect());
+    let sensible = pairs::sensible();
+    let pairs = super::lived_together(lived);
+    let missing: Vec<_> = sensible.difference(&pairs).collect();
+    let met = sensible.len() - missing.len();
+    let all_pairs = pairs::names().len() * (pairs::names().len() + 1) / 2;
+    println!("together: {met} of {} pairs that make sense, of {all_pairs}", sensible.len());
+    let mut alone: BTreeMap<&str, usize> = BTreeMap::new();
+    missing.iter().for_each(|(a, b)| [a, b].into_iter().for_each(|name| *alone.entry(name).or_default() += 1));
+    let mut alone: Vec<_> = alone.into_iter().collect();
+    alone.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    println!("moves that met the fewest others: {:?}", &alone[..alone.len().min(30)]);
+    assert_eq!(came.len(), service::kinds(), "every kind of weather came: {came:?}");
+    assert!(struck.len() >= 20, "every fault struck: {struck:?}");
+    assert!(bitten.len() >= 12, "mail faults bit: {bitten:?}");
     let never: Vec<&&str> = HELD.iter().filter(|rule| !held.contains(**rule)).collect();
     assert!(never.is_empty(), "these rules of the brake never held: {never:?} (only {held:?})");
+    assert!(met * 100 >= of_a_hundred * sensible.len(), "only {met} of {} pairs were lived", sensible.len());
+    assert!(sensible.len() * 4 >= all_pairs * 3, "too many pairs are declared senseless");
 }

@@ -1,48 +1,55 @@
-//! Promises that are asked of the record together with the book, or with the
-//! operator's word: bounded harm, crash-safety, undo, explained.
+//! Promises that are asked of the stand-ins together with what lies on the
+//! disk: bounded harm, crash-safety, undo, explained.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::TimeDelta;
+use sandbox::plex::Deleted;
 use sandbox::rig::{Rig, WEBHOOK_SECRET};
-use usher::facts::{Moment, SectionId, ShareId};
+use usher::facts::Moment;
 use usher::ledger::Book;
 use usher::store::{Store, Which};
 
-use super::record::{Deletion, Record};
+use super::oracle::{Oracle, Removed};
 
 /// `REMOVAL_PACE_MINS`.
 const PACE: TimeDelta = TimeDelta::minutes(10);
 const DAY: TimeDelta = TimeDelta::hours(24);
 
-/// Promise 3: no two removals within the pace; and of those that Stripe didn't
-/// state no more in any 24 h than the budget, but for what was approved. The
-/// house has never fewer than 10 and never more than 39 people, so the budget
-/// is 1 to 3 (RULES R9.9).
-pub fn promise_03_bounded_harm(record: &Record) -> Vec<String> {
+/// Promise 3: no two removals within the pace; and of those that neither Stripe
+/// nor the operator stated no more in any 24 h than the budget, but for what was
+/// approved. The house never has more than 39 people, so the budget is 1 to 3
+/// (RULES R9.9).
+pub fn promise_03_bounded_harm(oracle: &Oracle) -> Vec<String> {
     let mut broken = Vec::new();
-    let removals: Vec<&Deletion> = record.deletions.iter().filter(|gone| gone.accepted).collect();
-    for pair in removals.windows(2) {
-        // A call whose answer was lost is made again, for the same share.
-        if pair[1].at - pair[0].at < PACE && pair[0].share != pair[1].share {
-            broken.push(format!("promise 3: removed {} and {}, too soon", pair[0].at, pair[1].at));
+    // What the operator revokes goes at once.
+    let paced: Vec<&Removed> = oracle.removed.iter().filter(|removed| !removed.revoked).collect();
+    for pair in paced.windows(2) {
+        let [first, second] = pair else { continue };
+        // A call whose answer was lost is made again; and who is shared with anew is
+        // removed anew.
+        if second.at - first.at < PACE && first.account != second.account {
+            let ([one, other], [at, then]) = ([&first.name, &second.name], [first.at, second.at]);
+            broken.push(format!("promise 3: {one} removed {at} and {other} {then}, too soon"));
         }
     }
-    let unstated: Vec<&&Deletion> = removals.iter().filter(|gone| !record.stripe_states_it(gone)).collect();
+    let unstated: Vec<&Removed> = oracle.removed.iter().filter(|removed| !removed.stated).collect();
     for (i, first) in unstated.iter().enumerate() {
-        let within = unstated[i..].iter().take_while(|later| later.at - first.at < DAY).count();
-        let approved = record.approvals.iter().any(|at| (first.at - DAY * 8..first.at + DAY).contains(at));
+        let within: Vec<&&Removed> = unstated[i..].iter().take_while(|later| later.at - first.at < DAY).collect();
+        let approved = oracle.approvals.iter().any(|at| (first.at - DAY * 40..first.at + DAY).contains(at));
         let budget = (first.house / 10).clamp(1, 3);
-        if within > budget && !approved {
-            broken.push(format!("promise 3: {within} removed within 24 h of {}, budget {budget}", first.at));
+        let people: BTreeSet<_> = within.iter().map(|removed| removed.account).collect();
+        if people.len() > budget && !approved {
+            let who: Vec<&str> = within.iter().map(|removed| removed.name.as_str()).collect();
+            let (who, at) = (who.join(" and "), first.at);
+            broken.push(format!("promise 3: removed within 24 h of {at}, budget {budget}: {who}"));
         }
     }
     broken
 }
 
-/// Promise 6: what lies on the disk when the plug was pulled is a whole book,
-/// and the one that was written last.
+/// Promise 6: what lies on the disk when the plug was pulled is a whole book.
 pub fn promise_06_crash_safe(state: &Path, now: Moment) -> Vec<String> {
     let broken = |why: String| vec![format!("promise 6: after the plug was pulled {now}: {why}")];
     match Store::<Book>::read_only(state, Which::Live) {
@@ -54,16 +61,18 @@ pub fn promise_06_crash_safe(state: &Path, now: Moment) -> Vec<String> {
 
 /// Promises 9 and 10, of one removal, once the dust has settled: the book can
 /// bring back exactly what was taken, and says why it went.
-pub fn promise_09_and_10_undo_and_explained(record: &Record, gone: &Deletion, book: &Book) -> Vec<String> {
-    let name = gone.who.map_or("somebody", |who| record.name(who));
-    let Some(member) = gone.who.and_then(|who| book.by_account(who)) else {
-        return vec![format!("promise 10: the book has forgotten {name}")];
+pub fn promise_09_and_10_undo_and_explained(oracle: &Oracle, gone: &Deleted, book: &Book) -> Vec<String> {
+    let who = gone.account.map_or_else(|| "somebody".to_owned(), |account| account.to_string());
+    let Some(member) = gone.account.and_then(|account| book.by_account(account)) else {
+        return vec![format!("promise 10: the book has forgotten {who}")];
     };
     let mut broken = Vec::new();
-    let had = record.libraries.get(&gone.share);
+    let name = member.name();
+    let had = oracle.stays.get(&gone.share).map(|stay| &stay.gave);
     match &member.undo {
         Some(undo) if undo.share.id == gone.share => {
-            if had.is_some_and(|had| !had.contains(&undo.share.sections.iter().copied().collect())) {
+            let gives = undo.share.sections.iter().copied().collect();
+            if had.is_some_and(|had| !had.contains(&gives)) {
                 broken.push(format!("promise 9: {name} would get back {:?}, not {had:?}", undo.share.sections));
             }
             if undo.share.settings.is_none() {
@@ -100,6 +109,3 @@ pub fn promise_10_no_secret(rig: &Rig, said: &str) -> Vec<String> {
     }
     broken
 }
-
-/// The libraries of a share, sorted.
-pub type Libraries = BTreeMap<ShareId, Vec<Vec<SectionId>>>;

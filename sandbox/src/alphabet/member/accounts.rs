@@ -49,6 +49,8 @@ impl MemberMove {
                 let was_in = rig.plex.has_access(account) || rig.plex.pending_of(account).is_some();
                 let deleted = rig.plex.delete_account(account);
                 person.accounts.retain(|other| *other != account);
+                // Who signs up anew is somebody new to everybody.
+                person.proven.clear();
                 person.went.extend((deleted && was_in).then(|| rig.now()));
                 deleted
             }

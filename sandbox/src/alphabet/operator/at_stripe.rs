@@ -1,7 +1,5 @@
 //! In Stripe's dashboard: one payer's money, and what is sold.
 
-use chrono::TimeDelta;
-
 use super::OperatorMove;
 use crate::alphabet::member::hours;
 use crate::alphabet::{Bought, Later, Person, Town};
@@ -132,15 +130,13 @@ impl OperatorMove {
         let theirs = town.people.get(other).filter(|_| other != who).map(|person| person.home(rig));
         let Some(person) = town.people.get_mut(who) else { return false };
         let Some(sub) = person.sub(rig, &[Status::Active, Status::Trialing]) else { return false };
-        let is_in = person.account_in(rig).is_some();
         match (self, theirs) {
             (Self::TakeTheAddressAway, _) => rig.stripe.change_email(&sub.customer, ""),
             (_, None) => return false,
             (_, Some(email)) => rig.stripe.change_email(&sub.customer, &email),
         }
         if self == Self::GiveAnothersAddress {
-            let newly = now - sub.began < TimeDelta::days(1);
-            for who in [who, other].into_iter().filter(|_| !is_in || newly) {
+            for who in [who, other] {
                 let person = town.people.get_mut(who);
                 person.into_iter().for_each(|person| person.dispute(now, "a customer got a stranger's address"));
             }

@@ -97,7 +97,8 @@ impl OperatorMove {
         let now = rig.now();
         let ends = now + hours((asked.days + 1) * 24);
         if self == Self::GrandfatherEverybody && asked.ask["dry_run"] == false {
-            let is_in = |person: &&mut Person| person.account_in(rig).is_some();
+            // Who may be a payer is left out, as the answer says.
+            let is_in = |person: &&mut Person| person.account_in(rig).is_some() && person.subs(rig).is_empty();
             town.people.iter_mut().filter(is_in).for_each(|person| person.wish.grandfathered = true);
         }
         if let Some(other) = asked.other {
@@ -110,6 +111,7 @@ impl OperatorMove {
             town.later.push((now + hours(20), who, Later::Accept));
         }
         let Some(person) = town.people.get_mut(who) else { return };
+        let pays = !person.subs(rig).is_empty();
         let wish = &mut person.wish;
         match self {
             Self::Revoke | Self::RevokeAndCancel | Self::RevokeWithThePeriod => {
@@ -117,7 +119,10 @@ impl OperatorMove {
             }
             Self::Restore => {
                 wish.revoked = None;
-                wish.guest = Some(Guest { from: now, until: None });
+                // Who pays is back for what they pay.
+                if !pays {
+                    wish.guest = Some(Guest { from: now, until: None });
+                }
             }
             Self::Grandfather => wish.grandfathered = true,
             Self::InviteAsAGuest => wish.guest = Some(Guest { from: now, until: Some(ends) }),
@@ -126,10 +131,7 @@ impl OperatorMove {
             Self::InviteAgain => wish.guest = kept(wish.guest.take(), now),
             Self::GiveAHoliday => wish.holiday = Some(ends - TimeDelta::days(1)),
             Self::LinkRightly | Self::LinkTheAccount => {
-                let emails: Vec<String> = person.bought.iter().map(|bought| bought.email.clone()).collect();
-                let linked =
-                    |bought: &&String| self == Self::LinkTheAccount || rig.stripe.customer_of(bought).is_some();
-                person.proven.extend(emails.iter().filter(linked).cloned());
+                person.proven.extend(person.bought.last().map(|bought| bought.email.clone()));
             }
             Self::Unlink | Self::UnlinkEverything => person.dispute(now, "unlinked by the operator"),
             _ => {}

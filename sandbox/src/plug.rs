@@ -5,12 +5,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sandbox::dice::Dice;
-use sandbox::faults::{Fault, Matching, Rule};
-use sandbox::rig::Rig;
 use tokio::sync::Notify;
 
+use crate::dice::Dice;
+use crate::faults::{Fault, Matching, Rule};
+use crate::rig::Rig;
+
 /// A hand on the plug.
+#[derive(Debug)]
 pub struct Hand {
     pulls: Arc<Notify>,
     turns: u64,
@@ -18,6 +20,7 @@ pub struct Hand {
 
 impl Hand {
     /// Takes the plug in hand. A daemon that asks nobody anything keeps its power.
+    #[must_use]
     pub fn on_the_plug(rig: &Rig, dice: &mut Dice) -> Self {
         let pulls = Arc::new(Notify::new());
         let left = Arc::new(AtomicU64::new(dice.between(1, 30)));

@@ -2,7 +2,7 @@
 //! or at every commit.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use usher::ledger::Book;
 use usher::store::{Hook, Step, StepFault, Store, Which};
@@ -34,29 +34,40 @@ struct Inner {
 pub struct Trap(Arc<Mutex<Inner>>);
 
 impl Trap {
+    /// For the store in this folder; it never springs until it is set.
+    #[must_use]
     pub fn new(folder: &Path) -> Self {
         let inner = Inner { spring: Spring::Never, commits: 0, sprung: 0, folder: folder.to_owned() };
         Self(Arc::new(Mutex::new(inner)))
     }
 
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says when it springs from now on.
     pub fn set(&self, spring: Spring) {
-        let mut inner = self.0.lock().unwrap();
+        let mut inner = self.inner();
         (inner.spring, inner.commits, inner.sprung) = (spring, 0, 0);
     }
 
     /// How often it sprang since it was set.
+    #[must_use]
     pub fn sprung(&self) -> u32 {
-        self.0.lock().unwrap().sprung
+        self.inner().sprung
     }
 
     /// Commits begun since it was set.
+    #[must_use]
     pub fn commits(&self) -> u32 {
-        self.0.lock().unwrap().commits
+        self.inner().commits
     }
 
+    /// What the store calls at each step.
+    #[must_use]
     pub fn hook(&self) -> Hook {
         let trap = self.clone();
-        Some(Arc::new(move |step| trap.0.lock().unwrap().passes(step)))
+        Some(Arc::new(move |step| trap.inner().passes(step)))
     }
 }
 
@@ -80,6 +91,7 @@ impl Inner {
 }
 
 /// The book as it lies on the disk.
+#[must_use]
 pub fn book(folder: &Path) -> Option<Book> {
     Store::<Book>::read_only(folder, Which::Live).ok()?.book
 }
