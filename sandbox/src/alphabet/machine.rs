@@ -96,7 +96,7 @@ impl MachineMove {
 }
 
 /// The machine, hour by hour.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Machine {
     /// The daemon stays down until then.
     pub down_until: Option<Moment>,
@@ -107,12 +107,6 @@ pub struct Machine {
     hand: Option<Hand>,
     /// How often each came.
     pub came: std::collections::BTreeMap<&'static str, u32>,
-}
-
-impl Default for Machine {
-    fn default() -> Self {
-        Self { down_until: None, dry_until: None, wrong_until: None, torn: false, hand: None, came: [].into() }
-    }
 }
 
 impl Machine {

@@ -151,8 +151,6 @@ pub struct Weather {
     pub log: Vec<String>,
     /// By how much plex.tv's listings lag in this seed, when all is well.
     lag: TimeDelta,
-    /// Since when nothing goes on.
-    pub calm_since: Moment,
 }
 
 impl Weather {
@@ -174,7 +172,6 @@ impl Weather {
             came: BTreeMap::new(),
             log: vec![format!("plex.tv lags by {lag}")],
             lag,
-            calm_since: now,
         }
     }
 
@@ -322,7 +319,6 @@ impl Weather {
             self.blind.push((since, now));
         }
         self.now = None;
-        self.calm_since = now;
         // Bad days come in spells, and so do good ones.
         self.next = now + hours(dice.between(2, 20));
         if now >= self.spell_ends {
