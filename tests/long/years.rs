@@ -186,12 +186,15 @@ impl Year {
         let (mut due, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.unread).into_iter().partition(|gone| settled && now - gone.at >= SETTLED_AFTER);
         self.unread = rest;
-        let Some(book) = trap::book(self.rig.state()) else { return };
-        // Of who has deleted the account since, or whose it is is unclear, nothing is asked.
+        // Whoever has deleted the account since, or is in an unclear case, is left out.
         due.retain(|gone| {
             let person = gone.account.and_then(|account| self.town.with_account(account));
             person.is_some_and(|person| !oracle::is_unclear(&self.rig, person, now))
         });
+        if due.is_empty() {
+            return;
+        }
+        let Some(book) = trap::book(self.rig.state()) else { return };
         let traces = |gone: &Deleted| harm::promise_09_and_10_undo_and_explained(&self.oracle, gone, &book);
         self.must_hold(due.iter().flat_map(traces).collect());
     }

@@ -43,10 +43,6 @@ pub fn sensible() -> BTreeSet<Pair> {
 pub fn senseless((a, b): Pair) -> Option<&'static str> {
     let is = |name: &str| a == name || b == name;
     let both = |of: fn(&str) -> bool| of(a) && of(b);
-    let once = ["signs up at Plex"];
-    if a == b && once.contains(&a) {
-        return Some("it happens to a person only once");
-    }
     if a == b && lasts(a) {
         return Some("it goes on when it would begin again");
     }
