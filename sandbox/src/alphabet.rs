@@ -85,6 +85,8 @@ pub struct Guest {
 pub struct Wish {
     /// Out, since then.
     pub revoked: Option<Moment>,
+    /// Out only when what they have paid for is over.
+    pub with_the_period: bool,
     /// In for good.
     pub grandfathered: bool,
     /// In as a guest.
@@ -92,6 +94,10 @@ pub struct Wish {
     /// A holiday: nothing ends before that.
     pub holiday: Option<Moment>,
 }
+
+/// Why a case is unclear for good: the operator said that something of theirs
+/// is another's.
+pub const LINKED_WRONGLY: &str = "linked wrongly";
 
 /// Somebody, as they truly are.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::TimeDelta;
-use sandbox::alphabet::{Bought, Person, Town};
+use sandbox::alphabet::{Bought, LINKED_WRONGLY, Person, Town};
 use sandbox::plex::{Deleted, Who};
 use sandbox::rig::{OPERATOR, Rig};
 use sandbox::stripe::Status;
@@ -400,10 +400,11 @@ pub fn names(line: &str, name: &str) -> bool {
 }
 
 /// Whether it is honestly unclear what is right for them now: lately, or as long
-/// as they have something that they bought before.
+/// as they have something that they bought before. An address that was linked
+/// wrongly stays the other one's, whatever is bought with it.
 pub fn is_unclear(rig: &Rig, person: &Person, now: Moment) -> bool {
-    person.disputed.iter().any(|(at, _)| {
+    person.disputed.iter().any(|(at, why)| {
         let before = |(bought, _): &(Bought, Status)| bought.began <= *at;
-        now - *at < TimeDelta::days(60) || person.subs(rig).iter().any(before)
+        *why == LINKED_WRONGLY || now - *at < TimeDelta::days(60) || person.subs(rig).iter().any(before)
     })
 }

@@ -6,7 +6,7 @@ use usher::facts::Moment;
 
 use super::OperatorMove;
 use crate::alphabet::member::hours;
-use crate::alphabet::{Guest, Later, Person, Town, Wish};
+use crate::alphabet::{Guest, LINKED_WRONGLY, Later, Person, Town, Wish};
 use crate::dice::Dice;
 use crate::rig::Rig;
 use crate::stripe::Status;
@@ -104,7 +104,7 @@ impl OperatorMove {
         if let Some(other) = asked.other {
             for who in [who, other] {
                 let person = town.people.get_mut(who);
-                person.into_iter().for_each(|person| person.dispute(now, "linked wrongly"));
+                person.into_iter().for_each(|person| person.dispute(now, LINKED_WRONGLY));
             }
         }
         if matches!(self, Self::InviteAsAGuest | Self::InviteForGood | Self::InviteAgain | Self::RedeemForThem) {
@@ -115,7 +115,8 @@ impl OperatorMove {
         let wish = &mut person.wish;
         match self {
             Self::Revoke | Self::RevokeAndCancel | Self::RevokeWithThePeriod => {
-                *wish = Wish { revoked: Some(now), ..Wish::default() };
+                let with_the_period = self == Self::RevokeWithThePeriod;
+                *wish = Wish { revoked: Some(now), with_the_period, ..Wish::default() };
             }
             Self::Restore => {
                 wish.revoked = None;

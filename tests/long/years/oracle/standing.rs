@@ -42,7 +42,9 @@ impl Oracle {
         let share = person.account_in(rig).and_then(|account| rig.plex.share_of(account));
         let held = person.protected || wish.grandfathered || guest || wish.holiday.is_some_and(|until| until > now);
         let ours = share.as_ref().is_some_and(|share| self.invited.contains_key(&share.id));
-        let no_reason = !held && (subs.is_empty() && ours || wish.revoked.is_some() && share.is_some());
+        let may_stay = wish.with_the_period && !running.is_empty();
+        let shut_out = wish.revoked.is_some() && !may_stay && share.is_some();
+        let no_reason = !held && (subs.is_empty() && ours || shut_out);
         keep(&mut since.without_reason, now, no_reason);
         let without_reason = since.without_reason;
         if is_unclear(rig, person, now) {
@@ -66,8 +68,6 @@ impl Oracle {
         if now - from.max(self.waiting) < KNOWN_PAYERS_IN_AFTER || person.wish.revoked.is_some() {
             return Vec::new();
         }
-        let newest = running.iter().map(|bought| bought.began).max().unwrap_or(now);
-        let went = person.went.iter().any(|at| *at >= newest);
         let names = person.names();
         let told = self.mails.iter().any(|mail| {
             mail.to == OPERATOR
@@ -75,8 +75,9 @@ impl Oracle {
                 && mail.text.contains("usher ")
                 && names.iter().any(|name| mail.text.contains(name.as_str()))
         });
-        let proven = running.iter().any(|bought| person.proven.contains(&bought.email));
-        if proven && !went {
+        // Who went after they had bought is let in again when asked for.
+        let went = |bought: &Bought| person.went.iter().any(|at| *at >= bought.began);
+        if running.iter().any(|bought| person.proven.contains(&bought.email) && !went(bought)) {
             vec![format!("{} pays under a known address and is outside since {from}", person.name)]
         } else if !told && now - from >= PAYERS_IN_AFTER {
             vec![format!("{} pays, is outside since {from}, and nobody was told", person.name)]
