@@ -1,8 +1,10 @@
-//! Who may be a payer of whom no account is known (RULES R2).
+//! Who may be a payer of whom no account is known, or one that is gone (RULES R2).
 //!
 //! Nobody is warned, narrowed, unsubscribed or removed while a customer whom
 //! nothing links to anybody pays, or paid within a day, and shares anything
-//! known with them. It waits, and the operator is told once. No approval stands
+//! known with them. The same holds for a customer whose share went away without
+//! us: whoever deletes their Plex account and makes a new one may be let in by
+//! hand with the new one, while what they pay is linked to the old. It waits, and the operator is told once. No approval stands
 //! for that; `usher revoke` does, and so does saying who it is, or isn't.
 
 use std::collections::BTreeMap;
@@ -16,7 +18,7 @@ use crate::ledger::{Act, Book, EndCause, GrantKind, Member};
 use crate::member::MemberId;
 use crate::policy::plan::{Class, Doing, Plan, Proposal};
 use crate::policy::standing_reports::attention;
-use crate::policy::{Rules, Scene, World, prices};
+use crate::policy::{Rules, Scene, World, prices, sharing};
 
 /// A payment younger than this may be somebody's, whatever became of it since.
 const FRESH_PAYMENT: TimeDelta = TimeDelta::hours(24);
@@ -34,7 +36,7 @@ pub struct Doubt {
     pub by: String,
 }
 
-/// Somebody who pays, and whom nothing links to an account.
+/// Somebody who pays, and whom nothing links to an account, or to one that is gone.
 struct Unlinked<'a> {
     payer: Option<&'a Member>,
     customer: &'a CustomerId,
@@ -54,7 +56,13 @@ fn pays(now: Moment, subscription: &Subscription) -> bool {
 fn unlinked(scene: Scene<'_>) -> Vec<Unlinked<'_>> {
     let book = scene.book;
     let mut unlinked = Vec::new();
-    for payer in book.members.values().filter(|member| member.plex.is_none() && member.blocked.is_none()) {
+    // Who is of the house needs no share.
+    let is_gone = |member: &Member| {
+        let went = member.gone.as_ref().is_some_and(|gone| !gone.by_us);
+        went && member.share.is_none() && !sharing::is_of_the_house(scene, member)
+    };
+    let nobody_known = |member: &&Member| member.plex.is_none() || is_gone(member);
+    for payer in book.members.values().filter(nobody_known).filter(|member| member.blocked.is_none()) {
         let paying = payer.subscriptions.values().filter(|billed| pays(scene.now, &billed.now));
         let paying = paying.filter(|billed| payer.customers.contains_key(&billed.now.customer));
         unlinked.extend(paying.map(|billed| Unlinked {

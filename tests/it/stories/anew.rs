@@ -4,11 +4,12 @@
 
 use chrono::TimeDelta;
 use sandbox::faults::{Fault, Matching, Rule};
-use sandbox::rig::{Rig, address};
+use sandbox::rig::{OPERATOR, Rig, address};
+use sandbox::smtp::Received;
 use serde_json::json;
 use usher::facts::PlexId;
 
-use super::{all_is_well, asked, heard, payer, told, unhurried, why};
+use super::{all_is_well, asked, heard, payer, say, told, unhurried, why};
 
 /// How what is done at plex.tv shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,6 +208,40 @@ async fn whose_new_plex_account_was_somebody_here_before_is_one_with_them() {
     assert_eq!(members(&rig).await, 1, "{}", rig.get("/api/members").await["text"]);
     assert!(why(&rig, &ANEW.to_string()).await.contains("sub_"), "{}", why(&rig, "annie").await);
     all_is_well(&rig);
+}
+
+/// The operator is quicker than Usher: nobody has met a 404 for the old account yet.
+#[tokio::test(start_paused = true)]
+async fn promise_04_who_is_let_in_by_hand_with_a_new_plex_account_while_they_pay_is_never_removed() {
+    for asks in [true, false] {
+        let mut rig = Rig::new(&format!("anew-by-hand-{asks}")).await;
+        unhurried(&mut rig, 4);
+        if asks {
+            rig.set("UNMANAGED", "require-subscription");
+        }
+        for n in 0..FRIENDS {
+            rig.old_friend(2_000_101 + n as u64, &format!("friend{n}"), 400);
+        }
+        rig.open().await;
+        let (ann, sub) = payer(&rig, ANN.0, "ann", &rig.basic.clone()).await;
+        rig.hours(9).await;
+        rig.plex.delete_account(ann);
+        rig.days(1).await;
+        signs_up_anew(&rig, Plex::Well);
+        rig.plex.share_with(ANEW, &[rig.movies], rig.now());
+        rig.watched(ANEW, TimeDelta::minutes(5));
+        rig.days(2).await;
+        say(&rig, "approve", &["all"]).await;
+        rig.days(68).await;
+        let what = format!("{asks}: {:?} {:?}", rig.subjects_to("ann"), rig.operator_subjects());
+        assert!(rig.plex.has_access(ANEW), "{what}");
+        assert_eq!(told(&rig, "ann", "Still with us") + told(&rig, "ann", "subscribe"), 0, "{what}");
+        let customer = rig.stripe.customer_of(&address("ann")).expect("her customer");
+        let says = |mail: &Received| mail.text().contains("usher link") && mail.text().contains(&customer);
+        assert!(rig.smtp.received_for(OPERATOR).iter().any(says), "{what}");
+        assert!(why(&rig, &ANN.to_string()).await.contains(&sub), "she is still who pays");
+        all_is_well(&rig);
+    }
 }
 
 /// A 404 may speak of a library, or of nothing: her account lives.
