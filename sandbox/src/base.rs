@@ -413,6 +413,3 @@ impl Body for Pieces {
         SizeHint::default()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -415,6 +415,3 @@ fn embed(value: &Value) -> Embed {
         footer: text(&value["footer"]["text"]),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,7 @@
 //! `quickack`. Known race: none; everything happens on one runtime thread.
 
 mod dialogue;
-mod letter;
+pub mod letter;
 mod quick;
 
 use std::collections::BTreeMap;
@@ -286,6 +286,3 @@ impl Shared {
         self.bite(|other| other == fault).is_some()
     }
 }
-
-#[cfg(test)]
-mod tests;

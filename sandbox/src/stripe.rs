@@ -278,6 +278,3 @@ impl Stripe {
 fn at(epoch_s: i64) -> Option<Moment> {
     Moment::from_timestamp(epoch_s, 0)
 }
-
-#[cfg(test)]
-mod tests;

@@ -91,15 +91,3 @@ impl Authority {
         Self { ca_pem: ca.pem(), server: Arc::new(server), client: Arc::new(client) }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_authority_per_process_and_another_one_for_strangers() {
-        assert!(ca_pem().starts_with("-----BEGIN CERTIFICATE-----"));
-        assert_eq!(ca_pem(), ca_pem());
-        assert!(!Arc::ptr_eq(&server_config(), &stranger_config()));
-    }
-}

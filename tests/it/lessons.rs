@@ -22,7 +22,7 @@ fn rows(text: &str) -> Vec<(String, String)> {
 /// The names of all functions and macro-made tests in the tree.
 fn functions() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for folder in ["src", "tests", "sandbox/src"] {
+    for folder in ["src", "tests", "sandbox/src", "sandbox/tests"] {
         collect(Path::new(folder), &mut names);
     }
     names

@@ -244,6 +244,3 @@ impl State {
         Self::container(Self::told(self.switches.people_told, rows), bend)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -103,7 +103,8 @@ fn find(list: &[(String, String)], name: &str) -> Option<String> {
 }
 
 /// The first part of that type, decoded, searched through multiparts.
-fn part(entity: &str, wanted: &str) -> Option<String> {
+#[must_use]
+pub fn part(entity: &str, wanted: &str) -> Option<String> {
     let (head, body) = split(entity);
     let list = headers(head);
     let kind = find(&list, "Content-Type").unwrap_or_else(|| "text/plain".to_owned());
@@ -199,7 +200,9 @@ pub fn base64(text: &str) -> Vec<u8> {
     out
 }
 
-fn quoted_printable(text: &str) -> Vec<u8> {
+/// Quoted-printable text (RFC 2045) decoded.
+#[must_use]
+pub fn quoted_printable(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
@@ -220,27 +223,4 @@ fn quoted_printable(text: &str) -> Vec<u8> {
 
 fn hex(pair: &[u8]) -> Option<u8> {
     u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_and_bodies_are_decoded() {
-        assert_eq!(decode_words("=?UTF-8?B?WW91ciBhY2Nlc3Mg4oCm?="), "Your access …");
-        assert_eq!(decode_words("Hi =?utf-8?Q?Zo=C3=AB_a?= =?utf-8?Q?b?= c"), "Hi Zoë ab c");
-        assert_eq!(quoted_printable("a=3Db=\r\nc=E2=82=AC"), "a=bc€".as_bytes());
-    }
-
-    #[test]
-    fn the_two_parts_of_an_alternative_are_found() {
-        let message = "Subject: x\r\nContent-Type: multipart/alternative;\r\n boundary=\"b1\"\r\n\r\n\
-            --b1\r\nContent-Type: text/plain; charset=utf-8\r\n\
-            Content-Transfer-Encoding: quoted-printable\r\n\r\nZo=C3=AB\r\n\
-            --b1\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nPGI+\r\nWjwvYj4=\r\n--b1--\r\n";
-        assert_eq!(part(message, "text/plain").as_deref(), Some("Zoë"));
-        assert_eq!(part(message, "text/html").as_deref(), Some("<b>Z</b>"));
-        assert_eq!(faults_of_form(message).len(), 4);
-    }
 }

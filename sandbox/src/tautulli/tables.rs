@@ -230,6 +230,3 @@ impl State {
         row
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,10 @@
-use super::*;
-use crate::{
+use sandbox::discord::*;
+use sandbox::{
     faults::{Fault, Matching},
     time::{moment, virtual_clock},
     wire::{Reply, call},
 };
+use serde_json::{Value, json};
 
 const AGENT: (&str, &str) = ("user-agent", "DiscordBot (https://example.com/usher, 1.0)");
 const JSON: (&str, &str) = ("content-type", "application/json");

@@ -1,8 +1,10 @@
 //! Dates, faults and rules, over a service that only counts.
 
-use super::*;
-use crate::{
-    faults::{Matching, Rule},
+use std::time::Duration;
+
+use sandbox::base::*;
+use sandbox::{
+    faults::{Bend, Fault, Matching, Rule},
     time::{moment, virtual_clock},
     wire::call,
 };

@@ -1,12 +1,13 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::*;
-use crate::tls;
+use sandbox::{smtp::*, tls};
+use usher::clock::Clock;
 
 const LETTER: &str = "From: a@example.com\r\nTo: ann@example.com\r\nSubject: =?UTF-8?Q?Zo=C3=AB?=\r\n\
     Date: Sat, 21 Nov 2026 08:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\nhello\r\n..dot\r\n.\r\n";

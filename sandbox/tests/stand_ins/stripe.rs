@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::*;
-use crate::{
+use sandbox::stripe::*;
+use sandbox::{
     base::{Answer, Request, World},
     faults::{Bend, Fault, Matching},
     time::{moment, virtual_clock},
@@ -220,7 +220,7 @@ impl World for Door {
 #[tokio::test(start_paused = true)]
 async fn webhooks_are_signed_retried_doubled_and_lost() {
     let (stripe, _, ann) = start_stripe();
-    let door = crate::base::StandIn::start(stripe.clock().clone(), Door(0));
+    let door = sandbox::base::StandIn::start(stripe.clock().clone(), Door(0));
     stripe.set_endpoint(&format!("{}/webhook/stripe", door.url()), "whsec_x");
     stripe.change_email(&ann, "new@example.com");
     tokio::time::sleep(Duration::from_secs(70)).await;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use usher::facts::{Moment, PlexId, SectionId};
 
-use crate::{
+use sandbox::{
     faults::{Fault, Matching},
     plex::{MACHINE, OWNER, Plex, TOKEN, Told},
     time::{moment, virtual_clock},
@@ -173,7 +173,7 @@ async fn a_pin_shows_an_account_to_the_client_that_made_it_for_half_an_hour() {
             ("X-Plex-Token", token),
         ];
         let headers: Vec<_> = headers.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        crate::wire::call(method, &format!("{}{path}", w.plex.url()), &headers, "").await.unwrap()
+        sandbox::wire::call(method, &format!("{}{path}", w.plex.url()), &headers, "").await.unwrap()
     };
     let reply = call("POST", "/api/v2/pins?strong=true", "one", "").await;
     let made = reply.json();
@@ -185,7 +185,7 @@ async fn a_pin_shows_an_account_to_the_client_that_made_it_for_half_an_hour() {
         ("context[device][product]", "test"),
         ("forwardUrl", "https://x"),
     ];
-    let link = format!("https://app.plex.tv/auth#?{}", crate::wire::form(&said));
+    let link = format!("https://app.plex.tv/auth#?{}", sandbox::wire::form(&said));
     assert_eq!(call("GET", &pin, "one", "").await.json()["authToken"], Value::Null);
     assert_eq!(w.plex.sign_in_at(&link.replace("one", "two"), ANN), None);
     assert_eq!(w.plex.sign_in_at(&link, ANN).as_deref(), Some("https://x"));

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use usher::facts::{Moment, PlexId};
 
-use crate::{
+use sandbox::{
     faults::{Fault, Matching},
     tautulli::{KEY, Tautulli},
     time::{moment, virtual_clock},
