@@ -42,7 +42,17 @@ fn invites() -> Matching {
 const FRIENDS: usize = 4;
 
 async fn house(name: &str) -> Rig {
+    opened(Rig::new(name).await).await
+}
+
+/// The same for stories that last for days: plex.tv is asked each ten minutes.
+async fn unhurried_house(name: &str) -> Rig {
     let mut rig = Rig::new(name).await;
+    rig.set("CHECK_NEW_USERS_SECS", "600");
+    opened(rig).await
+}
+
+async fn opened(mut rig: Rig) -> Rig {
     for n in 0..FRIENDS {
         rig.old_friend(2_000_101 + n as u64, &format!("friend{n}"), 400);
     }
@@ -52,7 +62,7 @@ async fn house(name: &str) -> Rig {
 
 /// Ann pays and is in; then she deletes her Plex account, and that is seen.
 async fn ann_deletes_her_account(name: &str) -> (Rig, String) {
-    let rig = house(name).await;
+    let rig = unhurried_house(name).await;
     let (ann, sub) = payer(&rig, ANN.0, "ann", &rig.basic.clone()).await;
     assert!(rig.plex.has_access(ann));
     rig.hours(2).await;
@@ -269,7 +279,7 @@ async fn whose_plex_account_lives_stays_that_account_though_plex_says_404_once()
 /// Her account lives and is refused for another cause; her address is Eve's by now.
 #[tokio::test(start_paused = true)]
 async fn whose_address_is_somebody_elses_by_now_is_not_taken_for_them() {
-    let rig = house("anew-eve").await;
+    let rig = unhurried_house("anew-eve").await;
     let (ann, old) = payer(&rig, ANN.0, "ann", &rig.basic.clone()).await;
     rig.stripe.cancel_now(&old, "cancellation_requested");
     rig.days(2).await;

@@ -160,6 +160,7 @@ async fn a_letter_about_an_end_says_how_many_days_are_left_when_it_goes_and_come
 #[tokio::test(start_paused = true)]
 async fn promise_02_two_months_without_a_history_of_their_own_count_for_nothing() {
     let mut rig = Rig::new("late-history-off").await;
+    unhurried(&mut rig, 4);
     let ann = ann_watched(&mut rig, days(10)).await;
     keeps_watching(&rig, PlexId(2_000_002), 100);
     rig.open().await;

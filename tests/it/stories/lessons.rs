@@ -192,7 +192,7 @@ async fn who_joined_while_usher_was_down_is_welcomed_at_the_next_start() {
 #[tokio::test(start_paused = true)]
 async fn who_watches_again_after_a_warning_must_be_warned_again_the_next_time() {
     let mut rig = Rig::new("second-spell").await;
-    unhurried(&mut rig, 2);
+    unhurried(&mut rig, 4);
     let ann = super::idle::ann_watched(&mut rig, days(26)).await;
     rig.open().await;
     rig.days(2).await;

@@ -36,7 +36,7 @@ async fn asked_house(name: &str) -> Rig {
     let mut rig = Rig::new(name).await;
     rig.set("UNMANAGED", "require-subscription");
     rig.set("VIP_NAMES", "greta");
-    rig.set("CHECK_BILLING_SECS", "3600");
+    unhurried(&mut rig, 1);
     for (id, name) in [(2_000_101, "hana"), (2_000_102, "gil"), (2_000_103, "greta")] {
         let who = rig.old_friend(id, name, 400);
         rig.watched(who, days(3));

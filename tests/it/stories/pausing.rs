@@ -10,7 +10,7 @@ use super::{all_is_well, days, heard, holds, hours, payer, told, told_at, unhurr
 /// Ann pays and is in; the daemon reads once an hour.
 async fn ann_pays(name: &str, on_pause: Option<&str>) -> (Rig, PlexId, String) {
     let mut rig = Rig::new(name).await;
-    unhurried(&mut rig, 1);
+    unhurried(&mut rig, 4);
     if let Some(on_pause) = on_pause {
         rig.set("ON_PAUSE", on_pause);
     }
@@ -234,7 +234,8 @@ async fn who_is_revoked_a_second_time_within_a_day_is_set_to_end_again() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_of_403_for_invoices_holds_who_fails_and_is_told_once() {
     use sandbox::faults::{Fault, Matching};
-    let (rig, ann, sub) = ann_pays_at("invoices-403", &[]).await;
+    let (rig, ann, sub) =
+        ann_pays_at("invoices-403", &[("CHECK_BILLING_SECS", "14400"), ("CHECK_NEW_USERS_SECS", "14400")]).await;
     rig.stripe.faults().always(Matching::when(|request| request.path.starts_with("/v1/invoices")), Fault::status(403));
     rig.stripe.card_fails(&sub);
     rig.days(40).await;
@@ -351,7 +352,7 @@ async fn a_cancellation_repeated_with_its_key_answers_like_the_first() {
 #[tokio::test(start_paused = true)]
 async fn a_break_beside_another_subscription_ends_what_it_bought_after_a_letter() {
     let mut rig = Rig::new("break-beside").await;
-    unhurried(&mut rig, 1);
+    unhurried(&mut rig, 4);
     rig.open().await;
     let (ann, premium) = payer(&rig, 2_000_001, "ann", &rig.premium.clone()).await;
     let customer = rig.stripe.object(&premium)["customer"].as_str().expect("a customer").to_owned();

@@ -12,7 +12,7 @@ const ANN: PlexId = PlexId(2_000_001);
 async fn idle_house(name: &str, ago: chrono::TimeDelta) -> Rig {
     let mut rig = Rig::new(name).await;
     rig.set("DIGEST", "off");
-    unhurried(&mut rig, 1);
+    unhurried(&mut rig, 4);
     rig.old_friend(2_000_001, "ann", 400);
     rig.watched(ANN, ago);
     for n in 2..7 {
