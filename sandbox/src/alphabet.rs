@@ -7,6 +7,7 @@
 //! whose, who watched when, and what the operator wants. What it never does:
 //! look at Usher, or at its book.
 
+pub mod aims;
 pub mod books;
 mod later;
 mod letters;
@@ -85,8 +86,6 @@ pub struct Guest {
 pub struct Wish {
     /// Out, since then.
     pub revoked: Option<Moment>,
-    /// Out only when what they have paid for is over.
-    pub with_the_period: bool,
     /// In for good.
     pub grandfathered: bool,
     /// In as a guest.
@@ -143,6 +142,8 @@ pub struct Person {
     /// paid under a stranger's address, somebody else took up their invite, the
     /// operator linked them wrongly.
     pub disputed: Vec<(Moment, &'static str)>,
+    /// When a page told them, who were in, that all seats are taken.
+    pub turned_away: Vec<Moment>,
     /// Every move that struck them.
     pub struck: Vec<(Moment, &'static str)>,
 }
@@ -171,6 +172,10 @@ pub struct Town {
     pub tiers: Tiers,
     /// How the services behave where nobody knows.
     pub lots: Lots,
+    /// Libraries that the operator refused to give to anybody, by title, and when.
+    pub refused: Vec<(Moment, SectionId, String)>,
+    /// Numbers that the operator noted in a rehearsal: `(number, who)`.
+    pub noted: Vec<(String, usize)>,
     /// Copies of the book.
     pub books: Vec<books::Copy>,
     /// What visitors of the pages have done since.
@@ -192,6 +197,8 @@ pub enum Later {
     ComeBack,
     /// Has asked for another invite, and gets one by hand.
     AskAnew,
+    /// Their history is switched on again.
+    SeeAgain(PlexId),
     /// The operator sees what is wrong with the tiers file.
     MendTheTiers,
 }
@@ -220,6 +227,7 @@ impl Person {
             claims: Vec::new(),
             set_by_hand: SetByHand::default(),
             disputed: Vec::new(),
+            turned_away: Vec::new(),
             struck: Vec::new(),
         }
     }
@@ -313,6 +321,8 @@ impl Town {
             later: Vec::new(),
             tiers: Tiers::of(rig),
             lots,
+            refused: Vec::new(),
+            noted: Vec::new(),
             books: Vec::new(),
             arrivals: mpsc::channel(),
         };
@@ -354,6 +364,15 @@ impl Town {
     #[must_use]
     pub fn with_account(&self, account: PlexId) -> Option<&Person> {
         self.people.iter().find(|person| person.accounts.contains(&account))
+    }
+
+    /// The operator has said whose customer this is, and rightly.
+    pub fn is_linked(&mut self, customer: &str) {
+        for person in &mut self.people {
+            let theirs = person.bought.iter().filter(|bought| bought.customer == customer);
+            let emails: Vec<String> = theirs.map(|bought| bought.email.clone()).collect();
+            person.proven.extend(emails.into_iter().filter(|email| !email.is_empty()));
+        }
     }
 
     /// Whose address this is.

@@ -6,9 +6,11 @@
 //! `USHER_SEED=n` replays the year of that seed exactly; `USHER_DAYS` says how
 //! long it lasts.
 
+mod blinks;
 mod coverage;
 mod forged;
 mod harm;
+mod house;
 mod oracle;
 mod report;
 
@@ -18,6 +20,7 @@ use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{TimeDelta, Timelike};
+use sandbox::alphabet::aims::{self, Present};
 use sandbox::alphabet::machine::Machine;
 use sandbox::alphabet::member::{self, MemberMove};
 use sandbox::alphabet::operator::OperatorMove;
@@ -33,6 +36,7 @@ use usher::facts::Moment;
 use usher::ledger::{Act, Book, Delivery};
 
 use coverage::Lived;
+use house::House;
 use oracle::{Hour, Oracle};
 
 const PEOPLE: usize = 20;
@@ -53,6 +57,7 @@ struct Year {
     town: Town,
     weather: Weather,
     machine: Machine,
+    house: House,
     oracle: Oracle,
     pairs: Pairs,
     /// The operator doesn't look until then.
@@ -73,17 +78,17 @@ impl Year {
         for name in ["CHECK_NEW_USERS_SECS", "CHECK_BILLING_SECS", "CHECK_INACTIVITY_SECS"] {
             rig.set(name, "3600");
         }
-        rig.set("VIP_NAMES", "vera");
         member::pages::set_up(&mut rig);
         let trap = Trap::new(rig.state());
         rig.options.hook = trap.hook();
         let mut dice = Dice::new(seed);
-        let asks = dice.one_in(3);
-        if asks {
-            rig.set("UNMANAGED", "require-subscription");
+        let house = House::draw(&mut rig, &mut dice);
+        let mut town = Town::found(&rig, PEOPLE, &mut dice);
+        house.furnish(&rig, &mut town);
+        let mut machine = Machine::default();
+        if house.rehearses {
+            machine.begins_in_a_rehearsal(&mut rig, &mut dice);
         }
-        rig.set("TAUTULLI_FORGET_DAYS", if dice.one_in(2) { "3" } else { "30" });
-        let town = Town::found(&rig, PEOPLE, &mut dice);
         let weather = Weather::new(&rig, &mut dice);
         rig.open().await;
         let now = rig.now();
@@ -94,8 +99,9 @@ impl Year {
             dice,
             town,
             weather,
-            machine: Machine::default(),
-            oracle: Oracle::new(now, asks),
+            machine,
+            oracle: Oracle::new(now, house.asks),
+            house,
             pairs: Pairs::default(),
             away_until: now,
             well_since: now,
@@ -119,18 +125,26 @@ impl Year {
                 self.member(who);
             }
         }
-        if !quiet && self.dice.one_in(24) {
-            self.operator().await;
+        if !quiet {
+            if self.dice.one_in(24) {
+                self.operator().await;
+            }
+            self.aim().await;
         }
         self.machine.turn(&mut self.rig, &self.trap, &mut self.town, &mut self.dice, quiet).await;
         if !self.machine.is_well() {
             self.oracle.ends.push(began);
         }
         self.oracle.rehearses(self.machine.dry_until.is_some());
+        self.oracle.live_since = self.machine.live_since;
+        if !quiet && self.dice.one_in(40) {
+            self.blink().await;
+        }
         if self.rig.now().hour() == 10 && self.rig.is_running() {
             self.duty(quiet).await;
         }
-        let until = self.rig.now() + TimeDelta::hours(1);
+        // An hour lasts an hour, whatever was done in it.
+        let until = (began + TimeDelta::hours(1)).max(self.rig.now() + TimeDelta::minutes(1));
         if self.machine.lets_pass(&mut self.rig, until).await {
             self.oracle.ends.push(self.rig.now());
         }
@@ -152,6 +166,11 @@ impl Year {
             self.oracle.troubled(now);
         }
         self.town.arrive();
+        // A guest's code, or somebody who is shared with by hand, takes a seat too.
+        let taken = self.rig.plex.shares().len() + 1;
+        if self.house.seats.is_some_and(|seats| taken >= seats) {
+            self.oracle.full = Some(now);
+        }
         self.pairs.look(&self.rig, &self.town);
         let mut blind = self.weather.blind.clone();
         blind.extend(self.weather.blind_since().map(|since| (since, now)));
@@ -170,6 +189,46 @@ impl Year {
         if self.rig.is_running() {
             self.read_the_holds().await;
         }
+    }
+
+    /// Moves aimed at those for whom they matter; a no to new libraries, where
+    /// the operator gives none; and `approve all` while no letter goes out.
+    async fn aim(&mut self) {
+        let present = Present {
+            rehearses: self.machine.dry_until.is_some(),
+            fails: !self.weather.is_calm(),
+            invoices_hidden: self.weather.invoices_hidden(),
+            seats: self.house.seats.is_some(),
+        };
+        aims::take_aim(&self.rig, &mut self.town, &mut self.dice, present).await;
+        if self.house.refuses && self.rig.is_running() {
+            OperatorMove::RefuseALibrary.make(&self.rig, &mut self.town, 0, &mut self.dice).await;
+        }
+        if self.weather.mail_fails() && self.dice.one_in(10) && self.rig.is_running() {
+            self.approve_all().await;
+        }
+    }
+
+    /// Says `approve all`, and looks whether it let anything go of which the
+    /// operator had never heard.
+    async fn approve_all(&mut self) {
+        let waits = |page: &serde_json::Value| -> BTreeMap<String, String> {
+            let holds = page["json"]["holds"].as_array().cloned().unwrap_or_default();
+            let open = holds.iter().filter(|hold| hold["verdict"] == "waits for you");
+            open.map(|hold| (hold["id"].to_string(), hold["what"].to_string())).collect()
+        };
+        let Some(before) = self.rig.try_get("/api/holds").await else { return };
+        let mut unheard = waits(&before);
+        unheard.retain(|id, _| !self.oracle.has_heard(&self.rig, id.trim_matches('"')));
+        if self.rig.try_ask(serde_json::json!({ "ask": "approve", "ids": ["all"] })).await.is_none() {
+            return;
+        }
+        self.oracle.approvals.push(self.rig.now());
+        let Some(after) = self.rig.try_get("/api/holds").await else { return };
+        let still = waits(&after);
+        unheard.retain(|id, _| !still.contains_key(id));
+        let gone = unheard.iter().map(|(id, what)| format!("`approve all` let go {id} ({what}), never heard of"));
+        self.must_hold(gone.collect());
     }
 
     async fn read_the_holds(&mut self) {
@@ -255,9 +314,10 @@ impl Year {
         let holds = self.rig.get("/api/holds").await["json"].clone();
         let waits = |hold: &&serde_json::Value| hold["verdict"] == "waits for you";
         let waiting = holds["holds"].as_array().map_or(0, |holds| holds.iter().filter(waits).count());
-        if waiting > 0 {
-            self.rig.try_ask(serde_json::json!({ "ask": "approve", "ids": ["all"] })).await;
-            self.oracle.approvals.push(self.rig.now());
+        // Who has just gone live takes a day to read what would be done.
+        let reads = self.machine.live_since.is_some_and(|since| now - since < TimeDelta::hours(20));
+        if waiting > 0 && !reads {
+            self.approve_all().await;
             self.approved += waiting;
         }
         let page = format!("{} {holds}", self.rig.get("/health").await);
@@ -268,7 +328,10 @@ impl Year {
             }
         }
         for (person, customer) in self.oracle.asked_who(&self.town) {
-            self.rig.try_ask(serde_json::json!({ "ask": "link", "who": person, "stripe": customer })).await;
+            let said = self.rig.try_ask(serde_json::json!({ "ask": "link", "who": person, "stripe": customer })).await;
+            if said.is_some_and(|said| said.get("error").is_none()) {
+                self.town.is_linked(&customer);
+            }
         }
     }
 

@@ -37,6 +37,10 @@ impl Town {
                     }
                     person.bought.push(bought);
                 }
+                Arrival::TurnedAway { who, at } => {
+                    let person = self.people.get_mut(who);
+                    person.into_iter().for_each(|person| person.turned_away.push(at));
+                }
                 Arrival::Redeemed { who, at } => {
                     let Some(person) = self.people.get_mut(who) else { continue };
                     // The page says nothing of it, but who has something already gets
@@ -105,6 +109,10 @@ impl Town {
                 person.by_hand.push((now, libraries));
                 person.strike(now, "is invited by hand, as asked");
                 self.later.push((now + TimeDelta::hours(9), who, Later::Accept));
+            }
+            Later::SeeAgain(account) => {
+                rig.tautulli.set_keep_history(account, true);
+                self.strike(who, now, OperatorMove::SwitchHistoryOn.name());
             }
             Later::MendTheTiers => {
                 if self.tiers.mend(rig) {

@@ -102,6 +102,8 @@ pub struct Machine {
     pub down_until: Option<Moment>,
     /// Usher rehearses until then.
     pub dry_until: Option<Moment>,
+    /// When it went live last.
+    pub live_since: Option<Moment>,
     wrong_until: Option<Moment>,
     torn: bool,
     hand: Option<Hand>,
@@ -110,6 +112,13 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// The house begins in a rehearsal, as most do. Call it before the daemon is
+    /// opened.
+    pub fn begins_in_a_rehearsal(&mut self, rig: &mut Rig, dice: &mut Dice) {
+        rig.set("DRY_RUN", "true");
+        self.dry_until = Some(rig.now() + hours(dice.between(48, 24 * 9)));
+    }
+
     /// Whether nothing is wrong with it.
     #[must_use]
     pub fn is_well(&self) -> bool {
@@ -135,6 +144,7 @@ impl Machine {
             self.dry_until = None;
             stop(rig, trap).await;
             rig.set("DRY_RUN", "false");
+            self.live_since = Some(now);
             town.house.push((now, "goes live"));
         }
         if !rig.is_running() {
@@ -182,9 +192,11 @@ impl Machine {
             MachineMove::RestoreAnOldBook => {
                 stop(rig, trap).await;
                 books::restore_an_old_book(rig, town, dice);
+                town.refused.clear();
                 rig.open().await;
             }
             MachineMove::TearTheBook => {
+                town.refused.clear();
                 self.torn = true;
                 down(1);
             }

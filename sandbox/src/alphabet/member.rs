@@ -27,6 +27,7 @@ alphabet! {
         PayBehindARelay = "pays behind a relay address",
         PayInCapitals = "pays with the address in capitals",
         PayByInvoice = "pays by sent invoice",
+        PayAndCancelAtOnce = "pays, cancels in the same second, and takes the invite",
         FailToPay = "tries to pay, and the card is declined",
         BeginATrial = "begins a trial",
         BeginATrialWithoutACard = "begins a trial without a card",
@@ -60,6 +61,7 @@ alphabet! {
         ChangeTheNameAtStripe = "changes the name at Stripe",
         ChangeTheAddressAtPlex = "changes the address at Plex",
         RenameTheAccount = "renames the account",
+        TakeAnothersNameAsTitle = "calls themselves by another's username",
         SignUpAtPlex = "signs up at Plex",
         OpenASecondAccount = "opens a second account",
         SwapTheAddresses = "swaps the addresses of two accounts",
@@ -104,6 +106,8 @@ impl MemberMove {
             | Self::BuyBothTiers
             | Self::PayOnTheOldCustomer => self.buy(rig, town, who, dice),
             Self::PayForSomebodyElse | Self::PayUnderAStrangersAddress => self.give(rig, town, who, dice),
+            Self::PayAndCancelAtOnce => buys::pay_and_cancel(rig, town, who, dice),
+            Self::TakeAnothersNameAsTitle => accounts::take_a_title(rig, town, who, dice),
             Self::LeaveTheCheckout => buys::leave(rig, town, who),
             Self::JoinByThePage
             | Self::JoinWithPlex

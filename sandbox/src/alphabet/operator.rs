@@ -5,6 +5,7 @@ mod at_home;
 mod at_plex;
 mod at_stripe;
 mod at_tautulli;
+mod notes;
 mod says;
 
 use super::Town;
@@ -94,6 +95,9 @@ alphabet! {
         ApproveEverything = "everything approved",
         RejectOne = "one hold rejected",
         RejectEverything = "everything rejected",
+        NoteTheNumbers = "the members' numbers noted",
+        RevokeByNumber = "revoked by a noted number",
+        RefuseALibrary = "a new library refused",
         AcceptSomething = "something accepted",
         RedeemForThem = "a code redeemed for them",
         SendTheBillingLink = "the billing link sent",
@@ -122,6 +126,8 @@ impl OperatorMove {
                     | Self::ApproveEverything
                     | Self::RejectOne
                     | Self::RejectEverything
+                    | Self::NoteTheNumbers
+                    | Self::RefuseALibrary
                     | Self::AcceptSomething
                     | Self::SayNonsense
             )

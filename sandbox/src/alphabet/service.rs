@@ -58,6 +58,8 @@ pub enum ServiceMove {
     Lag(i64),
     /// Plex's v2 sharing API is gone, with this status.
     V2Gone(u16),
+    /// Stripe shows no invoices any more: the key was edited.
+    InvoicesHidden,
     /// Tautulli has lost its connection to Plex.
     CutOff,
     /// Tautulli's database fails.
@@ -100,6 +102,7 @@ impl ServiceMove {
             Self::ServerAway => "the server is away",
             Self::Lag(_) => "plex.tv lags",
             Self::V2Gone(_) => "half of plex.tv is gone",
+            Self::InvoicesHidden => "Stripe hides the invoices",
             Self::CutOff | Self::PlexUnreachable => "Tautulli sees nothing",
             Self::SqlError => "Tautulli's database fails",
             Self::OtherTautulli => "Tautulli is another's",
@@ -112,6 +115,12 @@ impl ServiceMove {
     #[must_use]
     pub fn names() -> std::collections::BTreeSet<&'static str> {
         deck().iter().map(Self::name).collect()
+    }
+
+    /// All of them, as they lie in the deck.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        deck()
     }
 
     fn kind(&self) -> String {
@@ -181,10 +190,23 @@ impl Weather {
         self.cut_off
     }
 
-    /// Whether nothing goes on.
+    /// Whether nothing goes on. Invoices that Stripe doesn't show keep nobody out,
+    /// and no letter back.
     #[must_use]
     pub fn is_calm(&self) -> bool {
-        self.now.is_none()
+        self.now.is_none() || self.invoices_hidden()
+    }
+
+    /// Whether Stripe doesn't show the invoices.
+    #[must_use]
+    pub fn invoices_hidden(&self) -> bool {
+        matches!(self.now, Some((ServiceMove::InvoicesHidden, _)))
+    }
+
+    /// Whether letters don't go out.
+    #[must_use]
+    pub fn mail_fails(&self) -> bool {
+        matches!(self.now, Some((ServiceMove::Mail(_), _)))
     }
 
     /// One hour. `over`: no new move, and the last one ends.
@@ -235,7 +257,8 @@ impl Weather {
             ServiceMove::Mail(fault) => {
                 let once = matches!(fault, smtp::Fault::DropAfterDot | smtp::Fault::HangAfterDot);
                 rig.smtp.fault(fault.clone(), if once { Stay::Next(1) } else { Stay::UntilCleared });
-                lasts = hours(dice.between(24, 80));
+                // Now and then nobody notices for weeks.
+                lasts = hours(if dice.one_in(5) { dice.between(80, 20 * 24) } else { dice.between(24, 80) });
             }
             ServiceMove::Webhooks(delivery) => {
                 rig.stripe.set_delivery(*delivery);
@@ -256,6 +279,10 @@ impl Weather {
             | ServiceMove::NoHistoryKept => {
                 self.darken(rig, town, going);
             }
+            ServiceMove::InvoicesHidden => {
+                lasts = hours(dice.between(24 * 4, 24 * 12));
+                self.lie(rig, going);
+            }
             _ => self.lie(rig, going),
         }
         lasts
@@ -273,6 +300,10 @@ impl Weather {
             ServiceMove::OtherServer => rig.plex.set_machine("ffff0000ffff0000ffff0000ffff0000ffff0000"),
             ServiceMove::ServerAway => rig.plex.switch(|switches| switches.server_away = true),
             ServiceMove::Lag(seconds) => rig.plex.switch(|switches| switches.lag = TimeDelta::seconds(*seconds)),
+            ServiceMove::InvoicesHidden => {
+                let invoices = Matching::when(|request| request.path.starts_with("/v1/invoices"));
+                rig.stripe.faults().add(Rule::new(invoices, Fault::status(403)));
+            }
             ServiceMove::V2Gone(code) => {
                 let v2 = Matching::PathContains("/api/v2/shared_servers".into());
                 rig.plex.faults().add(Rule::new(v2, Fault::status(*code)));
@@ -422,6 +453,11 @@ fn deck() -> Vec<ServiceMove> {
         ServiceMove::Lag(115),
         ServiceMove::V2Gone(404),
         ServiceMove::V2Gone(410),
+        ServiceMove::V2Gone(404),
+        ServiceMove::V2Gone(410),
+        ServiceMove::InvoicesHidden,
+        ServiceMove::InvoicesHidden,
+        ServiceMove::InvoicesHidden,
         ServiceMove::CutOff,
         ServiceMove::CutOff,
         ServiceMove::SqlError,

@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 use usher::facts::{Moment, SectionId};
 
 use crate::dice::Dice;
+use crate::plex::Section;
 use crate::rig::Rig;
+
+/// Every library there is.
+const EVERYTHING: &str = "*";
 
 /// tiers.json as the operator wants it.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +69,24 @@ impl Tiers {
     pub fn libraries_of(&self, rig: &Rig, price: &str) -> Option<Vec<SectionId>> {
         let titles = texts(&self.of_price(price)?["libraries"]);
         let sections = rig.plex.sections();
-        Some(sections.into_iter().filter(|section| titles.contains(&section.title)).map(|section| section.id).collect())
+        let all = titles.iter().any(|title| title == EVERYTHING);
+        let opens = |section: &Section| all || titles.contains(&section.title);
+        Some(sections.into_iter().filter(opens).map(|section| section.id).collect())
+    }
+
+    /// Whether this price buys whatever there is; what is new joins it by the
+    /// operator's word only.
+    #[must_use]
+    pub fn buys_everything(&self, price: &str) -> bool {
+        self.of_price(price).is_some_and(|row| texts(&row["libraries"]).iter().any(|title| title == EVERYTHING))
+    }
+
+    /// The first tier opens whatever there is.
+    pub fn open_everything(&mut self, rig: &Rig) -> bool {
+        if let Some(row) = self.rows.first_mut() {
+            row["libraries"] = json!([EVERYTHING]);
+        }
+        self.write(rig)
     }
 
     /// Whether any tier opens the library of this title.

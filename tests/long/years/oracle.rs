@@ -2,6 +2,7 @@
 //! watched when, and what the operator truly wanted. It reads the stand-ins and
 //! the letters, never the book, and shares no code with the rules.
 
+mod heard;
 mod letters;
 mod removals;
 mod standing;
@@ -112,6 +113,17 @@ pub struct Oracle {
     pub approvals: Vec<Moment>,
     forgotten: usize,
     cancelled: usize,
+    /// When the house went live last.
+    pub live_since: Option<Moment>,
+    /// Whoever has been in at some time, and when last.
+    been_in: BTreeMap<String, Moment>,
+    /// Everything that was posted at Discord.
+    posted: String,
+    updates: usize,
+    /// When all seats were taken last.
+    pub full: Option<Moment>,
+    /// Since when somebody's payment fails, and nobody heard.
+    failing: BTreeMap<String, Moment>,
 }
 
 impl Oracle {
@@ -138,12 +150,23 @@ impl Oracle {
             approvals: Vec::new(),
             forgotten: 0,
             cancelled: 0,
+            live_since: None,
+            been_in: BTreeMap::new(),
+            posted: String::new(),
+            updates: 0,
+            full: None,
+            failing: BTreeMap::new(),
         }
     }
 
     /// Something was wrong until now, or the operator was away.
     pub fn troubled(&mut self, now: Moment) {
         self.troubled = now;
+    }
+
+    /// Usher has waited for a word in the last hours.
+    pub fn waited_lately(&self, rig: &Rig) -> bool {
+        rig.now() - self.waiting < HOUR * 3
     }
 
     /// Usher waits for the operator's `usher accept`.
@@ -171,7 +194,11 @@ impl Oracle {
                         && person.main().is_some()
                         && self.told.insert(bought.customer.clone())
                     {
-                        answers.push((person.who(), bought.customer.clone()));
+                        // Who was never in is known by what they paid before.
+                        let before = person.bought.iter().find(|other| other.customer != bought.customer);
+                        let by_mail = before.filter(|_| !self.been_in.contains_key(&person.name));
+                        let who = by_mail.map_or_else(|| person.who(), |before| before.email.clone());
+                        answers.push((who, bought.customer.clone()));
                     }
                 }
             }
@@ -206,7 +233,10 @@ impl Oracle {
         broken.extend(self.judge_mails(hour, new));
         for person in &town.people {
             broken.extend(self.judge_standing(hour, person));
+            broken.extend(self.judge_what_was_heard(hour, person));
         }
+        broken.extend(self.judge_updates(hour));
+        broken.extend(self.judge_going_live(hour, new));
         broken.extend(self.undone_by_us(hour));
         broken
     }
@@ -231,6 +261,9 @@ impl Oracle {
             if !stay.gave.contains(&gives) {
                 stay.gave.push(gives);
             }
+        }
+        for person in town.people.iter().filter(|person| person.account_in(rig).is_some()) {
+            self.been_in.insert(person.name.clone(), now);
         }
         for bought in town.people.iter().flat_map(|person| &person.bought) {
             let Some(status) = rig.stripe.status(&bought.id) else { continue };
@@ -262,6 +295,9 @@ impl Oracle {
             };
             if !is_unclear(rig, person, invite.at) && !self.speaks_for(rig, person, invite.at) {
                 broken.push(format!("{} was invited {}, and nothing speaks for it", person.name, invite.at));
+            }
+            if let Who::Email(email) = &invite.to {
+                broken.extend(self.invited_at(hour, person, email, invite.at));
             }
             if person.is_invited(rig) {
                 let (since, by) = (invite.at, invite.at + HOUR * 3);
@@ -374,7 +410,7 @@ impl Oracle {
         rig.stripe.clear();
         rig.tautulli.clear();
         rig.discord.clear();
-        rig.discord.forget_messages();
+        self.keep_posts(rig);
         self.cancelled = 0;
         broken
     }

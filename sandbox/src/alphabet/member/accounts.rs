@@ -4,6 +4,7 @@ use usher::facts::PlexId;
 
 use super::MemberMove;
 use crate::alphabet::{Person, Town};
+use crate::dice::Dice;
 use crate::rig::{Rig, address};
 
 impl MemberMove {
@@ -70,6 +71,16 @@ impl MemberMove {
             }
         }
     }
+}
+
+/// Anybody may choose any title, another's username too.
+pub(super) fn take_a_title(rig: &Rig, town: &Town, who: usize, dice: &mut Dice) -> bool {
+    let account = |who: usize| town.people.get(who).and_then(Person::main);
+    let other = dice.index(town.people.len());
+    let (Some(account), Some(other)) = (account(who), account(other).filter(|_| other != who)) else { return false };
+    let Some(title) = rig.plex.username_of(other) else { return false };
+    rig.plex.with_account(account, |account| account.title = title);
+    true
 }
 
 fn at_stripe(step: MemberMove, rig: &Rig, person: &mut Person, new: &str) -> bool {

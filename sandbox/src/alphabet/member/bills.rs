@@ -20,6 +20,7 @@ impl MemberMove {
             Self::UpgradeInThePortal => sub(&RUNNING).map(|sub| stripe.change_price(&sub.id, &price)),
             Self::UpgradeByANewCheckout => sub(&RUNNING).map(|old| {
                 let email = stripe.object(&old.customer)["email"].as_str().unwrap_or_default().to_owned();
+                let email = if email.is_empty() { person.home(rig) } else { email };
                 let customer = stripe.customer(&email, &person.name);
                 let id = stripe.subscribe(&customer, &price);
                 person.bought.push(Bought::new(rig, id, customer, &email));

@@ -1,5 +1,7 @@
 //! Buying by a payment link, for oneself and for others.
 
+use std::time::Duration;
+
 use super::{MemberMove, RUNNING, hours};
 use crate::alphabet::{Bought, Later, Town};
 use crate::dice::Dice;
@@ -86,5 +88,36 @@ pub(super) fn leave(rig: &Rig, town: &mut Town, who: usize) -> bool {
     let email = person.home(rig);
     person.addresses.insert(email.to_lowercase());
     rig.stripe.customer(&email, &person.name);
+    true
+}
+
+/// Whoever is quick cancels in the second in which they paid, and takes the
+/// invite that is out by then.
+pub(super) fn pay_and_cancel(rig: &Rig, town: &mut Town, who: usize, dice: &mut Dice) -> bool {
+    let price = town.tiers.price_on_sale(rig, dice);
+    let Some(person) = town.people.get_mut(who) else { return false };
+    let Some(account) = person.main() else { return false };
+    let outside = person.account_in(rig).is_none() && !person.is_invited(rig) && !person.protected;
+    if !outside || !person.subs(rig).is_empty() {
+        return false;
+    }
+    let email = person.home(rig);
+    let customer = rig.stripe.customer(&email, &person.name);
+    let id = rig.stripe.subscribe(&customer, &price);
+    person.bought.push(Bought::new(rig, id.clone(), customer, &email));
+    let (plex, stripe) = (rig.plex.clone(), rig.stripe.clone());
+    tokio::spawn(async move {
+        for _ in 0..45 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if plex.pending_of(email.as_str()).is_some() || plex.pending_of(account).is_some() {
+                break;
+            }
+        }
+        stripe.cancel_now(&id, "cancellation_requested");
+        let taken = plex.accept_invite(account).is_some();
+        if !taken {
+            plex.accept_invite_as(email.as_str(), account);
+        }
+    });
     true
 }

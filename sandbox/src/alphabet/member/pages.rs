@@ -30,6 +30,13 @@ pub enum Arrival {
         /// They have shown that the account is theirs.
         proven: bool,
     },
+    /// They are in, and all seats are taken: the page said so.
+    TurnedAway {
+        /// Who.
+        who: usize,
+        /// When.
+        at: Moment,
+    },
     /// They have typed a code in, and it counted.
     Redeemed {
         /// Who.
@@ -125,7 +132,8 @@ impl Browser {
         let links: Vec<String> = plans.split("href=\"").filter_map(path_of_a_plan).collect();
         let path = links.get(self.choice % links.len().max(1))?.clone();
         let page = self.call("GET", &path, &[]).await?;
-        (page.status == 200).then_some(path)
+        // A full house still lets those sign in who are in.
+        (page.status == 200 || page.text().contains("/plex\"")).then_some(path)
     }
 
     async fn join(&self) -> Option<()> {
@@ -140,7 +148,11 @@ impl Browser {
         let back = self.plex.sign_in_at(&link, self.account?)?;
         let back = back.strip_prefix(PUBLIC_URL)?;
         self.call("GET", back, &[]).await?;
+        let was_in = self.account.is_some_and(|account| self.plex.has_access(account));
         let reply = self.call("POST", back, &[]).await?;
+        if was_in && reply.text().contains("All seats are taken") {
+            self.home.send(Arrival::TurnedAway { who: self.who, at: self.stripe.now() }).ok()?;
+        }
         self.pay(&reply, true).await
     }
 

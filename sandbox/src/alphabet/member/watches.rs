@@ -20,7 +20,7 @@ impl MemberMove {
         let Some(account) = person.main() else { return false };
         match self {
             Self::JoinTheHome => {
-                let may = !person.protected && person.account_in(rig).is_some();
+                let may = !person.protected;
                 if may {
                     rig.plex.join_home(account);
                     person.protected = true;

@@ -113,6 +113,9 @@ impl OperatorMove {
                 }
                 let row = dice.index(tiers.rows.len());
                 let mut titles = tiers.rows.get(row).map(|row| texts(&row["libraries"])).unwrap_or_default();
+                if titles.iter().any(|title| title == "*") {
+                    return false;
+                }
                 titles.push(title);
                 set(&mut tiers.rows, row, "libraries", json!(titles));
             }

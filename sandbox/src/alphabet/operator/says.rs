@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use usher::facts::Moment;
 
-use super::OperatorMove;
+use super::{OperatorMove, notes};
 use crate::alphabet::member::hours;
 use crate::alphabet::{Guest, LINKED_WRONGLY, Later, Person, Town, Wish};
 use crate::dice::Dice;
@@ -26,7 +26,10 @@ impl OperatorMove {
             return false;
         }
         match self {
-            Self::ApproveOne | Self::RejectOne => return self.decides(rig, dice).await,
+            Self::ApproveOne | Self::RejectOne => return self.decides(rig, town, dice).await,
+            Self::NoteTheNumbers => return notes::note(rig, town).await,
+            Self::RevokeByNumber => return notes::revoke(rig, town, who).await,
+            Self::RefuseALibrary => return notes::refuse_a_library(rig, town).await,
             Self::CancelByTheApi | Self::UncancelByTheApi | Self::UpgradeByTheApi => {
                 return self.calls(rig, town, who, dice).await;
             }
@@ -44,7 +47,9 @@ impl OperatorMove {
 
     fn asks(self, rig: &Rig, town: &Town, who: usize, dice: &mut Dice) -> Option<Asked> {
         let person = town.people.get(who)?;
-        let name = person.who();
+        // Some say the username, as `usher members` lists it.
+        let username = person.main().and_then(|account| rig.plex.username_of(account)).filter(|_| dice.one_in(2));
+        let name = username.unwrap_or_else(|| person.who());
         let days = dice.between(2, 30);
         let until = (rig.now() + hours(days * 24)).date_naive();
         let tier = town.tiers.last_name();
@@ -115,8 +120,7 @@ impl OperatorMove {
         let wish = &mut person.wish;
         match self {
             Self::Revoke | Self::RevokeAndCancel | Self::RevokeWithThePeriod => {
-                let with_the_period = self == Self::RevokeWithThePeriod;
-                *wish = Wish { revoked: Some(now), with_the_period, ..Wish::default() };
+                *wish = Wish { revoked: Some(now), ..Wish::default() };
             }
             Self::Restore => {
                 wish.revoked = None;
@@ -127,6 +131,10 @@ impl OperatorMove {
             }
             Self::Grandfather => wish.grandfathered = true,
             Self::InviteAsAGuest => wish.guest = Some(Guest { from: now, until: Some(ends) }),
+            // Who has something already gets nothing more by a code.
+            Self::RedeemForThem if wish.guest.is_some() || !person.bought.is_empty() || !person.by_hand.is_empty() => {
+                person.dispute(now, "a code typed in for somebody who has something already");
+            }
             Self::InviteForGood | Self::RedeemForThem => wish.guest = Some(Guest { from: now, until: None }),
             // An end that they have stays as it is.
             Self::InviteAgain => wish.guest = kept(wish.guest.take(), now),
@@ -140,12 +148,16 @@ impl OperatorMove {
     }
 
     /// Approves or rejects one hold, whatever it is.
-    async fn decides(self, rig: &Rig, dice: &mut Dice) -> bool {
+    async fn decides(self, rig: &Rig, town: &mut Town, dice: &mut Dice) -> bool {
         let Some(page) = rig.try_get("/api/holds").await else { return false };
         let holds = page["json"]["holds"].as_array().cloned().unwrap_or_default();
         let ids: Vec<String> = holds.iter().filter_map(|hold| hold["id"].as_str().map(str::to_owned)).collect();
         let Some(id) = dice.pick(&ids) else { return false };
         let word = if self == Self::ApproveOne { "approve" } else { "reject" };
+        // A word on a library that was refused takes the refusal back.
+        if self == Self::ApproveOne {
+            town.refused.clear();
+        }
         let said = rig.try_ask(json!({ "ask": word, "ids": [id] })).await;
         said.is_some_and(|said| said.get("error").is_none())
     }

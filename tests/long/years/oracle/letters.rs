@@ -101,6 +101,11 @@ impl Oracle {
             if owed.subject == INVITED && !person.is_invited(rig) {
                 continue;
             }
+            // Nor does who was back meanwhile need one about what is over.
+            let back = self.been_in.get(&owed.name).is_some_and(|at| *at > owed.since + HOUR);
+            if owed.subject == REMOVED && back {
+                continue;
+            }
             let wrote = |mail: &Mail| {
                 person.addresses.contains(&mail.to)
                     && mail.subject.starts_with(owed.subject)

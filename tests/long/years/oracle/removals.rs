@@ -79,7 +79,8 @@ impl Oracle {
         }
         let earlier = gone.at - HOUR;
         for (bought, status) in person.subs(rig) {
-            let runs = matches!(status, Status::Active | Status::Trialing) && bought.began < earlier;
+            // What another account of theirs took up says nothing of this one.
+            let runs = matches!(status, Status::Active | Status::Trialing) && bought.began < earlier && is_main;
             if runs && is_sold(hour, &bought) && person.proven.contains(&bought.email) {
                 return Err(format!("{} pays", bought.id));
             }

@@ -42,20 +42,39 @@ impl Oracle {
         let share = person.account_in(rig).and_then(|account| rig.plex.share_of(account));
         let held = person.protected || wish.grandfathered || guest || wish.holiday.is_some_and(|until| until > now);
         let ours = share.as_ref().is_some_and(|share| self.invited.contains_key(&share.id));
-        let may_stay = wish.with_the_period && !running.is_empty();
-        let shut_out = wish.revoked.is_some() && !may_stay && share.is_some();
-        let no_reason = !held && (subs.is_empty() && ours || shut_out);
+        // With several accounts it can't be told which one was revoked; and what ends
+        // with the period may be undone until then.
+        let alone = person.accounts.len() == 1 && subs.is_empty();
+        let no_reason = !held && (subs.is_empty() && ours || wish.revoked.is_some() && alone && share.is_some());
         keep(&mut since.without_reason, now, no_reason);
         let without_reason = since.without_reason;
         if is_unclear(rig, person, now) {
             return Vec::new();
         }
         let mut broken = self.judge_payer(person, &running, now);
+        if share.is_some() && person.accounts.len() == 1 && self.revoked_for_good(hour, person) {
+            broken.push(format!("{} is revoked, and is still in", person.name));
+        }
         if without_reason.is_some_and(|from| now - from.max(self.troubled) > LEFT_OVER) {
             broken.push(format!("{} is in without a reason since {without_reason:?}", person.name));
         }
         broken.extend(self.judge_libraries(hour, person, &subs, held));
         broken
+    }
+
+    /// Revoked there and then, live, and nothing was said against it since.
+    fn revoked_for_good(&self, hour: &Hour<'_>, person: &Person) -> bool {
+        let plainly = ["revoked", "revoked by a noted number"];
+        let Some(at) = person.wish.revoked else { return false };
+        let said = |list: &[(Moment, &'static str)], such: &dyn Fn(&str) -> bool| {
+            list.iter().any(|(when, what)| *when >= at && such(what))
+        };
+        let rejects = |what: &str| what.contains("rejected") || what.contains("book") || what == "goes live";
+        let live = self.live_since.is_none_or(|live| live < at);
+        hour.now - at.max(self.troubled).max(self.waiting) > KNOWN_PAYERS_IN_AFTER
+            && live
+            && said(&person.struck, &|what| plainly.contains(&what))
+            && !said(&hour.town.house, &rejects)
     }
 
     /// Who pays is in, or the operator was told how to let them in.
@@ -64,7 +83,7 @@ impl Oracle {
             return Vec::new();
         };
         let (paying, outside) = (*paying, *outside);
-        let from = paying.max(outside).max(self.troubled);
+        let from = paying.max(outside).max(self.troubled).max(self.full.unwrap_or(outside));
         if now - from.max(self.waiting) < KNOWN_PAYERS_IN_AFTER || person.wish.revoked.is_some() {
             return Vec::new();
         }
@@ -104,11 +123,15 @@ impl Oracle {
             subs.iter().filter(|(bought, status)| such(bought, *status)).flat_map(|(bought, _)| opens(bought)).collect()
         };
         let may = bought(&|_, status| status != Status::Incomplete);
-        let must = bought(&|bought, status| {
+        let mut must = bought(&|bought, status| {
             // Who left, or declined, since they paid has had the choice.
             let went = person.went.iter().any(|at| *at >= bought.began);
             matches!(status, Status::Active | Status::Trialing) && person.proven.contains(&bought.email) && !went
         });
+        // What is new joins "everything" only by the operator's word.
+        if subs.iter().any(|(bought, _)| bought.prices(rig).iter().any(|price| town.tiers.buys_everything(price))) {
+            must.retain(|section| [rig.movies, rig.tv].contains(section));
+        }
         let has: BTreeSet<SectionId> = share.iter().flat_map(|share| share.sections.iter().copied()).collect();
         let ours = share.as_ref().is_some_and(|share| self.is_ours(share.id));
         let came = share.as_ref().and_then(|share| self.stays.get(&share.id)).map(|stay| stay.from);
