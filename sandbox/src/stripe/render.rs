@@ -31,7 +31,7 @@ pub(super) fn object(account: &Account, shape: Shape, id: &str) -> Option<Value>
         "di" => account.discounts.iter().find(|o| o.id == id).map(|o| discount(account, shape, o)),
         "issfr" => account.fraud_warnings.iter().find(|o| o.id == id).map(|o| fraud_warning(account, o)),
         "cs" => account.sessions.iter().find(|o| o.id == id).map(|o| session(account, o)),
-        "evt" => account.events.iter().find(|o| o.id == id).map(|o| o.body.clone()),
+        "evt" => account.events.iter().find(|o| o.id == id).map(|o| told_now(account, &o.body)),
         _ => None,
     }
 }
@@ -57,6 +57,14 @@ pub(super) fn event(account: &Account, id: &str, at: i64, kind: &str, object: Va
         "livemode": account.is_live(), "pending_webhooks": 1, "request": {"id": null, "idempotency_key": null},
         "data": data
     })
+}
+
+/// An event says the mode of its account, as every object does: also one that was
+/// told while objects said another.
+pub(super) fn told_now(account: &Account, event: &Value) -> Value {
+    let mut event = event.clone();
+    event["livemode"] = account.is_live().into();
+    event
 }
 
 pub(super) fn version(shape: Shape) -> &'static str {

@@ -326,7 +326,7 @@ impl Account {
                     && query.filled("type").is_none_or(|kind| event.kind == kind)
                     && query.in_range("created", event.created)?)
             },
-            |event| event.body.clone(),
+            |event| render::told_now(self, &event.body),
         )
     }
 }
