@@ -174,8 +174,8 @@ pub struct Town {
     pub lots: Lots,
     /// Libraries that the operator refused to give to anybody, by title, and when.
     pub refused: Vec<(Moment, SectionId, String)>,
-    /// Numbers that the operator noted in a rehearsal: `(number, who)`.
-    pub noted: Vec<(String, usize)>,
+    /// Numbers that the operator noted in a rehearsal: `(number, account, who)`.
+    pub noted: Vec<(String, PlexId, usize)>,
     /// Copies of the book.
     pub books: Vec<books::Copy>,
     /// What visitors of the pages have done since.

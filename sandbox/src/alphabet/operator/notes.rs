@@ -2,6 +2,7 @@
 //! refused.
 
 use serde_json::json;
+use usher::facts::PlexId;
 
 use crate::alphabet::{Town, Wish};
 use crate::rig::Rig;
@@ -14,7 +15,7 @@ pub(super) async fn note(rig: &Rig, town: &mut Town) -> bool {
         let number = row["id"].as_str()?.to_owned();
         let account = row["plex_id"].as_u64()?;
         let who = town.people.iter().position(|person| person.accounts.iter().any(|other| other.0 == account))?;
-        Some((number, who))
+        Some((number, PlexId(account), who))
     });
     town.noted = noted.collect();
     !town.noted.is_empty()
@@ -22,8 +23,11 @@ pub(super) async fn note(rig: &Rig, town: &mut Town) -> bool {
 
 /// Revokes somebody by the number that was theirs when it was noted.
 pub(super) async fn revoke(rig: &Rig, town: &mut Town, who: usize) -> bool {
-    let Some((number, _)) = town.noted.iter().find(|(_, other)| *other == who).cloned() else { return false };
-    let Some(person) = town.people.get_mut(who).filter(|person| person.account_in(rig).is_some()) else { return false };
+    let Some(person) = town.people.get_mut(who) else { return false };
+    // Who is in with another account by now may have another number, too.
+    let account = person.account_in(rig);
+    let noted = town.noted.iter().find(|(_, noted, other)| *other == who && Some(*noted) == account);
+    let Some((number, ..)) = noted.cloned() else { return false };
     let said = rig.try_ask(json!({ "ask": "revoke", "who": number })).await;
     let taken = said.is_some_and(|said| said.get("error").is_none());
     if taken {
