@@ -74,7 +74,7 @@ impl Search {
             for step in [MemberMove::LetTheCardFail, MemberMove::Dispute, MemberMove::SignUpAtPlex] {
                 let _ = dice.one_in(2) && step.make(rig, town, who, dice);
             }
-            for step in [OperatorMove::AddALibrary, OperatorMove::SplitATier] {
+            for step in [OperatorMove::AddALibrary, OperatorMove::SplitATier, OperatorMove::NoteTheNumbers] {
                 let _ = dice.one_in(4) && step.make(rig, town, who, dice).await;
             }
         }

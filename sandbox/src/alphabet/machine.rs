@@ -133,7 +133,7 @@ impl Machine {
             rig.time.set_offset(TimeDelta::zero());
             trap.set(Spring::Never);
         }
-        if self.down_until.is_some_and(|until| until > now) {
+        if self.down_until.is_some_and(|until| until > now && !quiet) {
             return;
         }
         if self.down_until.take().is_some() && self.torn {

@@ -300,7 +300,7 @@ impl Oracle {
                 broken.extend(self.invited_at(hour, person, email, invite.at));
             }
             if person.is_invited(rig) {
-                let (since, by) = (invite.at, invite.at + HOUR * 3);
+                let (since, by) = (invite.at, self.letter_by(invite.at));
                 self.owed.push(Owed { since, by, name: person.name.clone(), subject: letters::INVITED });
             }
         }

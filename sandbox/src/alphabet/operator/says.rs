@@ -37,6 +37,12 @@ impl OperatorMove {
         }
         let Some(asked) = self.asks(rig, town, who, dice) else { return false };
         let Some(said) = rig.try_ask(asked.ask.clone()).await else { return false };
+        // It counts once the disk takes it, unless the daemon ends before.
+        if said["error"]["message"].as_str().is_some_and(|why| why.contains("kept in memory")) {
+            let now = rig.now();
+            town.people.get_mut(who).into_iter().for_each(|person| person.dispute(now, "said to a full disk"));
+            return true;
+        }
         // Nonsense is said even where it is refused.
         if said.get("error").is_some() && self != Self::SayNonsense {
             return false;

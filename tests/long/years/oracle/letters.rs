@@ -7,6 +7,7 @@ use chrono::{NaiveDate, TimeDelta};
 use sandbox::alphabet::{Bought, Town};
 use sandbox::rig::{OPERATOR, Rig};
 use sandbox::stripe::Status;
+use usher::facts::Moment;
 
 use super::removals::{idle, last_seen};
 use super::{HOUR, Hour, Mail, Oracle, is_sold, is_unclear};
@@ -44,7 +45,7 @@ impl Oracle {
                 && is_sold(hour, &bought.0)
         };
         if mail.subject.starts_with("Still with us") {
-            if person.protected {
+            if person.protected && person.accounts.len() == 1 {
                 broken.push(wrong("they are protected"));
             }
             if person.subs(rig).iter().any(paying) {
@@ -83,6 +84,12 @@ impl Oracle {
             }
         }
         broken
+    }
+
+    /// When a letter that is owed since then must have come. What failed while
+    /// the mail did is tried again half a day later at the latest.
+    pub(super) fn letter_by(&self, since: Moment) -> Moment {
+        (since + HOUR * 3).max(self.troubled + HOUR * 13)
     }
 
     /// Letters that are owed and did not come.

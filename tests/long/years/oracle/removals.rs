@@ -20,7 +20,7 @@ impl Oracle {
         let Some(person) = gone.account.and_then(|account| hour.town.with_account(account)) else {
             return vec![format!("somebody unknown was removed {}", gone.at)];
         };
-        let (since, by) = (gone.at, gone.at + HOUR * 3);
+        let (since, by) = (gone.at, self.letter_by(gone.at));
         self.owed.push(Owed { since, by, name: person.name.clone(), subject: super::letters::REMOVED });
         let why = self.deserved(hour, person, gone);
         self.ended.insert(person.name.clone(), gone.at);
