@@ -7,10 +7,8 @@
 //! Each house has its own seed, which is its size: `USHER_SEED=n` is the house of
 //! n people.
 
-mod deeds;
 mod door;
 mod lives;
-mod moves;
 mod weather;
 mod wrongs;
 

@@ -55,8 +55,6 @@ pub struct Count {
     pub approved: u64,
     pub skies: BTreeMap<Sky, u64>,
     pub held: BTreeMap<&'static str, u64>,
-    /// Moves of the alphabets that were made, by name.
-    pub moves: BTreeMap<&'static str, u64>,
 }
 
 impl Count {
@@ -69,7 +67,6 @@ impl Count {
         self.removed_lapsed += other.removed_lapsed;
         self.approved += other.approved;
         other.skies.iter().for_each(|(sky, times)| *self.skies.entry(*sky).or_default() += times);
-        other.moves.iter().for_each(|(name, times)| *self.moves.entry(name).or_default() += times);
         other.held.iter().for_each(|(rule, times)| *self.held.entry(rule).or_default() += times);
     }
 
@@ -116,9 +113,6 @@ pub struct House {
     /// Days on which no play could be seen.
     pub blind: Vec<Moment>,
     pub next_share: u64,
-    pub next_section: u64,
-    /// Usher is down, or the machine asleep, until then.
-    pub down_until: Moment,
     /// Removals that Stripe didn't state and nobody approved.
     pub unstated: Vec<Moment>,
     pub count: Count,
@@ -206,8 +200,6 @@ impl House {
             sky_until: begun + TimeDelta::days(20),
             blind: Vec::new(),
             next_share: 0,
-            next_section: 10,
-            down_until: begun,
             unstated: Vec::new(),
             count: Count::default(),
             broken: None,
@@ -223,10 +215,6 @@ impl House {
         self.count.member_days += self.size;
         self.blow();
         self.live();
-        self.draw();
-        if self.down_until > self.now {
-            return;
-        }
         self.read();
         self.break_something();
         if brake::clock_failure(self.scene()).is_some() {
@@ -306,19 +294,10 @@ impl House {
         let concerned = match act {
             Act::Invite { .. } => {
                 let customer = member.customers.keys().next();
-                let account = member.plex;
-                // A guest, or who was restored, is known by the account.
-                let is = |person: &Person| {
-                    Some(&person.customer()) == customer || account.is_some() && account == Some(person.account)
-                };
-                let who = self.people.iter().position(is);
+                let who = self.people.iter().position(|person| Some(&person.customer()) == customer);
                 let invited_at = Some(self.now);
                 self.count.invited += 1;
-                Some(self.add_row(
-                    who.expect("only payers and guests are invited"),
-                    ShareState::Pending { invited_at },
-                    false,
-                ))
+                Some(self.add_row(who.expect("only payers are invited"), ShareState::Pending { invited_at }, false))
             }
             Act::Update { share, sections, downloads, .. } => {
                 // They may have left today; then plex.tv answers 404.
@@ -410,7 +389,6 @@ impl House {
                         self.count.warned += 1;
                         person.warned.push(self.now);
                     }
-                    Letter::SubscriptionPaused { .. } => person.told_paused.push(self.now),
                     Letter::PaymentFailed { .. } => person.told_unpaid.push(self.now),
                     _ => {}
                 }
@@ -434,15 +412,6 @@ impl House {
         let waiting = self.book.holds.values().filter(|hold| hold.verdict.is_none());
         for id in waiting.map(|hold| hold.id.clone()).collect::<Vec<_>>() {
             let approve = !self.dice.one_in(10);
-            self.count.approved += u64::from(approve);
-            decide::give_verdict(self.now, &mut self.book, &[id], approve).expect("it waits");
-        }
-    }
-
-    /// `usher approve all`, and `usher reject all`.
-    pub fn answer(&mut self, approve: bool) {
-        let waiting = self.book.holds.values().filter(|hold| hold.verdict.is_none());
-        for id in waiting.map(|hold| hold.id.clone()).collect::<Vec<_>>() {
             self.count.approved += u64::from(approve);
             decide::give_verdict(self.now, &mut self.book, &[id], approve).expect("it waits");
         }

@@ -5,10 +5,7 @@ use chrono::TimeDelta;
 use usher::facts::{Activity, Billing, FailureKind, Friends, Reading, Stated, SubscriptionId, Unread, Whole};
 use usher::policy::{World, brake, readings};
 
-use sandbox::alphabet::service::ServiceMove;
-
 use super::door::House;
-use super::moves;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +66,7 @@ impl House {
         if self.sky_until <= self.now {
             let fair = self.sky != Sky::Fair;
             let days = i64::try_from(self.dice.between(1, if fair { 45 } else { 30 })).unwrap();
-            self.sky = if fair { Sky::Fair } else { self.foul() };
+            self.sky = if fair { Sky::Fair } else { Sky::FOUL[usize::try_from(self.dice.below(15)).unwrap()] };
             self.sky_until = self.now + TimeDelta::days(days);
             *self.count.skies.entry(self.sky).or_default() += 1;
         }
@@ -78,24 +75,6 @@ impl House {
         }
         if self.dice.one_in(60) {
             self.world = World::default();
-        }
-    }
-
-    /// What the services do next: each kind of move as often as the others, and
-    /// now and then the clock is wrong.
-    fn foul(&mut self) -> Sky {
-        if self.dice.one_in(15) {
-            return Sky::ClockWrong;
-        }
-        let names: Vec<&str> = ServiceMove::names().into_iter().collect();
-        loop {
-            let name = self.dice.pick(&names).expect("an alphabet");
-            let mut alike = ServiceMove::all();
-            alike.retain(|step| step.name() == name);
-            let step = self.dice.pick(&alike).expect("a name has a move");
-            if let Ok(sky) = moves::of_service(&step) {
-                return sky;
-            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is held against a removal: the lives, which the rules never saw.
 
 use chrono::TimeDelta;
-use usher::facts::{Moment, Status, Subscription};
+use usher::facts::{Moment, Status};
 use usher::ledger::EndCause;
 
 use super::door::House;
@@ -12,18 +12,8 @@ impl House {
     /// What the lives say against a removal.
     pub fn wrong_with(&mut self, who: usize, cause: &EndCause, approved: bool) -> Option<String> {
         let (now, person) = (self.now, &self.people[who]);
-        if person.protected || person.home {
+        if person.protected {
             return Some("they are protected".into());
-        }
-        let wish = &person.wish;
-        if wish.revoked {
-            return None;
-        }
-        if wish.grandfathered || wish.guest_until.is_some_and(|until| until > now) {
-            return Some("the operator let them in".into());
-        }
-        if wish.away_until.is_some_and(|until| until > now) {
-            return Some("they are on holiday".into());
         }
         let theirs = person.customer();
         // What had ended before they came in this time is no cause.
@@ -32,8 +22,6 @@ impl House {
         let theirs = || all.clone().filter(|sub| sub.customer == theirs);
         // Nor what ended when they subscribed anew.
         let followed = |ended: Moment| theirs().any(|other| other.created >= ended);
-        let never = |sub: &&Subscription| matches!(sub.status, Status::Incomplete | Status::IncompleteExpired);
-        let theirs = || theirs().filter(|sub| !never(sub));
         let subs = || theirs().filter(|sub| !sub.ended_at.is_some_and(|ended| before(ended) || followed(ended)));
         if subs().any(|sub| matches!(sub.status, Status::Active | Status::Trialing)) {
             return Some("one of their subscriptions pays".into());
@@ -59,16 +47,11 @@ impl House {
                         let grace = now - since < TimeDelta::days(7);
                         (grace || !told(since)).then(|| format!("{} is unpaid only since {since}, or untold", sub.id))
                     }
-                    (Status::Paused, _) if sub.trial_end.is_none() => {
-                        let told = person.told_paused.iter().any(|at| *at <= now - TimeDelta::days(3));
-                        (!told).then(|| format!("{} is paused, and no letter said so", sub.id))
-                    }
                     _ => None,
                 });
                 let stated = subs().all(|sub| sub.ended_at.is_some());
                 (wrong, stated)
             }
-            EndCause::GrantOver { .. } => (None, true),
             other => (Some(format!("nobody asked for {other:?}")), false),
         };
         wrong.or_else(|| self.beyond_the_budget(stated || approved))
@@ -80,9 +63,7 @@ impl House {
         }
         let since = person.last_play.max(person.joined)?;
         let observed = |since: Moment| {
-            let dark = |day: &&Moment| self.blind.contains(day);
-            let blind = self.blind.iter().filter(|day| **day > since).count()
-                + person.unseen.iter().filter(|day| **day > since && !dark(day)).count();
+            let blind = self.blind.iter().filter(|day| **day > since).count();
             (self.now - since).num_days() - i64::try_from(blind).unwrap_or(i64::MAX)
         };
         if observed(since) < 30 {
