@@ -2,13 +2,16 @@
 //! brake are the real ones, day by day; around them stand a few lines that
 //! play plex.tv, Stripe, Tautulli and the mail, and many people's lives. What
 //! the rules do is held against the lives, which the rules never see (DESIGN
-//! §11).
+//! §11). Besides, everybody makes moves of the sandbox's alphabets, as far as
+//! they do something to what the rules read.
 //!
 //! Each house has its own seed, which is its size: `USHER_SEED=n` is the house of
 //! n people.
 
+mod deeds;
 mod door;
 mod lives;
+mod moves;
 mod weather;
 mod wrongs;
 

@@ -55,6 +55,8 @@ pub struct Count {
     pub approved: u64,
     pub skies: BTreeMap<Sky, u64>,
     pub held: BTreeMap<&'static str, u64>,
+    /// Moves of the alphabets that were made, by name.
+    pub moves: BTreeMap<&'static str, u64>,
 }
 
 impl Count {
@@ -67,6 +69,7 @@ impl Count {
         self.removed_lapsed += other.removed_lapsed;
         self.approved += other.approved;
         other.skies.iter().for_each(|(sky, times)| *self.skies.entry(*sky).or_default() += times);
+        other.moves.iter().for_each(|(name, times)| *self.moves.entry(name).or_default() += times);
         other.held.iter().for_each(|(rule, times)| *self.held.entry(rule).or_default() += times);
     }
 
@@ -74,6 +77,10 @@ impl Count {
     pub fn must_have_seen_enough(&self) {
         let people = [self.joined, self.invited, self.warned, self.removed_idle, self.removed_lapsed, self.approved];
         assert!(people.iter().all(|times| *times > 100), "{self:?}");
+        // Those that do something to the facts are made, but for a few that hardly meet
+        // anybody for whom they make sense.
+        let made = self.moves.values().filter(|times| **times > 0).count();
+        assert!(made >= 75, "only {made} moves: {:?}", self.moves);
         assert!(Sky::FOUL.iter().all(|sky| self.skies.contains_key(sky)), "{:?}", self.skies);
         // `revoke` and a book in doubt are for the tests of those.
         let rules = [
@@ -113,6 +120,9 @@ pub struct House {
     /// Days on which no play could be seen.
     pub blind: Vec<Moment>,
     pub next_share: u64,
+    pub next_section: u64,
+    /// Usher is down, or the machine asleep, until then.
+    pub down_until: Moment,
     /// Removals that Stripe didn't state and nobody approved.
     pub unstated: Vec<Moment>,
     pub count: Count,
@@ -200,6 +210,8 @@ impl House {
             sky_until: begun + TimeDelta::days(20),
             blind: Vec::new(),
             next_share: 0,
+            next_section: 10,
+            down_until: begun,
             unstated: Vec::new(),
             count: Count::default(),
             broken: None,
@@ -215,6 +227,11 @@ impl House {
         self.count.member_days += self.size;
         self.blow();
         self.live();
+        self.draw();
+        if self.down_until > self.now {
+            return;
+        }
+        self.note_what_is_unseen();
         self.read();
         self.break_something();
         if brake::clock_failure(self.scene()).is_some() {
@@ -294,10 +311,19 @@ impl House {
         let concerned = match act {
             Act::Invite { .. } => {
                 let customer = member.customers.keys().next();
-                let who = self.people.iter().position(|person| Some(&person.customer()) == customer);
+                let account = member.plex;
+                // A guest, or who was restored, is known by the account.
+                let is = |person: &Person| {
+                    Some(&person.customer()) == customer || account.is_some() && account == Some(person.account)
+                };
+                let who = self.people.iter().position(is);
                 let invited_at = Some(self.now);
                 self.count.invited += 1;
-                Some(self.add_row(who.expect("only payers are invited"), ShareState::Pending { invited_at }, false))
+                Some(self.add_row(
+                    who.expect("only payers and guests are invited"),
+                    ShareState::Pending { invited_at },
+                    false,
+                ))
             }
             Act::Update { share, sections, downloads, .. } => {
                 // They may have left today; then plex.tv answers 404.
@@ -389,6 +415,7 @@ impl House {
                         self.count.warned += 1;
                         person.warned.push(self.now);
                     }
+                    Letter::SubscriptionPaused { .. } => person.told_paused.push(self.now),
                     Letter::PaymentFailed { .. } => person.told_unpaid.push(self.now),
                     _ => {}
                 }

@@ -4,10 +4,11 @@
 
 use chrono::TimeDelta;
 use usher::facts::{
-    Customer, CustomerId, Email, Invoice, InvoiceId, Item, Moment, PlexId, PriceId, ProductId, Share, ShareId,
-    ShareState, Status, Subscription, SubscriptionId, Watcher,
+    Customer, CustomerId, Email, Item, Moment, PlexId, PriceId, ProductId, Share, ShareId, ShareState, Status,
+    Subscription, SubscriptionId, Watcher,
 };
 
+use super::deeds::unpaid;
 use super::door::{House, MOVIES, TV};
 use super::weather::Sky;
 
@@ -28,6 +29,23 @@ pub struct Person {
     /// When letters reached them.
     pub warned: Vec<Moment>,
     pub told_unpaid: Vec<Moment>,
+    pub told_paused: Vec<Moment>,
+    /// Of the owner's Home.
+    pub home: bool,
+    /// Whether Tautulli keeps their history.
+    pub seen: bool,
+    /// Days on which it didn't.
+    pub unseen: Vec<Moment>,
+    pub wish: Wish,
+}
+
+/// What the operator has said of them.
+#[derive(Debug, Default)]
+pub struct Wish {
+    pub revoked: bool,
+    pub grandfathered: bool,
+    pub guest_until: Option<Moment>,
+    pub away_until: Option<Moment>,
 }
 
 impl Person {
@@ -56,6 +74,11 @@ impl House {
                 sub: None,
                 warned: Vec::new(),
                 told_unpaid: Vec::new(),
+                told_paused: Vec::new(),
+                home: false,
+                seen: true,
+                unseen: Vec::new(),
+                wish: Wish::default(),
             };
             if person.protected {
                 self.rules.vip_names.push(person.name.clone());
@@ -102,7 +125,7 @@ impl House {
         id
     }
 
-    fn share_by_hand(&mut self, who: usize) {
+    pub fn share_by_hand(&mut self, who: usize) {
         let downloads = self.dice.one_in(10);
         let accepted_at = Some(self.now);
         self.add_row(who, ShareState::Accepted { accepted_at }, downloads);
@@ -132,7 +155,7 @@ impl House {
         if person.joined.is_some() && person.awake && !person.protected && self.dice.one_in(4) {
             let stopped = now - TimeDelta::hours(2);
             // What nobody writes down has not been, for all that anybody can know.
-            if seen && person.joined.is_some_and(|joined| joined < stopped) {
+            if seen && person.seen && person.joined.is_some_and(|joined| joined < stopped) {
                 person.last_play = Some(stopped);
                 self.activity.history_total += 1;
                 self.activity.people.insert(person.account, Watcher { last_play: Some(stopped), keep_history: true });
@@ -181,16 +204,7 @@ impl House {
                 }
                 1 => {
                     sub.status = Status::PastDue;
-                    sub.open_invoices = Some(vec![Invoice {
-                        id: InvoiceId(format!("in_{}_{}", sub.id, now.timestamp())),
-                        opened_at: now,
-                        due_at: None,
-                        next_attempt_at: None,
-                        hosted_url: None,
-                        amount_due: 500,
-                        currency: "usd".into(),
-                        needs_action: false,
-                    }]);
+                    sub.open_invoices = Some(vec![unpaid(sub, now)]);
                 }
                 _ => {}
             },
@@ -210,7 +224,7 @@ impl House {
         }
     }
 
-    fn subscribe(&mut self, who: usize) {
+    pub fn subscribe(&mut self, who: usize) {
         self.next_share += 1;
         let id = SubscriptionId(format!("sub_{}", self.next_share));
         let person = &mut self.people[who];

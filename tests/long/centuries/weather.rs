@@ -5,7 +5,10 @@ use chrono::TimeDelta;
 use usher::facts::{Activity, Billing, FailureKind, Friends, Reading, Stated, SubscriptionId, Unread, Whole};
 use usher::policy::{World, brake, readings};
 
+use sandbox::alphabet::service::ServiceMove;
+
 use super::door::House;
+use super::moves;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,15 +69,39 @@ impl House {
         if self.sky_until <= self.now {
             let fair = self.sky != Sky::Fair;
             let days = i64::try_from(self.dice.between(1, if fair { 45 } else { 30 })).unwrap();
-            self.sky = if fair { Sky::Fair } else { Sky::FOUL[usize::try_from(self.dice.below(15)).unwrap()] };
+            self.sky = if fair { Sky::Fair } else { self.foul() };
             self.sky_until = self.now + TimeDelta::days(days);
             *self.count.skies.entry(self.sky).or_default() += 1;
         }
+        if self.dice.one_in(60) {
+            self.world = World::default();
+        }
+    }
+
+    /// Days on which a play could not be seen; while Usher is down nobody can tell.
+    pub fn note_what_is_unseen(&mut self) {
         if matches!(self.sky, Sky::TautulliDown | Sky::TautulliCutOff | Sky::TautulliOfAnother) {
             self.blind.push(self.now);
         }
-        if self.dice.one_in(60) {
-            self.world = World::default();
+        let now = self.now;
+        self.people.iter_mut().filter(|person| !person.seen).for_each(|person| person.unseen.push(now));
+    }
+
+    /// What the services do next: each kind of move as often as the others, and
+    /// now and then the clock is wrong.
+    fn foul(&mut self) -> Sky {
+        if self.dice.one_in(15) {
+            return Sky::ClockWrong;
+        }
+        let names: Vec<&str> = ServiceMove::names().into_iter().collect();
+        loop {
+            let name = self.dice.pick(&names).expect("an alphabet");
+            let mut alike = ServiceMove::all();
+            alike.retain(|step| step.name() == name);
+            let step = self.dice.pick(&alike).expect("a name has a move");
+            if let Ok(sky) = moves::of_service(&step) {
+                return sky;
+            }
         }
     }
 

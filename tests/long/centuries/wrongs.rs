@@ -1,7 +1,7 @@
 //! What is held against a removal: the lives, which the rules never saw.
 
 use chrono::TimeDelta;
-use usher::facts::{Moment, Status};
+use usher::facts::{Moment, Status, Subscription};
 use usher::ledger::EndCause;
 
 use super::door::House;
@@ -12,8 +12,20 @@ impl House {
     /// What the lives say against a removal.
     pub fn wrong_with(&mut self, who: usize, cause: &EndCause, approved: bool) -> Option<String> {
         let (now, person) = (self.now, &self.people[who]);
-        if person.protected {
+        if person.protected || person.home {
             return Some("they are protected".into());
+        }
+        let wish = &person.wish;
+        if wish.revoked {
+            return None;
+        }
+        // Who was given access for some days watches all the same (R3).
+        let guest = wish.guest_until.is_some_and(|until| until > now) && !matches!(cause, EndCause::Idle { .. });
+        if wish.grandfathered || guest {
+            return Some("the operator let them in".into());
+        }
+        if wish.away_until.is_some_and(|until| until > now) {
+            return Some("they are on holiday".into());
         }
         let theirs = person.customer();
         // What had ended before they came in this time is no cause.
@@ -22,6 +34,8 @@ impl House {
         let theirs = || all.clone().filter(|sub| sub.customer == theirs);
         // Nor what ended when they subscribed anew.
         let followed = |ended: Moment| theirs().any(|other| other.created >= ended);
+        let never = |sub: &&Subscription| matches!(sub.status, Status::Incomplete | Status::IncompleteExpired);
+        let theirs = || theirs().filter(|sub| !never(sub));
         let subs = || theirs().filter(|sub| !sub.ended_at.is_some_and(|ended| before(ended) || followed(ended)));
         if subs().any(|sub| matches!(sub.status, Status::Active | Status::Trialing)) {
             return Some("one of their subscriptions pays".into());
@@ -31,14 +45,15 @@ impl House {
         }
         let (wrong, stated) = match cause {
             EndCause::Idle { .. } => (self.wrong_with_idle(person), false),
-            EndCause::Lapsed { .. } => {
+            EndCause::Lapsed { subscription, .. } => {
                 let told =
                     |since: Moment| person.told_unpaid.iter().any(|at| *at >= since && *at <= now - TimeDelta::days(3));
                 let wrong = subs().find_map(|sub| match (&sub.status, sub.ended_at) {
                     (Status::Canceled, Some(ended)) if now - ended < TimeDelta::hours(24) => {
                         Some(format!("{} ended only {ended}", sub.id))
                     }
-                    (Status::Canceled, Some(ended)) if sub.ended_by_failed_payment => {
+                    // Beside it nobody has to be told of another one that ended.
+                    (Status::Canceled, Some(ended)) if sub.ended_by_failed_payment && sub.id == *subscription => {
                         let untold = !told(ended - TimeDelta::days(120));
                         untold.then(|| format!("{} ended unpaid, and no letter said so", sub.id))
                     }
@@ -47,11 +62,17 @@ impl House {
                         let grace = now - since < TimeDelta::days(7);
                         (grace || !told(since)).then(|| format!("{} is unpaid only since {since}, or untold", sub.id))
                     }
+                    (Status::Paused, _) if sub.trial_end.is_none() => {
+                        let told = person.told_paused.iter().any(|at| *at <= now - TimeDelta::days(3));
+                        (!told).then(|| format!("{} is paused, and no letter said so", sub.id))
+                    }
                     _ => None,
                 });
-                let stated = subs().all(|sub| sub.ended_at.is_some());
+                let trial_over = |sub: &Subscription| sub.status == Status::Paused && sub.trial_end.is_some();
+                let stated = subs().all(|sub| sub.ended_at.is_some() || trial_over(sub));
                 (wrong, stated)
             }
+            EndCause::GrantOver { .. } => (None, true),
             other => (Some(format!("nobody asked for {other:?}")), false),
         };
         wrong.or_else(|| self.beyond_the_budget(stated || approved))
@@ -63,7 +84,9 @@ impl House {
         }
         let since = person.last_play.max(person.joined)?;
         let observed = |since: Moment| {
-            let blind = self.blind.iter().filter(|day| **day > since).count();
+            let dark = |day: &&Moment| self.blind.contains(day);
+            let blind = self.blind.iter().filter(|day| **day > since).count()
+                + person.unseen.iter().filter(|day| **day > since && !dark(day)).count();
             (self.now - since).num_days() - i64::try_from(blind).unwrap_or(i64::MAX)
         };
         if observed(since) < 30 {
