@@ -4,6 +4,7 @@
 use serde_json::json;
 use usher::facts::PlexId;
 
+use super::says::is_unwritten;
 use crate::alphabet::{Town, Wish};
 use crate::rig::Rig;
 
@@ -29,7 +30,13 @@ pub(super) async fn revoke(rig: &Rig, town: &mut Town, who: usize) -> bool {
     let noted = town.noted.iter().find(|(_, noted, other)| *other == who && Some(*noted) == account);
     let Some((number, ..)) = noted.cloned() else { return false };
     let said = rig.try_ask(json!({ "ask": "revoke", "who": number })).await;
-    let taken = said.is_some_and(|said| said.get("error").is_none());
+    let Some(said) = said else { return false };
+    // It counts once the disk takes it, unless the daemon ends before.
+    if is_unwritten(&said) {
+        person.dispute(rig.now(), "said to a full disk");
+        return true;
+    }
+    let taken = said.get("error").is_none();
     if taken {
         person.wish = Wish { revoked: Some(rig.now()), ..Wish::default() };
     }

@@ -38,7 +38,7 @@ impl OperatorMove {
         let Some(asked) = self.asks(rig, town, who, dice) else { return false };
         let Some(said) = rig.try_ask(asked.ask.clone()).await else { return false };
         // It counts once the disk takes it, unless the daemon ends before.
-        if said["error"]["message"].as_str().is_some_and(|why| why.contains("kept in memory")) {
+        if is_unwritten(&said) {
             let now = rig.now();
             town.people.get_mut(who).into_iter().for_each(|person| person.dispute(now, "said to a full disk"));
             return true;
@@ -183,6 +183,11 @@ impl OperatorMove {
         };
         rig.try_post(target, &body).await.is_some_and(|(status, _)| status == 200)
     }
+}
+
+/// The disk was full: what was said is kept in memory, as the answer says.
+pub(super) fn is_unwritten(said: &Value) -> bool {
+    said["error"]["message"].as_str().is_some_and(|why| why.contains("kept in memory"))
 }
 
 fn kept(guest: Option<Guest>, now: Moment) -> Option<Guest> {

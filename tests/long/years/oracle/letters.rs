@@ -113,6 +113,10 @@ impl Oracle {
             if owed.subject == REMOVED && back {
                 continue;
             }
+            // After a fortnight no letter is worth sending.
+            if now - owed.since > TimeDelta::days(13) {
+                continue;
+            }
             let wrote = |mail: &Mail| {
                 person.addresses.contains(&mail.to)
                     && mail.subject.starts_with(owed.subject)
