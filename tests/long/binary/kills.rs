@@ -168,7 +168,9 @@ impl Season {
     }
 
     async fn settle(&self) {
-        let settled = tokio::time::timeout(Duration::from_secs(75), async {
+        // An invite whose call never went out, because the kill came first, is made
+        // anew when a listing 150 seconds later still lacks it.
+        let settled = tokio::time::timeout(Duration::from_secs(240), async {
             while !self.is_settled() {
                 // Many at once wait for a word, as they should. (And a removal
                 // beside a sign-up that could be theirs waits for a minute.)
