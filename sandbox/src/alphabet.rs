@@ -367,7 +367,7 @@ impl Town {
     }
 
     /// The operator has said whose customer this is, and rightly.
-    pub fn is_linked(&mut self, customer: &str) {
+    pub fn customer_linked(&mut self, customer: &str) {
         for person in &mut self.people {
             let theirs = person.bought.iter().filter(|bought| bought.customer == customer);
             let emails: Vec<String> = theirs.map(|bought| bought.email.clone()).collect();

@@ -330,7 +330,7 @@ impl Year {
         for (person, customer) in self.oracle.asked_who(&self.town) {
             let said = self.rig.try_ask(serde_json::json!({ "ask": "link", "who": person, "stripe": customer })).await;
             if said.is_some_and(|said| said.get("error").is_none()) {
-                self.town.is_linked(&customer);
+                self.town.customer_linked(&customer);
             }
         }
     }

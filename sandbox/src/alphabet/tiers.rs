@@ -10,6 +10,11 @@ use crate::rig::Rig;
 /// Every library there is.
 const EVERYTHING: &str = "*";
 
+/// Whether a row of the tiers file opens whatever there is.
+pub(super) fn opens_everything(row: &Value) -> bool {
+    texts(&row["libraries"]).iter().any(|title| title == EVERYTHING)
+}
+
 /// tiers.json as the operator wants it.
 #[derive(Debug, Clone, Default)]
 pub struct Tiers {
@@ -69,7 +74,7 @@ impl Tiers {
     pub fn libraries_of(&self, rig: &Rig, price: &str) -> Option<Vec<SectionId>> {
         let titles = texts(&self.of_price(price)?["libraries"]);
         let sections = rig.plex.sections();
-        let all = titles.iter().any(|title| title == EVERYTHING);
+        let all = self.buys_everything(price);
         let opens = |section: &Section| all || titles.contains(&section.title);
         Some(sections.into_iter().filter(opens).map(|section| section.id).collect())
     }
@@ -78,7 +83,7 @@ impl Tiers {
     /// operator's word only.
     #[must_use]
     pub fn buys_everything(&self, price: &str) -> bool {
-        self.of_price(price).is_some_and(|row| texts(&row["libraries"]).iter().any(|title| title == EVERYTHING))
+        self.of_price(price).is_some_and(opens_everything)
     }
 
     /// The first tier opens whatever there is.

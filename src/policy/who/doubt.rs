@@ -2,10 +2,12 @@
 //!
 //! Nobody is warned, narrowed, unsubscribed or removed while a customer whom
 //! nothing links to anybody pays, or paid within a day, and shares anything
-//! known with them. The same holds for a customer whose share went away without
-//! us: whoever deletes their Plex account and makes a new one may be let in by
-//! hand with the new one, while what they pay is linked to the old. It waits, and the operator is told once. No approval stands
+//! known with them. It waits, and the operator is told once. No approval stands
 //! for that; `usher revoke` does, and so does saying who it is, or isn't.
+//!
+//! The same holds where the customer is linked to somebody whose share went away
+//! without Usher. Whoever deletes their Plex account and makes a new one may be
+//! let in by hand with the new one, while what they pay is linked to the old.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +38,7 @@ pub struct Doubt {
     pub by: String,
 }
 
-/// Somebody who pays, and whom nothing links to an account, or to one that is gone.
+/// Somebody who pays, and of whom no account is known, or only one that is gone.
 struct Unlinked<'a> {
     payer: Option<&'a Member>,
     customer: &'a CustomerId,

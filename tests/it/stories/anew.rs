@@ -52,6 +52,7 @@ async fn unhurried_house(name: &str) -> Rig {
     opened(rig).await
 }
 
+/// The friends are in, and the daemon runs.
 async fn opened(mut rig: Rig) -> Rig {
     for n in 0..FRIENDS {
         rig.old_friend(2_000_101 + n as u64, &format!("friend{n}"), 400);
@@ -229,10 +230,7 @@ async fn promise_04_who_is_let_in_by_hand_with_a_new_plex_account_while_they_pay
         if asks {
             rig.set("UNMANAGED", "require-subscription");
         }
-        for n in 0..FRIENDS {
-            rig.old_friend(2_000_101 + n as u64, &format!("friend{n}"), 400);
-        }
-        rig.open().await;
+        let rig = opened(rig).await;
         let (ann, sub) = payer(&rig, ANN.0, "ann", &rig.basic.clone()).await;
         rig.hours(9).await;
         rig.plex.delete_account(ann);

@@ -7,7 +7,7 @@ use usher::facts::PlexId;
 
 use super::{all_is_well, days, heard, holds, hours, payer, told, told_at, unhurried};
 
-/// Ann pays and is in; the daemon reads once an hour.
+/// Ann pays and is in; the daemon reads each four hours.
 async fn ann_pays(name: &str, on_pause: Option<&str>) -> (Rig, PlexId, String) {
     let mut rig = Rig::new(name).await;
     unhurried(&mut rig, 4);

@@ -20,6 +20,7 @@ const A_PAGE: Effect<Deed> = Err("a page of the house, walked through over HTTP"
 const NO_FACT: Effect<Deed> = Err("no rule that says who may stay reads it");
 const A_FILE: Effect<Deed> = Err("the tiers file is read and followed by a loop of the daemon");
 const A_CALL: Effect<Deed> = Err("a call to Stripe by the daemon");
+const FOR_THE_YEARS: Effect<Deed> = Err("the years say it; no life here does");
 const NO_DOOR: Effect<Deed> = Err("answered by the door of the daemon, and nothing changes");
 
 /// One match for a whole alphabet.
@@ -103,7 +104,8 @@ effects! { of_operator(OperatorMove) {
     GiveAHoliday => Ok(Deed::GiveAHoliday);
     RejectOne | RejectEverything | RefuseALibrary => Ok(Deed::Reject);
     ApproveOne | ApproveEverything => Ok(Deed::Approve);
-    InviteByHand | ShareWithTheSecondAccount | InviteForGood | Extend => ONE_CUSTOMER;
+    ShareWithTheSecondAccount => ONE_CUSTOMER;
+    InviteByHand | InviteForGood | Extend | RedeemForThem => FOR_THE_YEARS;
     LinkRightly | LinkTheAccount | LinkWrongly | Unlink | UnlinkEverything => ONE_CUSTOMER;
     GiveAnothersAddress | TakeTheAddressAway | MergeTheCustomers => ONE_CUSTOMER;
     RenameATier | SplitATier | MergeTheTiers | DeleteATier | PutTheTierBack => A_FILE;
@@ -118,7 +120,7 @@ effects! { of_operator(OperatorMove) {
     SwitchALibrarysHistoryOff | SwitchALibrarysHistoryOn => Err("which plays a library hides is the client's to know");
     RestoreTautullisBackup | ReinstallTautulli => Err("it is a sky here: Tautulli has forgotten");
     AcceptSomething => Err("the operator of this house accepts once a week what has become fewer");
-    NoteTheNumbers | AskWhatWouldChange | SayNonsense | RedeemForThem | SendTheBillingLink => NO_DOOR;
+    NoteTheNumbers | AskWhatWouldChange | SayNonsense | SendTheBillingLink => NO_DOOR;
 } }
 
 effects! { of_machine(MachineMove) {

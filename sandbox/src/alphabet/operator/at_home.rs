@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::OperatorMove;
 use crate::alphabet::member::hours;
-use crate::alphabet::tiers::texts;
+use crate::alphabet::tiers::{opens_everything, texts};
 use crate::alphabet::{Later, Town};
 use crate::dice::Dice;
 use crate::plex::Section;
@@ -112,10 +112,10 @@ impl OperatorMove {
                     return false;
                 }
                 let row = dice.index(tiers.rows.len());
-                let mut titles = tiers.rows.get(row).map(|row| texts(&row["libraries"])).unwrap_or_default();
-                if titles.iter().any(|title| title == "*") {
+                if tiers.rows.get(row).is_some_and(opens_everything) {
                     return false;
                 }
+                let mut titles = tiers.rows.get(row).map(|row| texts(&row["libraries"])).unwrap_or_default();
                 titles.push(title);
                 set(&mut tiers.rows, row, "libraries", json!(titles));
             }

@@ -4,8 +4,7 @@
 use serde_json::json;
 use usher::facts::PlexId;
 
-use super::says::is_unwritten;
-use crate::alphabet::{Town, Wish};
+use crate::alphabet::Town;
 use crate::rig::Rig;
 
 /// Notes who has which number, as `usher members` lists them.
@@ -22,25 +21,12 @@ pub(super) async fn note(rig: &Rig, town: &mut Town) -> bool {
     !town.noted.is_empty()
 }
 
-/// Revokes somebody by the number that was theirs when it was noted.
-pub(super) async fn revoke(rig: &Rig, town: &mut Town, who: usize) -> bool {
-    let Some(person) = town.people.get_mut(who) else { return false };
-    // Who is in with another account by now may have another number, too.
-    let account = person.account_in(rig);
-    let noted = town.noted.iter().find(|(_, noted, other)| *other == who && Some(*noted) == account);
-    let Some((number, ..)) = noted.cloned() else { return false };
-    let said = rig.try_ask(json!({ "ask": "revoke", "who": number })).await;
-    let Some(said) = said else { return false };
-    // It counts once the disk takes it, unless the daemon ends before.
-    if is_unwritten(&said) {
-        person.dispute(rig.now(), "said to a full disk");
-        return true;
-    }
-    let taken = said.get("error").is_none();
-    if taken {
-        person.wish = Wish { revoked: Some(rig.now()), ..Wish::default() };
-    }
-    taken
+/// The number that was noted for somebody. Who is in with another account by now
+/// may have another number, too.
+pub(super) fn number_of(rig: &Rig, town: &Town, who: usize) -> Option<String> {
+    let account = town.people.get(who)?.account_in(rig)?;
+    let noted = town.noted.iter().find(|(_, noted, other)| *other == who && *noted == account);
+    noted.map(|(number, ..)| number.clone())
 }
 
 /// Says no to every new library that waits for a word.

@@ -28,7 +28,6 @@ impl OperatorMove {
         match self {
             Self::ApproveOne | Self::RejectOne => return self.decides(rig, town, dice).await,
             Self::NoteTheNumbers => return notes::note(rig, town).await,
-            Self::RevokeByNumber => return notes::revoke(rig, town, who).await,
             Self::RefuseALibrary => return notes::refuse_a_library(rig, town).await,
             Self::CancelByTheApi | Self::UncancelByTheApi | Self::UpgradeByTheApi => {
                 return self.calls(rig, town, who, dice).await;
@@ -63,6 +62,7 @@ impl OperatorMove {
         let mut other = None;
         let ask = match self {
             Self::Revoke => json!({ "ask": "revoke", "who": name }),
+            Self::RevokeByNumber => json!({ "ask": "revoke", "who": notes::number_of(rig, town, who)? }),
             Self::RevokeAndCancel => json!({ "ask": "revoke", "who": name, "cancel": "now" }),
             Self::RevokeWithThePeriod => json!({ "ask": "revoke", "who": name, "cancel": "period-end" }),
             Self::Restore => json!({ "ask": "restore", "who": name }),
@@ -125,7 +125,7 @@ impl OperatorMove {
         let pays = !person.subs(rig).is_empty();
         let wish = &mut person.wish;
         match self {
-            Self::Revoke | Self::RevokeAndCancel | Self::RevokeWithThePeriod => {
+            Self::Revoke | Self::RevokeByNumber | Self::RevokeAndCancel | Self::RevokeWithThePeriod => {
                 *wish = Wish { revoked: Some(now), ..Wish::default() };
             }
             Self::Restore => {
@@ -186,7 +186,7 @@ impl OperatorMove {
 }
 
 /// The disk was full: what was said is kept in memory, as the answer says.
-pub(super) fn is_unwritten(said: &Value) -> bool {
+fn is_unwritten(said: &Value) -> bool {
     said["error"]["message"].as_str().is_some_and(|why| why.contains("kept in memory"))
 }
 

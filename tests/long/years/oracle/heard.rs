@@ -10,11 +10,11 @@ use sandbox::rig::{OPERATOR, Rig};
 use sandbox::stripe::Status;
 use usher::facts::{Moment, SectionId};
 
+use super::letters::WARN;
 use super::removals::{idle, last_seen};
 use super::{DAY, HOUR, Hour, Oracle, is_sold, is_unclear};
 
 const FAILING_UNHEARD: TimeDelta = TimeDelta::days(2);
-const WARN: TimeDelta = TimeDelta::days(27);
 
 impl Oracle {
     /// What was posted at Discord is kept: the stand-in forgets it daily.
@@ -146,11 +146,10 @@ impl Oracle {
             return Vec::new();
         }
         let said = |person: &Person| {
-            let words = ["everything approved", "one hold approved", "goes live"];
-            let lately = |list: &[(Moment, &'static str)]| {
-                list.iter().any(|(at, what)| *at >= live && (words.contains(what) && *what != "goes live"))
-            };
-            lately(&town.house) || person.wish.revoked.is_some_and(|at| at >= live) || is_unclear(rig, person, now)
+            let approves = |what: &str| ["everything approved", "one hold approved"].contains(&what);
+            town.house.iter().any(|(at, what)| *at >= live && approves(what))
+                || person.wish.revoked.is_some_and(|at| at >= live)
+                || is_unclear(rig, person, now)
         };
         let mut broken = Vec::new();
         for mail in self.mails.iter().skip(new).filter(|mail| mail.at >= live && mail.at - live <= HOUR) {

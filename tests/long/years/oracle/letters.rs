@@ -14,7 +14,7 @@ use super::{HOUR, Hour, Mail, Oracle, is_sold, is_unclear};
 
 pub(super) const INVITED: &str = "Your invitation to";
 pub(super) const REMOVED: &str = "Your access to";
-const WARN: TimeDelta = TimeDelta::days(27);
+pub(super) const WARN: TimeDelta = TimeDelta::days(27);
 
 impl Oracle {
     /// Those letters that came since the last look.
