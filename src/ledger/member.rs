@@ -49,7 +49,8 @@ pub struct Member {
     /// the operator said that they are somebody else's. For good.
     #[serde(default)]
     pub strangers: BTreeMap<String, Stranger>,
-    /// They pay, and proofs of equal rank say that they are each of these.
+    /// They pay, and proofs of equal rank say that they are each of these; or the
+    /// address they pay with is one of somebody's who is revoked.
     #[serde(default)]
     pub disputed: BTreeSet<MemberId>,
     /// Their subscriptions on prices of ours, as Stripe told them last.

@@ -109,10 +109,12 @@ fn invite(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Pla
     if standing.protected.is_some() && !is_paying_vip(scene, member, standing) {
         return;
     }
-    // The address they paid with speaks for somebody who is in: an invite to it
-    // would be theirs.
-    let has_access = |id: &crate::member::MemberId| scene.book.members.get(id).is_some_and(Member::has_access);
-    if member.plex.is_none() && member.disputed.iter().any(has_access) {
+    // The address they paid with speaks for somebody who is in, or is revoked: an
+    // invite to it would be theirs.
+    let would_be_theirs = |id: &crate::member::MemberId| {
+        scene.book.members.get(id).is_some_and(|other| other.has_access() || other.blocked.is_some())
+    };
+    if member.plex.is_none() && member.disputed.iter().any(would_be_theirs) {
         return;
     }
     let calls = |reason: &&Reason| match reason.kind {

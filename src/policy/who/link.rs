@@ -29,6 +29,8 @@ enum Claim {
     Shared,
     /// They paid with it, too, and no account of theirs is known either.
     Unknown,
+    /// They are revoked, and Plex knew, or invited, them under it.
+    Revoked,
 }
 
 /// Who has which claim to an address.
@@ -38,7 +40,8 @@ type Claims = BTreeMap<Email, BTreeSet<(Claim, MemberId)>>;
 enum Verdict {
     /// They are this member, by proof or because both wait for the same invite.
     Is { member: MemberId, proof: Option<Proof>, why: &'static str },
-    /// They may be any of these, by proofs of equal rank.
+    /// They may be any of these: by proofs of equal rank, or because one whom the
+    /// operator revoked is known under the address they paid with.
     Disputed(BTreeSet<MemberId>),
     /// Nothing shows who they are.
     Unknown,
@@ -141,6 +144,10 @@ fn claims(book: &Book) -> Claims {
                 _ => {}
             }
         }
+        if member.blocked.is_some() {
+            let known = member.email.iter().chain(&member.addresses).filter(|email| !is_shared(email));
+            known.for_each(|email| add(email, Claim::Revoked, member));
+        }
         let claim = if member.plex.is_some() { Claim::Customer } else { Claim::Unknown };
         for payer in theirs(book, member).filter(|payer| payer.unlinked.is_none()) {
             payer.email.iter().for_each(|email| {
@@ -170,6 +177,7 @@ fn verdict(book: &Book, claims: &Claims, adopted: Moment, id: &MemberId) -> Verd
     let mut proofs: BTreeMap<MemberId, Proof> = BTreeMap::new();
     let mut waits: BTreeSet<(Claim, &MemberId)> = BTreeSet::new();
     let mut shared: BTreeSet<MemberId> = BTreeSet::new();
+    let mut revoked: BTreeSet<MemberId> = BTreeSet::new();
     for (customer, bought) in payer.customers.iter().filter(|(_, customer)| customer.unlinked.is_none()) {
         let same = bought.email.as_ref().and_then(|email| claims.get(email)).into_iter().flatten();
         for (claim, other) in same.filter(|(_, other)| other != id) {
@@ -187,6 +195,9 @@ fn verdict(book: &Book, claims: &Claims, adopted: Moment, id: &MemberId) -> Verd
                 }
                 Claim::Shared => {
                     shared.insert(other.clone());
+                }
+                Claim::Revoked => {
+                    revoked.insert(other.clone());
                 }
                 Claim::Invite | Claim::Unknown => {
                     waits.insert((*claim, other));
@@ -207,6 +218,7 @@ fn verdict(book: &Book, claims: &Claims, adopted: Moment, id: &MemberId) -> Verd
             };
             Verdict::Is { member, proof: Some(proof), why }
         }
+        (0, _) if !revoked.is_empty() => Verdict::Disputed(revoked),
         (0, _) => wait_together(book, &waits, payer),
         _ => Verdict::Disputed(proofs.into_keys().collect()),
     }
@@ -248,7 +260,7 @@ pub(super) fn whose_address(book: &Book, email: &Email, since: Moment) -> Option
     let proves = |(claim, id): &&(Claim, MemberId)| match claim {
         Claim::Share => book.members.get(id).is_some_and(|member| stood(member, adopted, since)),
         Claim::Customer => true,
-        Claim::Shared | Claim::Invite | Claim::Unknown => false,
+        Claim::Shared | Claim::Invite | Claim::Unknown | Claim::Revoked => false,
     };
     let all = || claims.get(email).into_iter().flatten();
     let members: BTreeSet<&MemberId> = all().filter(proves).map(|(_, id)| id).collect();
@@ -266,16 +278,39 @@ pub fn tell_disputes(now: Moment, rules: &Rules, book: &mut Book) {
     book.untell_others("disputed/", |key| standing.contains(key));
     for (id, customers, members) in found {
         let customer = customers.first().map(ToString::to_string).unwrap_or_default();
-        let named = |id: &MemberId| book.members.get(id).map(super::in_full).unwrap_or_default();
-        let names: Vec<String> = members.iter().map(named).collect();
-        let commands: Vec<String> =
-            members.iter().map(|member| format!("`usher link {member} --stripe {customer}`")).collect();
-        let title = format!("{customer} pays, and could be {} people", members.len());
-        let detail =
-            format!("The address it pays with speaks for {}. Nobody gets it by itself.", names.join(" and for "));
-        let mend = format!("Say whose it is: {}.", commands.join(" or "));
+        let (title, detail, mend) = dispute(book, &customer, &members);
         attention(now, rules, book, &format!("disputed/{id}"), &title, &detail, &mend);
     }
+}
+
+/// What the operator hears of a payer who may be any of these: title, detail and
+/// mend.
+fn dispute(book: &Book, customer: &str, members: &BTreeSet<MemberId>) -> (String, String, String) {
+    let revoked = members.first().and_then(|id| book.members.get(id)).filter(|member| member.blocked.is_some());
+    if let (1, Some(member)) = (members.len(), revoked) {
+        let id = &member.id;
+        return (
+            format!("{customer} pays, and may be {}, whom you revoked", member.name()),
+            format!(
+                "The address it pays with is one of {}'s. Nobody is invited for it by itself.",
+                super::in_full(member)
+            ),
+            format!(
+                "If it is them, `usher link {id} --stripe {customer}`, and then `usher restore {id}` to let them in or \
+                 `usher revoke {id} --cancel now` to end what they pay. If it is somebody else, `usher unlink {id} \
+                 --stripe {customer}`."
+            ),
+        );
+    }
+    let named = |id: &MemberId| book.members.get(id).map(super::in_full).unwrap_or_default();
+    let names: Vec<String> = members.iter().map(named).collect();
+    let commands: Vec<String> =
+        members.iter().map(|member| format!("`usher link {member} --stripe {customer}`")).collect();
+    (
+        format!("{customer} pays, and could be {} people", members.len()),
+        format!("The address it pays with speaks for {}. Nobody gets it by itself.", names.join(" and for ")),
+        format!("Say whose it is: {}.", commands.join(" or ")),
+    )
 }
 
 /// An accepted invite shows whose account it is. Returns the member who holds

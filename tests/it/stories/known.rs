@@ -230,3 +230,45 @@ async fn who_paid_for_another_and_then_buys_for_themselves_is_not_taken_for_the_
     assert!(rig.plex.share_of(bob).unwrap().settings.allow_sync);
     all_is_well(&rig);
 }
+
+/// Ann was revoked, and somebody pays anew with the address of her Plex account,
+/// under which nobody had paid before. The customer.
+async fn revoked_and_pays_anew(rig: &Rig) -> String {
+    ann_pays_from_work(rig).await;
+    asked(rig, json!({ "ask": "revoke", "who": "ann", "cancel": "now" })).await;
+    rig.hours(3).await;
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    rig.stripe.subscribe(&customer, &rig.basic);
+    rig.hours(30).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1, "{}", why(rig, &customer).await);
+    assert_eq!(heard(rig, "may be ann, whom you revoked"), 1, "{:?}", rig.operator_subjects());
+    assert_eq!(heard(rig, "was removed"), 1, "{:?}", rig.operator_subjects());
+    customer
+}
+
+/// An invite would be taken up by her account, which is removed: made and taken
+/// back in one breath.
+#[tokio::test(start_paused = true)]
+async fn who_is_revoked_and_pays_anew_with_the_address_of_her_account_is_not_invited_before_the_operator_says_so() {
+    let rig = house("revoked-pays-anew").await;
+    let customer = revoked_and_pays_anew(&rig).await;
+    asked(&rig, json!({ "ask": "link", "who": "ann", "stripe": customer })).await;
+    rig.hours(30).await;
+    assert_eq!(rig.plex.invites_sent().len(), 1, "{}", why(&rig, "ann").await);
+    asked(&rig, json!({ "ask": "restore", "who": "ann" })).await;
+    rig.minutes(5).await;
+    rig.plex.accept_invite(PlexId(2_000_001));
+    rig.days(3).await;
+    assert!(rig.plex.has_access(PlexId(2_000_001)), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_only_shares_an_address_with_somebody_revoked_is_invited_when_the_operator_says_so() {
+    let rig = house("not-the-revoked").await;
+    let customer = revoked_and_pays_anew(&rig).await;
+    asked(&rig, json!({ "ask": "unlink", "who": "ann", "stripe": customer })).await;
+    rig.minutes(5).await;
+    assert_eq!(rig.plex.invites_sent().len(), 2, "{}", why(&rig, &customer).await);
+    all_is_well(&rig);
+}

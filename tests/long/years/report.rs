@@ -52,12 +52,32 @@ impl Year {
         text.push_str(&format!("\nweather\n  {}\n", log[log.len().saturating_sub(20)..].join("\n  ")));
         let tiers = std::fs::read_to_string(self.rig.state().join("tiers.json")).unwrap_or_default();
         text.push_str(&format!("\ntiers: {tiers}\nwanted: {}\n", serde_json::json!(self.town.tiers.rows)));
+        text.push_str(&self.rows_at_plex(&broken));
         text.push_str(&self.oracle.about(&self.rig, &self.town, &broken));
         if let Some(book) = trap::book(self.rig.state()) {
             text.push_str(&format!("{:?}\n{:?}\n", book.libraries, book.tiers));
             text.push_str(&self.journals(&book, &broken));
         }
         panic!("{text}");
+    }
+
+    /// Shares and invites of those who are named, and what was asked of plex.tv today.
+    fn rows_at_plex(&self, broken: &[String]) -> String {
+        let named = |name: &str| broken.iter().any(|line| oracle::names(line, name));
+        let mut text = String::from("\nat plex.tv\n");
+        for person in self.town.people.iter().filter(|person| named(&person.name)) {
+            let theirs = |share: &sandbox::plex::ShareView| {
+                share.account.is_some_and(|account| person.accounts.contains(&account))
+                    || share.email.as_ref().is_some_and(|email| person.addresses.contains(&email.to_lowercase()))
+            };
+            let rows = self.rig.plex.shares().into_iter().filter(theirs);
+            rows.for_each(|share| text.push_str(&format!("  {}: {share:?}\n", person.name)));
+        }
+        for call in self.rig.plex.changes() {
+            let body = String::from_utf8_lossy(&call.body).chars().take(300).collect::<String>();
+            text.push_str(&format!("  {} {} {body}\n", call.method, call.target));
+        }
+        text
     }
 
     /// What the book says of those who are named.

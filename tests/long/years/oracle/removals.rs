@@ -63,10 +63,11 @@ impl Oracle {
         if wish.revoked.is_some() || unclear || person.account_in(rig).is_some() || person.is_invited(rig) {
             return Ok(());
         }
-        if wish.grandfathered {
+        // What was given to one of their accounts says nothing of another one.
+        if wish.grandfathered && is_main {
             return Err("they are grandfathered".into());
         }
-        if wish.holiday.is_some_and(|until| until > gone.at) {
+        if is_main && wish.holiday.is_some_and(|until| until > gone.at) {
             return Err("they are on holiday".into());
         }
         // Who was given access watches all the same (R3).
@@ -74,7 +75,7 @@ impl Oracle {
             return Ok(());
         }
         let guest = self.guest(person);
-        if guest.is_some_and(|until| until.is_none_or(|until| until > gone.at + DAY)) {
+        if is_main && guest.is_some_and(|until| until.is_none_or(|until| until > gone.at + DAY)) {
             return Err("they are a guest".into());
         }
         let earlier = gone.at - HOUR;
