@@ -12,9 +12,9 @@ use super::{
     paying::{self, Stands},
     plan, reasons, sharing,
     standing_reports::attention,
-    undo,
+    undo, who,
 };
-use crate::facts::Moment;
+use crate::facts::{CustomerId, Moment};
 use crate::ledger::{Billed, Book, Member};
 use crate::member::MemberId;
 
@@ -93,16 +93,32 @@ struct Charged {
     mend: String,
 }
 
-fn mend(member: &Member) -> String {
-    match member.blocked {
-        Some(_) => {
-            format!("`usher revoke {0} --cancel now` ends it at Stripe; `usher restore {0}` lets them in", member.id)
-        }
-        None => format!(
-            "`usher link {0} --plex …` says which Plex account they are, or share with them in Plex under the address they paid with; `usher why {0}` shows what is known.",
-            member.id
-        ),
+fn mend(book: &Book, member: &Member) -> String {
+    let id = &member.id;
+    if member.blocked.is_some() {
+        return format!("`usher revoke {id} --cancel now` ends it at Stripe; `usher restore {id}` lets them in");
     }
+    let otherwise = format!(
+        "`usher link {id} --plex …` says which Plex account they are, or share with them in Plex under the address they \
+         paid with; `usher why {id}` shows what is known."
+    );
+    let Some((customer, other)) = namesake(book, member) else { return otherwise };
+    let theirs = format!("That is the address of {} at Plex", who::in_full(other));
+    format!("{theirs}: if it is them, `usher link {} --stripe {customer}`. If not, {otherwise}", other.id)
+}
+
+/// Somebody else with a Plex account, which has the address that was paid with.
+fn namesake<'a>(book: &'a Book, member: &'a Member) -> Option<(&'a CustomerId, &'a Member)> {
+    member.customers.iter().find_map(|(customer, payer)| {
+        let has_it = |other: &&Member| {
+            other.id != member.id
+                && other.plex.is_some()
+                && other.email == payer.email
+                && !other.strangers.contains_key(customer.as_str())
+        };
+        payer.email.as_ref()?;
+        Some((customer, book.members.values().find(has_it)?))
+    })
 }
 
 fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book, waiting: &[Waiting]) {
@@ -129,7 +145,7 @@ fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book, wait
             name: member.name(),
             why,
             hopeless: plan::unmatched(member).or_else(|| paid_from_the_house(scene, member)).is_some(),
-            mend: mend(member),
+            mend: mend(book, member),
         })
         .collect();
     let concerns = |prefix: &str, key: &str| {

@@ -272,3 +272,30 @@ async fn who_only_shares_an_address_with_somebody_revoked_is_invited_when_the_op
     assert_eq!(rig.plex.invites_sent().len(), 2, "{}", why(&rig, &customer).await);
     all_is_well(&rig);
 }
+
+/// Her invite went to her account, so Plex refuses one to her address.
+#[tokio::test(start_paused = true)]
+async fn who_pays_with_the_address_of_an_account_that_is_invited_already_is_told_with_the_command_that_links_them() {
+    let rig = house("invited-as-an-account").await;
+    let (ann, old) = ann_pays_from_work(&rig).await;
+    rig.stripe.cancel_now(&old, "cancellation_requested");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann));
+    asked(&rig, json!({ "ask": "restore", "who": "ann" })).await;
+    rig.minutes(5).await;
+    let customer = rig.stripe.customer("ann@example.com", "Ann");
+    rig.stripe.subscribe(&customer, &rig.premium);
+    rig.hours(3).await;
+    let mails = rig.smtp.received_for(sandbox::rig::OPERATOR);
+    let told = mails.iter().filter(|mail| mail.subject.contains("pays and can't be let in"));
+    let told: Vec<String> = told.map(|mail| mail.text()).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let id = rig.get("/api/why?who=ann").await["json"]["member"].as_str().expect("an id").to_owned();
+    let command = format!("`usher link {id} --stripe {customer}`");
+    assert!(told[0].contains(&command), "{}", told[0]);
+    asked(&rig, json!({ "ask": "link", "who": id, "stripe": customer })).await;
+    rig.plex.accept_invite(ann);
+    rig.days(2).await;
+    assert_eq!(rig.plex.share_of(ann).expect("a share").sections.len(), 2, "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
