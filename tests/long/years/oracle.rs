@@ -339,7 +339,9 @@ impl Oracle {
         for (at, who) in forgotten.iter().skip(self.forgotten) {
             let Some(person) = town.with_account(*who) else { continue };
             let since_in = rig.plex.share_of(*who).and_then(|share| share.accepted_at);
-            if person.protected || since_in.is_some_and(|since| since < *at - HOUR) {
+            // Another account of somebody protected isn't.
+            let protected = person.protected && person.main() == Some(*who);
+            if protected || since_in.is_some_and(|since| since < *at - HOUR) {
                 broken.push(format!("{} was deleted in Tautulli {at}, and is in", person.name));
             }
         }
