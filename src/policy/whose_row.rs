@@ -80,7 +80,15 @@ pub(super) fn whose(now: Moment, book: &Book, index: &Index, row: &Share) -> Opt
         let share = member(id).and_then(|member| member.share.as_ref());
         share.is_some_and(|share| share.row.is_accepted() && is_same_share(share, row, last_listed, false))
     });
-    let by_share = holder.or_else(|| index.share(row.id).find(may_be));
+    // A row that had been made for somebody else is theirs whose account has it.
+    let has_it = |id: &&MemberId| {
+        let share = member(id).filter(|member| member.plex.is_some() && member.plex == row.account);
+        share
+            .and_then(|member| member.share.as_ref())
+            .is_some_and(|share| share.id() == row.id || share.row.id == row.id)
+    };
+    let by_number = || index.share(row.id).find(has_it).or_else(|| index.share(row.id).find(may_be));
+    let by_share = holder.or_else(by_number);
     // A row that appears after our attempt with a lost answer is ours.
     let by_attempt =
         || tried_invites(now, book).find(|tried| tried.fits(book, row)).map(|tried| tried.member).filter(may_be);

@@ -301,3 +301,41 @@ async fn whose_address_is_somebody_elses_by_now_is_not_taken_for_them() {
     assert!(!rig.plex.has_access(eve), "over with what it was made for: {}", why(&rig, &eve.to_string()).await);
     all_is_well(&rig);
 }
+
+/// He took up an invite that had gone to her account, long before she deleted it.
+#[tokio::test(start_paused = true)]
+async fn who_took_up_an_invite_of_hers_is_not_taken_for_her_when_her_account_is_gone() {
+    let mut rig = unhurried_house("took-hers-up").await;
+    let (ann, second) = payer(&rig, ANN.0, "ann", &rig.basic.clone()).await;
+    let (sam, first) = payer(&rig, 2_000_019, "sam", &rig.basic.clone()).await;
+    rig.hours(2).await;
+    rig.stripe.cancel_now(&first, "cancellation_requested");
+    rig.stripe.cancel_now(&second, "cancellation_requested");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann) && !rig.plex.has_access(sam));
+    let customer = rig.stripe.customer(&address("ann"), "ann");
+    let third = rig.stripe.subscribe(&customer, &rig.basic.clone());
+    rig.hours(1).await;
+    rig.close().await;
+    rig.plex.accept_invite_as(ann, sam).expect("an invite to her account");
+    rig.minutes(30).await;
+    let customer = rig.stripe.customer(&address("sam"), "sam");
+    rig.stripe.subscribe(&customer, &rig.basic.clone());
+    rig.open().await;
+    rig.hours(2).await;
+    rig.stripe.cancel_now(&third, "cancellation_requested");
+    rig.days(3).await;
+    rig.plex.delete_account(ann);
+    let customer = rig.stripe.customer(&address("ann"), "ann");
+    let fourth = rig.stripe.subscribe(&customer, &rig.basic.clone());
+    rig.hours(3).await;
+    assert!(rig.plex.pending_of(address("ann").as_str()).is_some(), "{}", why(&rig, &address("ann")).await);
+    let hers = why(&rig, &fourth).await;
+    assert!(!why(&rig, &sam.to_string()).await.contains(&fourth) && hers.contains("invited"), "{hers}");
+    signs_up_anew(&rig, Plex::Well);
+    rig.plex.accept_invite(address("ann").as_str()).expect("her invite");
+    rig.days(2).await;
+    assert!(rig.plex.has_access(ANEW), "{}", why(&rig, &fourth).await);
+    assert!(rig.plex.has_access(sam), "{}", why(&rig, &sam.to_string()).await);
+    all_is_well(&rig);
+}
