@@ -61,7 +61,8 @@ impl Year {
         panic!("{text}");
     }
 
-    /// Shares and invites of those who are named, and what was asked of plex.tv today.
+    /// Shares and invites of those who are named, and what plex.tv and Stripe were
+    /// told to change today.
     fn rows_at_plex(&self, broken: &[String]) -> String {
         let named = |name: &str| broken.iter().any(|line| oracle::names(line, name));
         let mut text = String::from("\nat plex.tv\n");
@@ -73,7 +74,7 @@ impl Year {
             let rows = self.rig.plex.shares().into_iter().filter(theirs);
             rows.for_each(|share| text.push_str(&format!("  {}: {share:?}\n", person.name)));
         }
-        for call in self.rig.plex.changes() {
+        for call in self.rig.plex.changes().into_iter().chain(self.rig.stripe.changes()) {
             let body = String::from_utf8_lossy(&call.body).chars().take(300).collect::<String>();
             text.push_str(&format!("  {} {} {body}\n", call.method, call.target));
         }

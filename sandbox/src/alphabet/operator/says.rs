@@ -181,7 +181,8 @@ impl OperatorMove {
             Self::UncancelByTheApi => ("/api/uncancel", json!({ "member": name })),
             _ => ("/api/upgrade", json!({ "member": name, "tier": tier })),
         };
-        rig.try_post(target, &body).await.is_some_and(|(status, _)| status == 200)
+        // Where Stripe fails, it may have taken it all the same.
+        rig.try_post(target, &body).await.is_none_or(|(status, _)| status == 200 || status >= 500)
     }
 }
 
