@@ -25,7 +25,12 @@ pub async fn run(mut needs: watch::Receiver<Arc<Needs>>, post: Post, clock: Cloc
             biased;
             changed = needs.changed() => if changed.is_err() { return },
             // Never faster than once a second, whatever the deadlines say.
-            () = sleep(pause.max(Duration::from_secs(1))) => if !post.send(Mail::Tick).await { return },
+            () = sleep(pause.max(Duration::from_secs(1))) => {
+                let has_come = deadline.is_some_and(|deadline| deadline <= clock.now());
+                if has_come && !post.send(Mail::Tick).await {
+                    return;
+                }
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ pub struct Lived {
     joins: usize,
     pub lapsed: usize,
     pub idled: usize,
+    /// To watch, or asked to subscribe.
     pub warned: usize,
     struck: BTreeMap<String, u64>,
     bitten: BTreeMap<String, u64>,
@@ -38,7 +39,9 @@ impl Lived {
         }
         struck.retain(|_, times| *times > 0);
         let oracle = &year.oracle;
-        let warnings = oracle.mails.iter().filter(|mail| mail.subject.starts_with("Still with us"));
+        // A house that asks everybody to subscribe has few who fall idle.
+        let warns = ["Still with us", "please subscribe"];
+        let warnings = oracle.mails.iter().filter(|mail| warns.iter().any(|words| mail.subject.contains(words)));
         let removals = oracle.deletions.iter().filter(|gone| gone.was_accepted);
         let (lapsed, idled): (Vec<_>, Vec<_>) = removals.partition(|gone| oracle.is_ours(gone.share));
         println!(
@@ -87,7 +90,7 @@ impl Lived {
         };
         enough("joined", self.joins, 20);
         enough("lapsed and went", self.lapsed, 10);
-        enough("were warned", self.warned, 4);
+        enough("were warned, or asked to subscribe,", self.warned, 4);
         enough("holds were approved", self.approved, 1);
     }
 }

@@ -12,9 +12,11 @@ use usher::facts::{Moment, SectionId};
 
 use super::letters::WARN;
 use super::removals::{idle, last_seen};
-use super::{DAY, HOUR, Hour, Oracle, is_sold, is_unclear};
+use super::{DAY, HOUR, Hour, Mail, Oracle, is_sold, is_unclear};
 
 const FAILING_UNHEARD: TimeDelta = TimeDelta::days(2);
+/// Longer than Stripe ever hides its invoices here.
+const DENIED_FOR: TimeDelta = TimeDelta::days(14);
 
 impl Oracle {
     /// What was posted at Discord is kept: the stand-in forgets it daily.
@@ -65,6 +67,9 @@ impl Oracle {
                     || mail.to == OPERATOR
                         && names.iter().any(|name| super::names(&mail.text, name) || mail.text.contains(name)))
         });
+        // Who is told that no invoices can be read can find out for everybody.
+        let denied = |mail: &Mail| mail.subject.contains("may not read invoices") && mail.at >= since - DENIED_FOR;
+        let heard = heard || self.mails.iter().any(|mail| mail.to == OPERATOR && denied(mail));
         if !heard && now - since.max(self.troubled) > FAILING_UNHEARD {
             broken.push(format!("the payment of {} fails since {since}, and nobody has heard", person.name));
         }
