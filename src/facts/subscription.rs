@@ -87,6 +87,12 @@ impl Status {
         matches!(self, Self::Trialing | Self::Active | Self::PastDue)
     }
 
+    /// The same, or once its pause is over.
+    #[must_use]
+    pub fn may_charge(&self) -> bool {
+        self.is_charging() || matches!(self, Self::Paused)
+    }
+
     /// It waits for a payment that failed.
     #[must_use]
     pub fn is_failing(&self) -> bool {

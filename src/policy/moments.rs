@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use super::{
     Rules, Scene, World, life,
     plan::{Class, Doing, Proposal},
-    reasons, undo,
+    reasons,
 };
 use crate::facts::{Billing, CancelWhen, Invoice, Moment, MoneyMoment, MoneyWhat, Source};
 use crate::ledger::{Act, ActKey, Billed, Book, EndedBecause, Letter, Member, NoticeKey, Owed, Reversed};
@@ -36,9 +36,7 @@ pub fn fold(now: Moment, rules: &Rules, world: &World, book: &mut Book, billing:
             match ends {
                 Some(because) => billed.reversed = Some(Reversed { because, id: claim(&moment.what), at: moment.at }),
                 // Not cancelled yet: it isn't any more.
-                None if undo::is_charged(billed) && billed.reversed.as_ref().is_some_and(this) => {
-                    billed.reversed = None
-                }
+                None if may_be_charged(billed) && billed.reversed.as_ref().is_some_and(this) => billed.reversed = None,
                 None => {}
             }
         }
@@ -86,7 +84,7 @@ fn ends_it(scene: Scene<'_>, id: &MemberId, moment: &MoneyMoment) -> Option<Ende
     };
     let member = scene.book.members.get(id)?;
     let billed = member.subscriptions.get(moment.subscription.as_ref()?)?;
-    let open = undo::is_charged(billed) && billed.reversed.is_none();
+    let open = may_be_charged(billed) && billed.reversed.is_none();
     (open && reasons::protected(scene, member).is_none()).then_some(because)
 }
 
@@ -197,6 +195,12 @@ fn ask_to_confirm(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, mo
     book.owe(owed, rules.ways, now);
 }
 
+/// Stripe takes money for this one, or would once its pause is over: a break
+/// doesn't keep what was given back from being cancelled.
+fn may_be_charged(billed: &Billed) -> bool {
+    billed.vanished.is_none() && billed.now.status.may_charge()
+}
+
 /// What was given back or claimed back is cancelled at Stripe first.
 pub fn propose(scene: Scene<'_>, member: &Member) -> Vec<Proposal> {
     if member.blocked.is_some() || reasons::protected(scene, member).is_some() {
@@ -222,5 +226,5 @@ pub fn propose(scene: Scene<'_>, member: &Member) -> Vec<Proposal> {
             doing: Doing::Act(Act::Cancel { subscription, when: CancelWhen::Now, idle_days: None }),
         })
     };
-    undo::charging(member).filter_map(cancel).collect()
+    member.subscriptions.values().filter(|billed| may_be_charged(billed)).filter_map(cancel).collect()
 }

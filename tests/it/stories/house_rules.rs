@@ -131,3 +131,28 @@ async fn who_cancels_is_not_promised_a_place_for_which_they_are_asked_to_subscri
     assert!(rig.plex.has_access(ann));
     all_is_well(&rig);
 }
+
+/// A start without Stripe knows nothing of who pays, and takes it for nothing.
+#[tokio::test(start_paused = true)]
+async fn promise_02_who_paid_is_neither_warned_nor_removed_after_a_start_without_stripe() {
+    let mut rig = Rig::new("without-stripe").await;
+    unhurried(&mut rig, 4);
+    rig.open().await;
+    let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.basic).await;
+    let (bob, _) = payer(&rig, 2_000_002, "bob", &rig.basic).await;
+    rig.hours(5).await;
+    rig.close().await;
+    let names = ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_URL"];
+    let was: Vec<String> = names.iter().map(|name| rig.env.remove(*name).expect("set")).collect();
+    rig.open().await;
+    rig.days(40).await;
+    assert!(rig.plex.has_access(ann) && rig.plex.has_access(bob), "{}", why(&rig, "ann").await);
+    assert_eq!(told(&rig, "ann", "Still with us"), 0);
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.close().await;
+    names.iter().zip(&was).for_each(|(name, value)| rig.set(name, value));
+    rig.open().await;
+    rig.days(4).await;
+    assert!(!rig.plex.has_access(ann) && rig.plex.has_access(bob), "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}

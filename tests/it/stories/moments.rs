@@ -1,10 +1,10 @@
 //! Moments of money: refunds, disputes, fraud warnings, invoices given up (R4).
 
 use sandbox::rig::Rig;
-use sandbox::stripe::{Shape, Status};
+use sandbox::stripe::{PausedBy, Shape, Status};
 use usher::facts::PlexId;
 
-use super::{all_is_well, days, heard, hours, payer, told, unhurried};
+use super::{all_is_well, days, heard, hours, payer, told, unhurried, why};
 
 /// Ann pays, and is in. What a refund and a dispute do, as the operator set it.
 async fn ann_pays(name: &str, shape: Shape, policy: &str) -> (Rig, PlexId, String) {
@@ -137,4 +137,33 @@ async fn a_fraud_warning_and_an_invoice_given_up_are_told_once() {
         assert!(rig.now() - rig.stripe.period_end(&sub).expect("a period") < days(0));
         all_is_well(&rig);
     }
+}
+
+/// A break beside a refund: what was given back is cancelled all the same, and
+/// doesn't come back by itself when the break is over.
+#[tokio::test(start_paused = true)]
+async fn a_payment_given_back_during_a_break_is_cancelled_and_a_dispute_won_during_one_is_not() {
+    let mut rig = Rig::new("reversed-during-a-break").await;
+    unhurried(&mut rig, 2);
+    for (name, value) in [("ON_REFUND", "end"), ("ON_DISPUTE", "end"), ("ON_PAUSE", "keep")] {
+        rig.set(name, value);
+    }
+    rig.open().await;
+    let (ann, anns) = payer(&rig, 2_000_001, "ann", &rig.basic).await;
+    let (bob, bobs) = payer(&rig, 2_000_002, "bob", &rig.basic).await;
+    rig.hours(3).await;
+    for sub in [&anns, &bobs] {
+        rig.stripe.pause(sub, PausedBy::Request);
+    }
+    rig.hours(6).await;
+    let dispute = rig.stripe.dispute(&bobs).expect("a dispute");
+    rig.stripe.close_dispute(&dispute, "won");
+    rig.stripe.refund(&anns, None).expect("a refund");
+    rig.days(5).await;
+    assert_eq!(rig.stripe.status(&anns), Some(Status::Canceled), "{}", why(&rig, "ann").await);
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert_eq!(rig.stripe.status(&bobs), Some(Status::Paused), "{}", why(&rig, "bob").await);
+    assert!(rig.plex.has_access(bob), "{}", why(&rig, "bob").await);
+    assert_eq!((rig.plex.deletions().len(), heard(&rig, "got a refund")), (1, 1));
+    all_is_well(&rig);
 }

@@ -98,3 +98,25 @@ async fn a_sign_in_never_moves_anybody_elses_access() {
     assert_eq!(rig.plex.sign_in_at(&link, bob), None);
     all_is_well(&rig);
 }
+
+/// R2: signing in counts more than the address that was paid with.
+#[tokio::test(start_paused = true)]
+async fn what_somebody_buys_for_a_friend_who_signs_in_is_the_friends() {
+    let mut rig = house("sign-in-gift").await;
+    rig.open().await;
+    let (bob, bobs) = super::payer(&rig, 2_000_002, "bob", &rig.basic).await;
+    let ann = rig.person(2_000_001, "ann");
+    let session = session(&visit(&rig, "POST", &signs_in(&rig, ann).await, &[]).await);
+    let gift = rig.stripe.complete_checkout(&session, "bob@example.com").expect("Bob pays");
+    rig.hours(3).await;
+    rig.plex.accept_invite(ann).expect("an invite to her account");
+    rig.days(2).await;
+    rig.stripe.cancel_now(&bobs, "cancellation_requested");
+    rig.days(3).await;
+    assert!(rig.plex.has_access(ann) && !rig.plex.has_access(bob), "{}", why(&rig, "bob").await);
+    rig.stripe.cancel_now(&gift, "cancellation_requested");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert_eq!((rig.plex.invites_sent().len(), rig.plex.deletions().len()), (2, 2));
+    all_is_well(&rig);
+}
