@@ -368,7 +368,16 @@ pub(super) fn unlink(
         None => return tell_apart(hearing, book, id, &what),
     };
     note_move(hearing, book, id, &apart, &what);
+    let about = vec![id.clone(), apart.clone()];
+    // A subscription goes back to whoever's customer it is of.
+    let is_home = |home: &&Member| home.customers.values().any(|payer| payer.unlinked.is_none());
+    if let Some(home) = book.members.get(&apart).filter(is_home) {
+        let whose = who::in_full(home);
+        let line = format!("{what} is no longer {name}'s; it is with the customer who pays it: {whose}");
+        let said = Said { lines: vec![line], about };
+        return Ok(said.and(format!("if that is wrong, `usher link {id} --stripe {what}` takes it back")));
+    }
     let line = format!("{what} is no longer {name}'s; it stands by itself as {apart}");
-    let said = Said { lines: vec![line], about: vec![id.clone(), apart.clone()] };
+    let said = Said { lines: vec![line], about };
     Ok(said.and(format!("`usher link WHO --stripe {what}` says whose it is; until then nobody is invited for it")))
 }

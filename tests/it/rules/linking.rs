@@ -206,6 +206,23 @@ fn a_subscription_of_their_own_stands_by_itself_until_it_is_linked_again() {
 }
 
 #[test]
+fn a_subscription_that_is_unlinked_goes_back_to_the_customer_who_pays_it_and_the_answer_says_so() {
+    let mut paper = Paper::new();
+    let (ann, bob) = (paper.ann.clone(), bob_pays(&mut paper));
+    paper.pays(&bob, Status::Active, days(30));
+    link(&mut paper, None, Some("sub_m-2_1")).unwrap();
+    assert_eq!(subscriptions(&paper, &ann), ["sub_m-2_1"]);
+    let said = unlink(&mut paper, "ann", "sub_m-2_1").unwrap();
+    assert_eq!(subscriptions(&paper, &bob), ["sub_m-2_0", "sub_m-2_1"]);
+    let lines = said.lines.join("; ");
+    assert!(
+        lines.contains("it is with the customer who pays it: bob (m-2") && !lines.contains("nobody is invited"),
+        "{lines}"
+    );
+    assert!(lines.contains("`usher link m-1 --stripe sub_m-2_1` takes it back"), "{lines}");
+}
+
+#[test]
 fn a_subscription_that_was_taken_apart_goes_to_another_and_leaves_the_payer_what_else_they_pay() {
     let mut paper = Paper::new();
     let (ann, bob) = (paper.ann.clone(), bob_pays(&mut paper));
