@@ -82,10 +82,9 @@ pub(super) fn whose(now: Moment, book: &Book, index: &Index, row: &Share) -> Opt
     });
     // A row that had been made for somebody else is theirs whose account has it.
     let has_it = |id: &&MemberId| {
-        let share = member(id).filter(|member| member.plex.is_some() && member.plex == row.account);
-        share
-            .and_then(|member| member.share.as_ref())
-            .is_some_and(|share| share.id() == row.id || share.row.id == row.id)
+        let owner = member(id).filter(|member| member.plex.is_some() && member.plex == row.account);
+        let share = owner.and_then(|owner| owner.share.as_ref());
+        share.is_some_and(|share| share.id() == row.id || share.row.id == row.id)
     };
     let by_number = || index.share(row.id).find(has_it).or_else(|| index.share(row.id).find(may_be));
     let by_share = holder.or_else(by_number);
