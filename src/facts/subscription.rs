@@ -87,7 +87,7 @@ impl Status {
         matches!(self, Self::Trialing | Self::Active | Self::PastDue)
     }
 
-    /// The same, or once its pause is over.
+    /// Stripe takes money for it, or would once its pause is over.
     #[must_use]
     pub fn may_charge(&self) -> bool {
         self.is_charging() || matches!(self, Self::Paused)

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::whose_row::{invite_out_to, invite_to_another, is_listed, is_same_share, listed_again, tell_untied, whose};
+use super::whose_row::{
+    has_number, invite_out_to, invite_to_another, is_listed, is_same_share, listed_again, tell_untied, whose,
+};
 use super::{
     Rules, World, by_hand, codes,
     confirm::{self, LISTED_WITHIN},
@@ -219,9 +221,8 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     let was_gone = missing.filter(|since| before.is_some() && now - *since >= DEPARTED_AFTER);
     let last_listed = missing.or(last_listed);
     let same = before.filter(|share| {
-        let same_number = share.row.id == row.id || share.id() == row.id;
         let made = member.made.contains(&share.id());
-        same_number || (was_gone.is_none() && is_same_share(share, row, last_listed, made))
+        has_number(share, row.id) || (was_gone.is_none() && is_same_share(share, row, last_listed, made))
     });
     let new_row = same.is_none();
     // An invite's number says nothing of the share once it is taken up under

@@ -129,10 +129,12 @@ fn shows_effect(world: &World, book: &Book, intent: &Intent, member: &Member) ->
         }),
         Act::End { share, .. } => member.share.as_ref().is_none_or(|record| record.id() != *share),
         Act::Cancel { subscription, when, .. } => member.subscriptions.get(subscription).is_none_or(|billed| {
-            let is_set = *when == CancelWhen::PeriodEnd && billed.now.scheduled_end().is_some();
-            // A pause is no cancellation: what is to be cancelled at once still waits for it.
-            let over = !billed.now.status.is_charging();
-            is_set || over && (*when == CancelWhen::PeriodEnd || !billed.now.status.may_charge())
+            let sub = &billed.now;
+            match when {
+                CancelWhen::PeriodEnd => sub.scheduled_end().is_some() || !sub.status.is_charging(),
+                // One that is paused isn't cancelled yet.
+                CancelWhen::Now => !sub.status.may_charge(),
+            }
         }),
         Act::Uncancel { subscription, .. } => member
             .subscriptions

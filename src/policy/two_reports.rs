@@ -103,20 +103,20 @@ fn mend(book: &Book, member: &Member) -> String {
          paid with; `usher why {id}` shows what is known."
     );
     let Some((customer, other)) = namesake(book, member) else { return otherwise };
-    let theirs = format!("That is the address of {} at Plex", who::in_full(other));
+    let theirs = format!("The address they paid with is that of {} at Plex", who::in_full(other));
     format!("{theirs}: if it is them, `usher link {} --stripe {customer}`. If not, {otherwise}", other.id)
 }
 
 /// Somebody else with a Plex account, which has the address that was paid with.
 fn namesake<'a>(book: &'a Book, member: &'a Member) -> Option<(&'a CustomerId, &'a Member)> {
     member.customers.iter().find_map(|(customer, payer)| {
+        let email = payer.email.as_ref()?;
         let has_it = |other: &&Member| {
             other.id != member.id
                 && other.plex.is_some()
-                && other.email == payer.email
+                && other.email.as_ref() == Some(email)
                 && !other.strangers.contains_key(customer.as_str())
         };
-        payer.email.as_ref()?;
         Some((customer, book.members.values().find(has_it)?))
     })
 }

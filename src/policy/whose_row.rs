@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::{Rules, confirm::LISTED_WITHIN};
-use crate::facts::{Moment, Share, ShareState, Source};
+use crate::facts::{Moment, Share, ShareId, ShareState, Source};
 use crate::ledger::{Act, Book, Index, IntentState, InviteTo, Letter, MadeFor, Member, Owed, ShareRecord};
 use crate::member::MemberId;
 
@@ -52,10 +52,13 @@ pub(super) fn is_listed(rows: &[Share], share: &ShareRecord) -> bool {
         (row.account.is_some() && row.account == share.row.account)
             || (row.email.is_some() && row.email == share.row.email)
     };
-    rows.iter().any(|row| {
-        let same_number = row.id == share.row.id || row.id == share.id();
-        same_number || (row.is_accepted() == share.row.is_accepted() && same_person(row))
-    })
+    rows.iter()
+        .any(|row| has_number(share, row.id) || (row.is_accepted() == share.row.is_accepted() && same_person(row)))
+}
+
+/// Whether a share is known by this number, or had it in the last listing.
+pub(super) fn has_number(share: &ShareRecord, number: ShareId) -> bool {
+    share.id() == number || share.row.id == number
 }
 
 /// Whose row this is: by the share's own id, by an invite of ours that was
@@ -80,11 +83,11 @@ pub(super) fn whose(now: Moment, book: &Book, index: &Index, row: &Share) -> Opt
         let share = member(id).and_then(|member| member.share.as_ref());
         share.is_some_and(|share| share.row.is_accepted() && is_same_share(share, row, last_listed, false))
     });
-    // A row that had been made for somebody else is theirs whose account has it.
+    // A row belongs to the member whose account holds it, though Usher made it for
+    // somebody else.
     let has_it = |id: &&MemberId| {
         let owner = member(id).filter(|member| member.plex.is_some() && member.plex == row.account);
-        let share = owner.and_then(|owner| owner.share.as_ref());
-        share.is_some_and(|share| share.id() == row.id || share.row.id == row.id)
+        owner.and_then(|owner| owner.share.as_ref()).is_some_and(|share| has_number(share, row.id))
     };
     let by_number = || index.share(row.id).find(has_it).or_else(|| index.share(row.id).find(may_be));
     let by_share = holder.or_else(by_number);

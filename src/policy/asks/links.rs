@@ -369,7 +369,7 @@ pub(super) fn unlink(
     };
     note_move(hearing, book, id, &apart, &what);
     let about = vec![id.clone(), apart.clone()];
-    // A subscription goes back to whoever's customer it is of.
+    // A subscription goes back to the member whose customer pays it.
     let is_home = |home: &&Member| home.customers.values().any(|payer| payer.unlinked.is_none());
     if let Some(home) = book.members.get(&apart).filter(is_home) {
         let whose = who::in_full(home);

@@ -302,7 +302,7 @@ async fn whose_address_is_somebody_elses_by_now_is_not_taken_for_them() {
     all_is_well(&rig);
 }
 
-/// He took up an invite that had gone to her account, long before she deleted it.
+/// Sam took up an invite that had gone to Ann's account, long before she deleted it.
 #[tokio::test(start_paused = true)]
 async fn who_took_up_an_invite_of_hers_is_not_taken_for_her_when_her_account_is_gone() {
     let mut rig = unhurried_house("took-hers-up").await;

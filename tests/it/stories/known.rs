@@ -20,6 +20,15 @@ async fn ann_pays_from_work(rig: &Rig) -> (PlexId, String) {
     (ann, sub)
 }
 
+/// Ann paid, cancelled, and is out.
+async fn ann_was_let_go(rig: &Rig) -> PlexId {
+    let (ann, old) = ann_pays_from_work(rig).await;
+    rig.stripe.cancel_now(&old, "cancellation_requested");
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann));
+    ann
+}
+
 async fn house(name: &str) -> Rig {
     let mut rig = Rig::new(name).await;
     unhurried(&mut rig, 1);
@@ -92,10 +101,7 @@ async fn promise_04_who_may_be_a_payer_waits_until_the_operator_says_that_they_a
 #[tokio::test(start_paused = true)]
 async fn a_letter_about_an_invite_names_the_address_to_which_plex_wrote() {
     let rig = house("names-the-address").await;
-    let (ann, old) = ann_pays_from_work(&rig).await;
-    rig.stripe.cancel_now(&old, "cancellation_requested");
-    rig.days(3).await;
-    assert!(!rig.plex.has_access(ann));
+    let ann = ann_was_let_go(&rig).await;
     let customer = rig.stripe.customer("work@example.com", "Ann");
     rig.stripe.subscribe(&customer, &rig.basic);
     rig.minutes(5).await;
@@ -246,8 +252,8 @@ async fn revoked_and_pays_anew(rig: &Rig) -> String {
     customer
 }
 
-/// An invite would be taken up by her account, which is removed: made and taken
-/// back in one breath.
+/// An invite would be taken up by the account that was revoked, and removed in the
+/// same pass.
 #[tokio::test(start_paused = true)]
 async fn who_is_revoked_and_pays_anew_with_the_address_of_her_account_is_not_invited_before_the_operator_says_so() {
     let rig = house("revoked-pays-anew").await;
@@ -277,10 +283,7 @@ async fn who_only_shares_an_address_with_somebody_revoked_is_invited_when_the_op
 #[tokio::test(start_paused = true)]
 async fn who_pays_with_the_address_of_an_account_that_is_invited_already_is_told_with_the_command_that_links_them() {
     let rig = house("invited-as-an-account").await;
-    let (ann, old) = ann_pays_from_work(&rig).await;
-    rig.stripe.cancel_now(&old, "cancellation_requested");
-    rig.days(3).await;
-    assert!(!rig.plex.has_access(ann));
+    let ann = ann_was_let_go(&rig).await;
     asked(&rig, json!({ "ask": "restore", "who": "ann" })).await;
     rig.minutes(5).await;
     let customer = rig.stripe.customer("ann@example.com", "Ann");
