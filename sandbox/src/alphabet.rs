@@ -114,6 +114,8 @@ pub struct Person {
     pub bought: Vec<Bought>,
     /// How often they do something.
     pub temper: Temper,
+    /// Whether they would ever pay: some stay for what the operator gives them.
+    pub buys: bool,
     /// Whether they watch, these weeks.
     pub awake: bool,
     /// In `VIP_NAMES`, or of the owner's Home at the moment.
@@ -214,6 +216,7 @@ impl Person {
             proven: BTreeSet::new(),
             bought: Vec::new(),
             temper: Temper::Calm,
+            buys: true,
             awake: true,
             protected: false,
             wish: Wish::default(),
@@ -332,6 +335,7 @@ impl Town {
             let account = 2_000_001 + u64::try_from(n).unwrap_or(0);
             let mut person = Person {
                 temper: if n % 2 == 0 { Temper::Calm } else { Temper::Lively },
+                buys: n % 4 != 0,
                 awake: !dice.one_in(6),
                 protected: n == 0,
                 ..Person::new(&name)

@@ -75,6 +75,7 @@ impl Engine {
                 intent.hindered.looks = 0;
                 intent.hindered.by = None;
                 intent.hindered.denied = false;
+                intent.first_try = intent.first_try.or(Some(now));
                 intent.last_try = Some(now);
                 let intent = intent.clone();
                 refusals::leave_unknown_account(now, &self.world, book, &intent);

@@ -126,6 +126,9 @@ pub struct Intent {
     /// Of these: tries that certainly had no effect.
     #[serde(default)]
     pub not_done: u32,
+    /// When it was tried first. Books of before don't say.
+    #[serde(default)]
+    pub first_try: Option<Moment>,
     /// When it was tried last.
     #[serde(default)]
     pub last_try: Option<Moment>,

@@ -24,7 +24,7 @@ pub enum MadeFor {
 pub struct InviteOut {
     /// To whom it went.
     pub to: InviteTo,
-    /// When it was tried last.
+    /// When it was tried last; where plex.tv refused it, first.
     pub at: Moment,
     /// What it was made for.
     pub made_for: BTreeSet<MadeFor>,

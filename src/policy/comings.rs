@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::whose_row::{
-    has_number, invite_out_to, invite_to_another, is_listed, is_same_share, listed_again, tell_untied, whose,
+    Ours, has_number, invite_out_to, invite_to_another, is_listed, is_same_share, listed_again, tell_untied, whose,
 };
 use super::{
     Rules, World, by_hand, codes,
@@ -209,8 +209,8 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     }
     let id =
         known.unwrap_or_else(|| book.enter_known(now, &Meant { plex: row.account, ..Meant::at(row.email.clone()) }));
-    let ours = invite_out_to(now, book, &id, row).or_else(|| made_for_another(book, index, &id, row));
-    let ours = ours.or_else(|| invite_to_another(now, book, &id, row));
+    let anothers = || made_for_another(book, index, &id, row).or_else(|| invite_to_another(now, book, &id, row));
+    let ours = invite_out_to(now, book, &id, row).or_else(|| anothers().map(Ours::new));
     let last_listed = book.marks.last_whole.get(&Source::Plex).copied();
     let Some(member) = book.members.get_mut(&id) else { return id };
     let before = member.share.take();
@@ -240,11 +240,11 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
         }
     };
     let is_ours = ours.is_some();
-    let mut refused = None;
-    if let Some(made_for) = ours {
-        member.note_made(share.id(), made_for);
-        refused = std::mem::take(&mut member.invites_out).into_iter().rfind(|out| out.refused.is_some());
-    }
+    let refused = ours.and_then(|ours| {
+        member.invites_out.clear();
+        member.note_made(share.id(), ours.made_for.iter().cloned());
+        Some((ours.refused?, ours.made_for))
+    });
     member.share = Some(share);
     if row.is_accepted() || member.plex.is_some() {
         member.username = row.username.clone();
@@ -258,9 +258,8 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
     if new_row && !is_ours {
         explain_new_row(now, rules, book, &id, row, arrival);
     }
-    // No intent is left that would be confirmed.
-    if let (Some(out), Some(member)) = (refused, book.members.get(&id).cloned()) {
-        confirm::invited(now, rules, book, &member, &out.to, &out.made_for);
+    if let (Some((to, made_for)), Some(member)) = (refused, book.members.get(&id).cloned()) {
+        confirm::invited(now, rules, book, &member, &to, &made_for);
     }
     let id = match row.is_accepted() && !had_access {
         true => taken_up(now, rules, book, &id, row, arrival),

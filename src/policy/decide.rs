@@ -146,6 +146,7 @@ fn write_down(now: Moment, rules: &Rules, book: &mut Book, proposal: Proposal) {
         state,
         tries: 0,
         not_done: 0,
+        first_try: None,
         last_try: None,
         not_before: now,
         last_error: None,

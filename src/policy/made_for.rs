@@ -20,6 +20,9 @@ use crate::member::MemberId;
 
 /// An invite that was given up may show for so long after its last try.
 const SHOWS_WITHIN: TimeDelta = TimeDelta::hours(1);
+/// One that plex.tv refused is known by the date of its row, however late a
+/// listing shows it: a listing that lacks people may do so for days.
+const REFUSED_SHOWS_WITHIN: TimeDelta = TimeDelta::days(30);
 
 impl Standing {
     /// What an invite that is sent now is made for: every reason that stands.
@@ -97,7 +100,10 @@ pub fn keep(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
         }
     }
     for member in book.members.values_mut().filter(|member| !member.invites_out.is_empty()) {
-        member.invites_out.retain(|out| now - out.at < SHOWS_WITHIN);
+        member.invites_out.retain(|out| match out.refused {
+            Some(refused) => now - refused < REFUSED_SHOWS_WITHIN,
+            None => now - out.at < SHOWS_WITHIN,
+        });
     }
 }
 
@@ -125,6 +131,7 @@ pub fn give_up(book: &mut Book, intent: &Intent) {
 /// appears now, for the very same person, is ours.
 pub fn note_refused(now: Moment, book: &mut Book, intent: &Intent) {
     let Act::Invite { to, made_for, .. } = &intent.act else { return };
-    let (Some(at), Some(member)) = (intent.last_try, book.members.get_mut(&intent.member)) else { return };
+    let first = intent.first_try.or(intent.last_try);
+    let (Some(at), Some(member)) = (first, book.members.get_mut(&intent.member)) else { return };
     member.invites_out.push(InviteOut { to: to.clone(), at, made_for: made_for.clone(), refused: Some(now) });
 }

@@ -290,7 +290,8 @@ pub fn unmatched(member: &Member) -> Option<String> {
         return Some("you unlinked them, and have not said yet whose it is".into());
     }
     let nobody_else = || sharing::invite_to(member).is_none();
-    if let Some(refused) = member.invite_refused.as_ref().filter(|refused| refused.by_email || nobody_else()) {
+    let refused = member.invite_refused.as_ref().filter(|_| !member.is_invited());
+    if let Some(refused) = refused.filter(|refused| refused.by_email || nobody_else()) {
         return Some(format!("Plex refused the invite: {}", refused.why));
     }
     let gone = member.gone.as_ref().filter(|gone| !gone.by_us && member.share.is_none());

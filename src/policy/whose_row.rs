@@ -115,8 +115,10 @@ struct Tried<'a> {
     made_for: &'a BTreeSet<MadeFor>,
     /// Its row may still be on its way into the listings.
     may_yet_show: bool,
-    /// When it was tried and when plex.tv refused it, if it did.
+    /// When it was tried first and when plex.tv refused it, if it did.
     refused: Option<(Moment, Moment)>,
+    /// No intent is left of it.
+    given_up: bool,
 }
 
 impl Tried<'_> {
@@ -155,8 +157,9 @@ fn tried_invites(now: Moment, book: &Book) -> impl Iterator<Item = Tried<'_>> {
             let under_way = matches!(intent.state, IntentState::Attempted { .. });
             let may_yet_show = under_way || intent.ended.max(intent.last_try).is_some_and(is_young);
             let tried = intent.last_try.filter(|_| !intent.may_have_had_effect());
-            let refused = tried.map(|tried| (tried, intent.ended.map_or(tried, |ended| ended.max(tried))));
-            Some(Tried { member: &intent.member, to, made_for, may_yet_show, refused })
+            let refused = tried
+                .map(|last| (intent.first_try.unwrap_or(last), intent.ended.map_or(last, |ended| ended.max(last))));
+            Some(Tried { member: &intent.member, to, made_for, may_yet_show, refused, given_up: false })
         }
         _ => None,
     });
@@ -170,17 +173,40 @@ fn tried_invites(now: Moment, book: &Book) -> impl Iterator<Item = Tried<'_>> {
                 None => is_young(out.at),
             },
             refused: out.refused.map(|refused| (out.at, refused)),
+            given_up: true,
         })
     });
     intents.chain(given_up)
 }
 
-/// What the invite was made for that is out to this member, where this row may
-/// be it.
-pub(super) fn invite_out_to(now: Moment, book: &Book, member: &MemberId, row: &Share) -> Option<BTreeSet<MadeFor>> {
-    let mut tried = tried_invites(now, book).filter(|tried| tried.member == member);
+/// An invite of ours that a row turns out to be.
+pub(super) struct Ours {
+    /// What it was made for.
+    pub made_for: BTreeSet<MadeFor>,
+    /// To whom, where plex.tv had refused it: no intent is left that would be
+    /// confirmed.
+    pub refused: Option<InviteTo>,
+}
+
+impl Ours {
+    /// Made for this.
+    pub fn new(made_for: BTreeSet<MadeFor>) -> Self {
+        Self { made_for, refused: None }
+    }
+}
+
+/// The invite that is out to this member, where this row may be it.
+pub(super) fn invite_out_to(now: Moment, book: &Book, member: &MemberId, row: &Share) -> Option<Ours> {
     let unnamed = |tried: &Tried<'_>| tried.may_yet_show && tried.refused.is_none();
-    tried.find(|tried| unnamed(tried) || tried.fits(book, row)).map(|tried| tried.made_for.clone())
+    // plex.tv's answer may have named the number of the row. The older listing has
+    // numbers of its own, and no settings.
+    let is_named = row.settings.is_some() && book.members.get(member)?.made.contains(&row.id);
+    let is_it = |tried: &Tried<'_>| unnamed(tried) || is_named && tried.given_up || tried.fits(book, row);
+    let may_be = |tried: &Tried<'_>| tried.member == member && is_it(tried);
+    let all: Vec<_> = tried_invites(now, book).filter(may_be).collect();
+    let first = all.first()?;
+    let refused = all.iter().find(|tried| first.given_up && tried.refused.is_some());
+    Some(Ours { made_for: first.made_for.clone(), refused: refused.map(|tried| tried.to.clone()) })
 }
 
 /// What an invite by address was made for that reached another account than that

@@ -333,6 +333,7 @@ impl Paper {
             state: IntentState::Decided,
             tries: 0,
             not_done: 0,
+            first_try: None,
             last_try: None,
             not_before: at,
             last_error: None,

@@ -147,7 +147,7 @@ impl Aim {
             Self::AddALibrary => town.refused.is_empty() && rig.plex.sections().len() < 5,
             Self::LinkWhoPays => pays && person.main().is_some(),
             Self::TakeATitle => person.main().is_some(),
-            Self::FallAsleep => by_hand && person.awake,
+            Self::FallAsleep => is_in && !pays && person.awake && !person.protected,
         }
     }
 

@@ -92,6 +92,10 @@ impl MemberMove {
     /// Makes the move. `false`: it makes no sense for them now, and nothing
     /// was done.
     pub fn make(self, rig: &Rig, town: &mut Town, who: usize, dice: &mut Dice) -> bool {
+        let never_buys = town.people.get(who).is_some_and(|person| !person.buys);
+        if never_buys && self.is_a_purchase() {
+            return false;
+        }
         let made = match self {
             Self::PayByLink
             | Self::PayTwice
@@ -144,6 +148,29 @@ impl MemberMove {
             person.strike(rig.now(), self.name());
         }
         made
+    }
+
+    /// Whether they pay for themselves by it.
+    fn is_a_purchase(self) -> bool {
+        matches!(
+            self,
+            Self::PayByLink
+                | Self::PayTwice
+                | Self::PayUnderAnotherAddress
+                | Self::PayBehindARelay
+                | Self::PayInCapitals
+                | Self::PayByInvoice
+                | Self::PayAndCancelAtOnce
+                | Self::FailToPay
+                | Self::BeginATrial
+                | Self::BeginATrialWithoutACard
+                | Self::BuySeveral
+                | Self::BuyBothTiers
+                | Self::PayOnTheOldCustomer
+                | Self::UpgradeByANewCheckout
+                | Self::JoinByThePage
+                | Self::JoinWithPlex
+        )
     }
 }
 

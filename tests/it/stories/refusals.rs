@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sandbox::faults::{Fault, Matching, Rule};
+use sandbox::plex::Told;
 use sandbox::rig::{Rig, address};
 use sandbox::smtp::{self, Stay};
 
@@ -112,6 +113,36 @@ async fn an_invite_that_plex_calls_made_already_is_never_a_refusal() {
     rig.plex.accept_invite(address("ann").as_str());
     rig.minutes(15).await;
     assert!(rig.plex.has_access(usher::facts::PlexId(2_000_001)));
+    assert_eq!(told(&rig, "ann", "Welcome"), 1, "{:?}", rig.subjects_to("ann"));
+    all_is_well(&rig);
+}
+
+/// plex.tv's listing lacks half of the people for a day, Ann's invite among them.
+#[tokio::test(start_paused = true)]
+async fn an_invite_that_shows_a_day_later_is_ours_and_has_its_letter() {
+    let rig = ann_pays("shows-late", |rig| {
+        rig.plex.switch(|switches| switches.people_told = Told::Half);
+    })
+    .await;
+    rig.hours(1).await;
+    assert_eq!(
+        (rig.plex.invites_sent().len(), heard(&rig, "can't be let in")),
+        (1, 1),
+        "{:?}",
+        rig.operator_subjects()
+    );
+    let tried = posts(&rig);
+    rig.hours(16).await;
+    assert_eq!((posts(&rig), told(&rig, "ann", "invitation")), (tried, 0));
+    rig.plex.switch(|switches| switches.people_told = Told::All);
+    rig.minutes(20).await;
+    assert_eq!(told(&rig, "ann", "invitation"), 1, "{:?}", rig.subjects_to("ann"));
+    let why = super::why(&rig, "ann@example.com").await;
+    assert!(!why.contains("by hand") && !why.contains("and is outside: Plex refused"), "{why}");
+    rig.hours(24).await;
+    assert_eq!((posts(&rig), told(&rig, "ann", "invitation")), (tried, 1), "{:?}", rig.subjects_to("ann"));
+    rig.plex.accept_invite(address("ann").as_str()).unwrap();
+    rig.minutes(10).await;
     assert_eq!(told(&rig, "ann", "Welcome"), 1, "{:?}", rig.subjects_to("ann"));
     all_is_well(&rig);
 }

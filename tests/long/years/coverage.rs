@@ -13,6 +13,8 @@ pub struct Lived {
     moves: usize,
     joins: usize,
     pub lapsed: usize,
+    pub let_go: usize,
+    /// How many people were in for a month without watching anything.
     pub idled: usize,
     /// To watch, or asked to subscribe.
     pub warned: usize,
@@ -43,7 +45,7 @@ impl Lived {
         let warns = ["Still with us", "please subscribe"];
         let warnings = oracle.mails.iter().filter(|mail| warns.iter().any(|words| mail.subject.contains(words)));
         let removals = oracle.deletions.iter().filter(|gone| gone.was_accepted);
-        let (lapsed, idled): (Vec<_>, Vec<_>) = removals.partition(|gone| oracle.is_ours(gone.share));
+        let (lapsed, let_go): (Vec<_>, Vec<_>) = removals.partition(|gone| oracle.is_ours(gone.share));
         println!(
             "seed {}: {} holds approved, {} accepted; held: {:?}",
             year.seed, year.approved, year.accepted, year.held
@@ -53,7 +55,8 @@ impl Lived {
             moves: year.town.people.iter().map(|person| person.struck.len()).sum::<usize>() + year.town.house.len(),
             joins: oracle.stays.keys().filter(|share| oracle.is_ours(**share)).count(),
             lapsed: lapsed.len(),
-            idled: idled.len(),
+            let_go: let_go.len(),
+            idled: year.idled.len(),
             warned: warnings.map(|mail| &mail.message_id).collect::<BTreeSet<_>>().len(),
             struck,
             bitten: year.rig.smtp.bitten().into_iter().map(|(name, times)| (name.to_owned(), times)).collect(),
@@ -69,7 +72,7 @@ impl Lived {
         let sensible = pairs::sensible();
         println!(
             "seed {}: {} moves, {} of {} pairs; {} came in by Usher's invite, {} of them went, {} warned, {} of the \
-             operator's own friends went; {} kinds of weather, {} faults struck, {} bit the mail",
+             operator's own friends went, {} people fell idle; {} kinds of weather, {} faults struck, {} bit the mail",
             self.seed,
             self.moves,
             self.pairs.intersection(&sensible).count(),
@@ -77,6 +80,7 @@ impl Lived {
             self.joins,
             self.lapsed,
             self.warned,
+            self.let_go,
             self.idled,
             self.weather.len(),
             self.struck.len(),

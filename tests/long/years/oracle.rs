@@ -48,6 +48,7 @@ pub struct Hour<'a> {
 struct Since {
     paying: Option<Moment>,
     outside: Option<Moment>,
+    inside: Option<Moment>,
     without_reason: Option<Moment>,
     too_much: Option<Moment>,
     too_little: Option<Moment>,

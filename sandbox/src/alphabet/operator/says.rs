@@ -6,7 +6,7 @@ use usher::facts::Moment;
 
 use super::{OperatorMove, notes};
 use crate::alphabet::member::hours;
-use crate::alphabet::{Guest, LINKED_WRONGLY, Later, Person, Town, Wish};
+use crate::alphabet::{Bought, Guest, LINKED_WRONGLY, Later, Person, Town, Wish};
 use crate::dice::Dice;
 use crate::rig::Rig;
 use crate::stripe::Status;
@@ -146,7 +146,10 @@ impl OperatorMove {
             Self::InviteAgain => wish.guest = kept(wish.guest.take(), now),
             Self::GiveAHoliday => wish.holiday = Some(ends - TimeDelta::days(1)),
             Self::LinkRightly | Self::LinkTheAccount => {
-                person.proven.extend(person.bought.last().map(|bought| bought.email.clone()));
+                let named =
+                    |bought: &&Bought| asked.ask["stripe"] == bought.customer || asked.ask["who"] == bought.email;
+                let email = person.bought.iter().find(named).map(|bought| bought.email.clone());
+                person.proven.extend(email);
             }
             Self::Unlink | Self::UnlinkEverything => person.dispute(now, "unlinked by the operator"),
             _ => {}
@@ -181,7 +184,7 @@ impl OperatorMove {
             Self::UncancelByTheApi => ("/api/uncancel", json!({ "member": name })),
             _ => ("/api/upgrade", json!({ "member": name, "tier": tier })),
         };
-        // Where Stripe fails, it may have taken it all the same.
+        // Where Stripe fails, or the power goes meanwhile, it may be done all the same.
         rig.try_post(target, &body).await.is_none_or(|(status, _)| status == 200 || status >= 500)
     }
 }

@@ -40,6 +40,7 @@ impl Oracle {
         keep(&mut since.paying, now, !running.is_empty());
         keep(&mut since.outside, now, !there);
         let share = person.account_in(rig).and_then(|account| rig.plex.share_of(account));
+        keep(&mut since.inside, now, share.is_some() && person.accounts.len() == 1);
         let held = person.protected || wish.grandfathered || guest || wish.holiday.is_some_and(|until| until > now);
         let ours = share.as_ref().is_some_and(|share| self.invited.contains_key(&share.id));
         // With several accounts it can't be told which one was revoked; and what ends
@@ -47,12 +48,12 @@ impl Oracle {
         let alone = person.accounts.len() == 1 && subs.is_empty();
         let no_reason = !held && (subs.is_empty() && ours || wish.revoked.is_some() && alone && share.is_some());
         keep(&mut since.without_reason, now, no_reason);
-        let without_reason = since.without_reason;
+        let Since { inside, without_reason, .. } = *since;
         if is_unclear(rig, person, now) {
             return Vec::new();
         }
         let mut broken = self.judge_payer(person, &running, now);
-        if share.is_some() && person.accounts.len() == 1 && self.revoked_for_good(hour, person) {
+        if inside.is_some_and(|inside| self.revoked_for_good(hour, person, inside)) {
             broken.push(format!("{} is revoked, and is still in", person.name));
         }
         if without_reason.is_some_and(|from| now - from.max(self.troubled) > LEFT_OVER) {
@@ -62,8 +63,9 @@ impl Oracle {
         broken
     }
 
-    /// Revoked there and then, live, and nothing was said against it since.
-    fn revoked_for_good(&self, hour: &Hour<'_>, person: &Person) -> bool {
+    /// Revoked there and then, live, and nothing was said against it since. Whom
+    /// the operator shares with all the same is let go again, at the next look.
+    fn revoked_for_good(&self, hour: &Hour<'_>, person: &Person, inside: Moment) -> bool {
         let plainly = ["revoked", "revoked by a noted number"];
         let Some(at) = person.wish.revoked else { return false };
         let said = |list: &[(Moment, &'static str)], such: &dyn Fn(&str) -> bool| {
@@ -71,7 +73,7 @@ impl Oracle {
         };
         let rejects = |what: &str| what.contains("rejected") || what.contains("book") || what == "goes live";
         let live = self.live_since.is_none_or(|live| live < at);
-        hour.now - at.max(self.troubled).max(self.waiting) > KNOWN_PAYERS_IN_AFTER
+        hour.now - at.max(inside).max(self.troubled).max(self.waiting) > KNOWN_PAYERS_IN_AFTER
             && live
             && said(&person.struck, &|what| plainly.contains(&what))
             && !said(&hour.town.house, &rejects)
@@ -83,7 +85,10 @@ impl Oracle {
             return Vec::new();
         };
         let (paying, outside) = (*paying, *outside);
+        // Until the operator said so, the address may have been unknown.
+        let linked = person.struck.iter().filter(|(_, what)| what.starts_with("linked ")).map(|(at, _)| *at).max();
         let from = paying.max(outside).max(self.troubled).max(self.full.unwrap_or(outside));
+        let from = from.max(linked.unwrap_or(from));
         if now - from.max(self.waiting) < KNOWN_PAYERS_IN_AFTER || person.wish.revoked.is_some() {
             return Vec::new();
         }
@@ -123,10 +128,16 @@ impl Oracle {
             subs.iter().filter(|(bought, status)| such(bought, *status)).flat_map(|(bought, _)| opens(bought)).collect()
         };
         let may = bought(&|_, status| status != Status::Incomplete);
+        // Where the operator is asked whose customer it is, nobody gets it by itself.
+        let asked = |bought: &Bought| {
+            let asks = |mail: &&super::Mail| mail.to == OPERATOR && mail.text.contains("usher link");
+            self.mails.iter().filter(asks).any(|mail| mail.text.contains(&bought.customer))
+        };
         let mut must = bought(&|bought, status| {
             // Who left, or declined, since they paid has had the choice.
             let went = person.went.iter().any(|at| *at >= bought.began);
-            matches!(status, Status::Active | Status::Trialing) && person.proven.contains(&bought.email) && !went
+            let runs = matches!(status, Status::Active | Status::Trialing);
+            runs && person.proven.contains(&bought.email) && !went && !asked(bought)
         });
         // What is new joins "everything" only by the operator's word.
         if subs.iter().any(|(bought, _)| bought.prices(rig).iter().any(|price| town.tiers.buys_everything(price))) {
