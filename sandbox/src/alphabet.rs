@@ -335,7 +335,7 @@ impl Town {
             let account = 2_000_001 + u64::try_from(n).unwrap_or(0);
             let mut person = Person {
                 temper: if n % 2 == 0 { Temper::Calm } else { Temper::Lively },
-                buys: n % 4 != 0,
+                buys: !(here && n % 2 == 0),
                 awake: !dice.one_in(6),
                 protected: n == 0,
                 ..Person::new(&name)

@@ -2,8 +2,6 @@
 //! is over the book's bytes exactly as they stand in the file, so a torn or
 //! edited file can't pass for a whole one.
 
-use std::io;
-
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -62,9 +60,10 @@ pub(super) fn encode<B: Serialize>(book: &B, generation: Generation, trust: &Tru
     bytes.extend(NO_SUM);
     bytes.extend(format!("\",\n{trust}  \"book\": ").into_bytes());
     let book_at = bytes.len();
-    // The book is large and this is done at every commit: it is written once,
-    // where it stays, as the only thing in a list so that it is indented.
-    serde_json::to_writer_pretty(Within { bytes: &mut bytes, skip: LIST_OPENED.len() }, &[book]).map_err(not_json)?;
+    // As the only thing in a list it is indented as it stands in the document. The
+    // book is large and this is done at every commit: it is written once.
+    serde_json::to_writer_pretty(&mut bytes, &[book]).map_err(not_json)?;
+    bytes.drain(book_at..book_at + LIST_OPENED.len());
     bytes.truncate(bytes.len() - LIST_CLOSED.len());
     let sum = sum(bytes.get(book_at..).unwrap_or_default());
     bytes.splice(sum_at..sum_at + NO_SUM.len(), sum.into_bytes());
@@ -75,25 +74,6 @@ pub(super) fn encode<B: Serialize>(book: &B, generation: Generation, trust: &Tru
 /// What a list of one thing is written between.
 const LIST_OPENED: &str = "[\n  ";
 const LIST_CLOSED: &str = "\n]";
-
-/// Writes at the end of `bytes`, without the first few of what comes.
-struct Within<'a> {
-    bytes: &'a mut Vec<u8>,
-    skip: usize,
-}
-
-impl io::Write for Within<'_> {
-    fn write(&mut self, new: &[u8]) -> io::Result<usize> {
-        let skipped = self.skip.min(new.len());
-        self.skip -= skipped;
-        self.bytes.extend(new.get(skipped..).unwrap_or_default());
-        Ok(new.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// What these bytes are.
 pub(super) fn decode<B: DeserializeOwned>(bytes: &[u8]) -> Found<B> {

@@ -285,11 +285,13 @@ impl Year {
     /// Who never pays loses interest now and then, and may find it again.
     fn doze(&mut self, who: usize) {
         let person = &self.town.people[who];
-        if person.buys || person.protected || !self.dice.one_in(24 * 30) {
-            return;
+        let (next, days) = match person.awake {
+            true => (MemberMove::FallAsleep, 15),
+            false => (MemberMove::WakeUp, 45),
+        };
+        if !person.buys && !person.protected && self.dice.one_in(24 * days) {
+            next.make(&self.rig, &mut self.town, who, &mut self.dice);
         }
-        let next = if person.awake { MemberMove::FallAsleep } else { MemberMove::WakeUp };
-        next.make(&self.rig, &mut self.town, who, &mut self.dice);
     }
 
     async fn operator(&mut self) {

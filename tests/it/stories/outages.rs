@@ -160,6 +160,7 @@ async fn a_quiet_pass_costs_the_same_for_ten_members_and_for_two_thousand() {
     let mut counts = Vec::new();
     for members in [10, 2_000] {
         let mut rig = Rig::new(&format!("quiet-{members}")).await;
+        rig.set("CHECK_NEW_USERS_SECS", "600");
         for n in 0..members {
             rig.old_friend(2_000_001 + n, &format!("friend{n}"), 400);
         }
