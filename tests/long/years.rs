@@ -141,6 +141,7 @@ impl Year {
         if !self.machine.is_well() {
             self.oracle.ends.push(began);
         }
+        let slept = self.rig.now() - began > TimeDelta::hours(1);
         self.oracle.rehearses(self.machine.dry_until.is_some());
         self.oracle.live_since = self.machine.live_since;
         if !quiet && self.dice.one_in(40) {
@@ -157,6 +158,9 @@ impl Year {
         if !self.rig.is_running() {
             self.oracle.ends.push(self.rig.now());
             self.must_hold(harm::promise_06_crash_safe(self.rig.state(), self.rig.now()));
+        }
+        if slept {
+            self.oracle.troubled(self.rig.now());
         }
         self.judge().await;
     }

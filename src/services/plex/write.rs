@@ -327,24 +327,29 @@ fn invited_v1(reply: &Reply) -> Result<Invited, Failure> {
     Ok(Invited { share: num(&row["id"]).map(ShareId), account })
 }
 
-/// v1's id for this person's share: by the account, else by the address;
-/// v2's id when v1 doesn't list them, unless it is somebody else's there.
-/// By its address only an invite is known: who has access under that same
-/// address is somebody, and addresses change.
+/// v1's id for this very share or invite: by its number, by the account, by the
+/// address; v2's id when v1 doesn't list them, unless it is somebody else's there.
+/// Somebody may have access by one row and an invite in another: an invite is
+/// never looked for among those that have access, which would end it. By its
+/// address only an invite is known, since addresses change.
 fn id_v1(rows: &[Value], share: &Share) -> Option<ShareId> {
     let waits = |row: &Value| rows::share_v1(row).is_some_and(|row| !row.is_accepted());
-    let theirs = |row: &&Value| match share.account {
-        Some(account) => num(&row["userID"]) == Some(account.0),
-        None => {
-            let address = row["email"].as_str().and_then(Email::parse);
-            share.email.is_some() && address == share.email && waits(row)
-        }
+    let is_theirs = |row: &Value| share.account.is_some_and(|account| num(&row["userID"]) == Some(account.0));
+    let has_number = |row: &Value| num(&row["id"]) == Some(share.id.0);
+    let has_address = |row: &Value| {
+        let address = row["email"].as_str().and_then(Email::parse);
+        share.account.is_none() && share.email.is_some() && address == share.email && waits(row)
     };
-    if let Some(row) = rows.iter().find(theirs) {
-        return num(&row["id"]).map(ShareId);
+    let find = |is_it: &dyn Fn(&Value) -> bool| rows.iter().find(|row| is_it(row));
+    let by_account = || match share.is_accepted() {
+        true => find(&|row| is_theirs(row) && !waits(row)).or_else(|| find(&is_theirs)),
+        false => find(&|row| is_theirs(row) && waits(row)),
+    };
+    let row = find(&|row| is_theirs(row) && has_number(row)).or_else(by_account).or_else(|| find(&has_address));
+    match row {
+        Some(row) => num(&row["id"]).map(ShareId),
+        None => (!rows.iter().any(has_number)).then_some(share.id),
     }
-    let taken = rows.iter().any(|row| num(&row["id"]) == Some(share.id.0));
-    (!taken).then_some(share.id)
 }
 
 /// A page for people with 200 comes from something in between. An answer without

@@ -315,3 +315,23 @@ async fn an_invite_of_ours_that_another_account_takes_up_is_over_with_its_subscr
     assert!(!rig.plex.has_access(ann), "{}", rig.get("/api/members").await);
     all_is_well(&rig);
 }
+
+/// Somebody's address is tied to an account that took up another's invite
+/// meanwhile: plex.tv lists both under that account.
+#[tokio::test(start_paused = true)]
+async fn promise_08_an_invite_that_is_taken_back_ends_no_access_by_another() {
+    let mut rig = Rig::new("two-rows").await;
+    let (ann, sub) = ann_is_invited(&mut rig).await;
+    let customer = rig.stripe.customer("bob@example.com", "Bob");
+    rig.stripe.subscribe(&customer, &rig.premium.clone());
+    rig.minutes(5).await;
+    rig.plex.accept_invite_as("bob@example.com", ann).expect("Bob's invite");
+    rig.minutes(5).await;
+    assert!(rig.plex.has_access(ann) && rig.plex.pending_of(ann).is_some(), "{:?}", rig.plex.shares());
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(3).await;
+    assert!(rig.plex.pending_of(ann).is_none(), "what she bought is over: {}", why(&rig, "ann@example.com").await);
+    assert!(rig.plex.has_access(ann), "what Bob bought is not: {}", why(&rig, "ann").await);
+    assert!(rig.plex.deletions().iter().all(|gone| !gone.was_accepted), "{:?}", rig.plex.deletions());
+    all_is_well(&rig);
+}

@@ -94,6 +94,11 @@ impl Year {
                 continue;
             }
             text.push_str(&format!("\nbook: {} ({})\n", member.name(), member.id));
+            if let Some(share) = &member.share {
+                let row = (share.id(), share.row.id, share.row.account, share.row.state);
+                text.push_str(&format!("  share {row:?}, missing since {:?}\n", member.missing_since));
+            }
+            text.push_str(&format!("  made {:?}\n", member.made_for));
             for entry in &member.journal {
                 text.push_str(&format!("  {} {}\n", entry.at.format("%m-%d %H:%M"), entry.what));
             }

@@ -179,5 +179,11 @@ fn promise_08_an_id_that_is_somebody_else_s_is_never_deleted_by() {
     let mut has_access = row(8, 9);
     has_access["acceptedAt"] = json!("1719800000");
     assert_eq!(id_v1(&[has_access.clone(), row(7, 9)], &invited), Some(ShareId(7)), "not who has access under it");
-    assert_eq!(id_v1(&[has_access], &invited), Some(ShareId(5)));
+    assert_eq!(id_v1(&[has_access.clone()], &invited), Some(ShareId(5)));
+    // Who has access by another row, and an invite that is taken back.
+    let invited = Share { account: Some(PlexId(9)), ..share() };
+    assert_eq!(id_v1(&[has_access.clone(), row(7, 9)], &invited), Some(ShareId(7)));
+    assert_eq!(id_v1(&[has_access.clone()], &invited), Some(ShareId(5)), "not what they have access by");
+    let stays = Share { state: ShareState::Accepted { accepted_at: None }, ..invited };
+    assert_eq!(id_v1(&[row(7, 9), has_access], &stays), Some(ShareId(8)), "not their other invite");
 }

@@ -52,7 +52,7 @@ impl Oracle {
         if is_unclear(rig, person, now) {
             return Vec::new();
         }
-        let mut broken = self.judge_payer(person, &running, now);
+        let mut broken = self.judge_payer(hour, person, &running);
         if inside.is_some_and(|inside| self.revoked_for_good(hour, person, inside)) {
             broken.push(format!("{} is revoked, and is still in", person.name));
         }
@@ -80,7 +80,8 @@ impl Oracle {
     }
 
     /// Who pays is in, or the operator was told how to let them in.
-    fn judge_payer(&self, person: &Person, running: &[&Bought], now: Moment) -> Vec<String> {
+    fn judge_payer(&self, hour: &Hour<'_>, person: &Person, running: &[&Bought]) -> Vec<String> {
+        let now = hour.now;
         let Some(Since { paying: Some(paying), outside: Some(outside), .. }) = self.since.get(&person.name) else {
             return Vec::new();
         };
@@ -88,7 +89,10 @@ impl Oracle {
         // Until the operator said so, the address may have been unknown.
         let linked = person.struck.iter().filter(|(_, what)| what.starts_with("linked ")).map(|(at, _)| *at).max();
         let from = paying.max(outside).max(self.troubled).max(self.full.unwrap_or(outside));
-        let from = from.max(linked.unwrap_or(from));
+        // And a slip in the tiers file leaves them without a library.
+        let tiers = &hour.town.tiers;
+        let mended = tiers.was_spoilt.last().map(|(_, mended)| *mended);
+        let from = from.max(linked.unwrap_or(from)).max(tiers.spoilt.map_or(mended.unwrap_or(from), |_| now));
         if now - from.max(self.waiting) < KNOWN_PAYERS_IN_AFTER || person.wish.revoked.is_some() {
             return Vec::new();
         }
