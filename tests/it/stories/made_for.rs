@@ -321,12 +321,13 @@ async fn an_invite_of_ours_that_another_account_takes_up_is_over_with_its_subscr
 #[tokio::test(start_paused = true)]
 async fn promise_08_an_invite_that_is_taken_back_ends_no_access_by_another() {
     let mut rig = Rig::new("two-rows").await;
+    rig.set("CHECK_NEW_USERS_SECS", "600");
     let (ann, sub) = ann_is_invited(&mut rig).await;
     let customer = rig.stripe.customer("bob@example.com", "Bob");
     rig.stripe.subscribe(&customer, &rig.premium.clone());
     rig.minutes(5).await;
     rig.plex.accept_invite_as("bob@example.com", ann).expect("Bob's invite");
-    rig.minutes(5).await;
+    rig.minutes(15).await;
     assert!(rig.plex.has_access(ann) && rig.plex.pending_of(ann).is_some(), "{:?}", rig.plex.shares());
     rig.stripe.cancel_now(&sub, "cancellation_requested");
     rig.days(3).await;

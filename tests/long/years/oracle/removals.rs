@@ -64,7 +64,10 @@ impl Oracle {
             return Ok(());
         }
         // What was given to one of their accounts says nothing of another one.
-        if wish.grandfathered && is_main {
+        // A word that was said in the very minute of the removal came too late.
+        let mut said = hour.town.house.iter().chain(&person.struck).filter(|(_, what)| what.contains("grandfathered"));
+        let crossed = said.any(|(at, _)| (gone.at - *at).abs() < TimeDelta::minutes(2));
+        if wish.grandfathered && is_main && !crossed {
             return Err("they are grandfathered".into());
         }
         if is_main && wish.holiday.is_some_and(|until| until > gone.at) {
