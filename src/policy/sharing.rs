@@ -47,6 +47,13 @@ pub(super) fn granted(scene: Scene<'_>, member: &Member, standing: &Standing) ->
     entitlement(scene, member, standing, &mut Plan::default())
 }
 
+/// Whether who pays is not invited because what they bought opens no library now.
+#[must_use]
+pub fn opens_nothing(scene: Scene<'_>, member: &Member, standing: &Standing) -> bool {
+    let calls = standing.has_stripe_reason() && !standing.blocked && member.share.is_none();
+    calls && granted(scene, member, standing).is_none_or(|granted| granted.sections.is_empty())
+}
+
 /// The union of what the paying reasons give and of what was had by hand.
 fn entitlement(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) -> Option<Entitlement> {
     let mut granted = Entitlement { sections: BTreeSet::new(), downloads: false, tiers: BTreeSet::new() };

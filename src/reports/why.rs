@@ -8,7 +8,7 @@ use crate::facts::Source;
 use crate::ledger::{Billed, Entitled, Member, SpellKind};
 use crate::policy::decide::Waiting;
 use crate::policy::pausing::{self, Cause};
-use crate::policy::{Scene, inactivity, libraries, pending as invites, plan, reasons, standing_reports, who};
+use crate::policy::{Scene, inactivity, libraries, pending as invites, plan, reasons, sharing, standing_reports, who};
 
 /// Everything about one person.
 pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting], wanted: &str) -> Result<Page, String> {
@@ -40,6 +40,11 @@ pub(super) fn page(scene: Scene<'_>, waiting: &[Waiting], wanted: &str) -> Resul
     lines.push(format!("Next: {}", members::next(scene, member, &standing)));
     if let Some(why) = plan::unmatched(member) {
         lines.push(format!("  pays and is outside: {why}"));
+    }
+    if sharing::opens_nothing(scene, member, &standing) {
+        lines.push(
+            "  pays and is outside: what they bought opens no library now; look at the tiers file (TIERS_FILE)".into(),
+        );
     }
     if let Some(why) = invites::refused_guest(scene.now, member) {
         lines.push(format!("  is your guest and outside: {why}"));

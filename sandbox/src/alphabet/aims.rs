@@ -52,9 +52,10 @@ enum Aim {
     BeQuick,
     TakeATitle,
     FallAsleep,
+    Forgive,
 }
 
-const ALL: [Aim; 23] = [
+const ALL: [Aim; 24] = [
     Aim::LetInAfterARemoval,
     Aim::TakenIntoTheHome,
     Aim::NotSeenForWeeks,
@@ -78,6 +79,7 @@ const ALL: [Aim; 23] = [
     Aim::BeQuick,
     Aim::TakeATitle,
     Aim::FallAsleep,
+    Aim::Forgive,
 ];
 
 /// So many people are looked at for one aim.
@@ -147,6 +149,8 @@ impl Aim {
             Self::AddALibrary => town.refused.is_empty() && rig.plex.sections().len() < 5,
             Self::LinkWhoPays => pays && person.main().is_some(),
             Self::TakeATitle => person.main().is_some(),
+            // Or before long nobody would be left who could fall idle.
+            Self::Forgive => person.wish.revoked.is_some_and(|since| rig.now() - since > TimeDelta::days(7)),
             Self::FallAsleep => is_in && !pays && person.awake && !person.protected,
         }
     }
@@ -178,6 +182,7 @@ impl Aim {
             Self::LetInAfterARemoval => OperatorMove::ShareByHand,
             Self::NotSeenForWeeks => OperatorMove::SwitchHistoryOff,
             Self::InviteAGuest => OperatorMove::InviteAsAGuest,
+            Self::Forgive => OperatorMove::Restore,
             Self::NameTheGuestAgain => OperatorMove::InviteAgain,
             Self::RenameATier => OperatorMove::RenameATier,
             Self::NoteInARehearsal => OperatorMove::NoteTheNumbers,

@@ -63,6 +63,8 @@ async fn a_title_that_the_server_does_not_have_shares_nothing_and_is_told() {
     assert_eq!(rig.plex.changes().len(), 0, "nothing rather than a part, and never all");
     let told = rig.operator_subjects().iter().filter(|subject| subject.contains("can't be shared")).count();
     assert_eq!(told, 1, "{:?}", rig.operator_subjects());
+    let why = super::why(&rig, "ann@example.com").await;
+    assert!(why.contains("pays and is outside: what they bought opens no library now"), "{why}");
     write_tiers(&rig, &["Movies"], &["Movies", "TV"]);
     rig.minutes(3).await;
     assert_eq!(rig.plex.invites_sent().len(), 1);

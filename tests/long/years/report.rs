@@ -99,6 +99,9 @@ impl Year {
                 text.push_str(&format!("  share {row:?}, missing since {:?}\n", member.missing_since));
             }
             text.push_str(&format!("  made {:?}\n", member.made_for));
+            for notice in book.outbox.values().filter(|notice| notice.member.as_ref() == Some(&member.id)) {
+                text.push_str(&format!("  letter {}: {:?}\n", notice.key.0, notice.deliveries));
+            }
             for entry in &member.journal {
                 text.push_str(&format!("  {} {}\n", entry.at.format("%m-%d %H:%M"), entry.what));
             }

@@ -87,15 +87,16 @@ impl Oracle {
     }
 
     /// When a letter that is owed since then must have come. What failed while
-    /// the mail did is tried again half a day later at the latest.
+    /// the mail did is tried again half a day later at the latest; no member is
+    /// written to while Usher waits for an `usher accept`.
     pub(super) fn letter_by(&self, since: Moment) -> Moment {
-        (since + HOUR * 3).max(self.troubled + HOUR * 13)
+        (since + HOUR * 3).max(self.troubled.max(self.waiting) + HOUR * 13)
     }
 
     /// Letters that are owed and did not come.
     pub(super) fn unwritten(&mut self, rig: &Rig, town: &Town) -> Vec<String> {
         let now = rig.now();
-        if self.troubled >= now - HOUR {
+        if self.troubled.max(self.waiting) >= now - HOUR {
             self.owed.iter_mut().for_each(|owed| owed.by = now + HOUR * 13);
             return Vec::new();
         }
