@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::facts::Moment;
 use crate::ledger::{ActKey, Book, CodeMark, Grant, Member};
 use crate::member::MemberId;
+use crate::policy::undo;
 
 /// Makes two members one: `from`'s facts move to `into`, whose account stays.
 /// Nothing by which either was known is lost.
@@ -15,6 +16,11 @@ pub fn merge(now: Moment, book: &mut Book, from: &MemberId, into: &MemberId, why
         return;
     };
     take_what_is_known(member, &old);
+    // `usher revoke --cancel` spoke of what this one was charged for, and that is
+    // over: what somebody else pays is cancelled by a word of its own (RULES R2).
+    if old.blocked.is_none() && member.blocked.is_some() && undo::charging(member).next().is_none() {
+        member.cancels = None;
+    }
     member.customers.extend(old.customers);
     member.subscriptions.extend(old.subscriptions);
     member.made.extend(old.made);

@@ -185,6 +185,39 @@ async fn who_is_blocked_is_not_let_in_by_an_invite_to_another_address() {
     all_is_well(&rig);
 }
 
+/// `--cancel now` spoke of what Ann paid; the invite that she takes up is Bob's.
+#[tokio::test(start_paused = true)]
+async fn promise_04_what_another_pays_is_not_cancelled_because_somebody_revoked_takes_up_their_invite() {
+    let mut rig = Rig::new("revoked-takes-bobs").await;
+    unhurried(&mut rig, 1);
+    for n in 0..9 {
+        rig.old_friend(2_000_011 + n, &format!("friend{n}"), 400);
+    }
+    rig.open().await;
+    let (ann, _) = super::payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    rig.hours(3).await;
+    asked(&rig, json!({ "ask": "revoke", "who": "ann", "cancel": "now" })).await;
+    rig.hours(3).await;
+    let customer = rig.stripe.customer("bob@example.com", "Bob");
+    let bobs = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.minutes(5).await;
+    rig.plex.accept_invite_as("bob@example.com", ann).expect("Bob's invite");
+    rig.hours(5).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    assert_eq!(rig.stripe.ended_at(&bobs), None, "nobody said so: {}", why(&rig, "ann").await);
+    let mails = rig.smtp.received_for(sandbox::rig::OPERATOR);
+    let said = mails.iter().filter(|mail| mail.text().contains("--cancel now")).count();
+    assert_eq!(said, 1, "{:?}", rig.operator_subjects());
+    asked(&rig, json!({ "ask": "unlink", "who": "ann", "stripe": customer })).await;
+    let bob = id_of(&rig, "bob@example.com").await;
+    asked(&rig, json!({ "ask": "link", "who": bob, "stripe": customer })).await;
+    rig.hours(5).await;
+    let bob = rig.plex.accept_invite("bob@example.com").expect("invited anew");
+    rig.days(2).await;
+    assert!(rig.plex.has_access(bob) && !rig.plex.has_access(ann), "{}", why(&rig, "bob@example.com").await);
+    all_is_well(&rig);
+}
+
 #[tokio::test(start_paused = true)]
 async fn links_that_make_no_sense_are_refused() {
     let mut rig = Rig::new("link-refused").await;
