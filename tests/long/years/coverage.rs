@@ -12,12 +12,12 @@ pub struct Lived {
     seed: u64,
     moves: usize,
     joins: usize,
-    pub lapsed: usize,
-    pub let_go: usize,
+    lapsed: usize,
+    let_go: usize,
     /// How many people were in for a month without watching anything.
-    pub idled: usize,
+    idled: usize,
     /// To watch, or asked to subscribe.
-    pub warned: usize,
+    warned: usize,
     struck: BTreeMap<String, u64>,
     bitten: BTreeMap<String, u64>,
     weather: BTreeMap<String, u32>,

@@ -20,7 +20,7 @@ impl Oracle {
     /// Those letters that came since the last look.
     pub fn judge_mails(&self, hour: &Hour<'_>, new: usize) -> Vec<String> {
         let mut broken: Vec<String> = self.mails[new..].iter().flat_map(|mail| self.judge_mail(hour, mail)).collect();
-        broken.extend(self.twice(new));
+        broken.extend(self.twice(hour, new));
         broken
     }
 
@@ -72,14 +72,17 @@ impl Oracle {
         broken
     }
 
-    /// The same letter again, where the first one's receipt wasn't lost.
-    fn twice(&self, new: usize) -> Vec<String> {
+    /// The same letter again, where the first one's receipt wasn't lost, nor the
+    /// memory of it with a younger book.
+    fn twice(&self, hour: &Hour<'_>, new: usize) -> Vec<String> {
         let mut first: BTreeMap<(&str, &str), &Mail> = BTreeMap::new();
         let mut broken = Vec::new();
         for (n, mail) in self.mails.iter().enumerate() {
             let Some(before) = first.insert((&mail.to, &mail.message_id), mail) else { continue };
             let ended = |at: &chrono::DateTime<chrono::Utc>| *at >= before.at - HOUR && *at <= mail.at;
-            if n >= new && !before.answer_lost && !self.ends.iter().any(ended) {
+            let restored = |(at, what): &(Moment, &str)| *what == "an old book is restored" && *at >= before.at;
+            let forgotten = self.ends.iter().any(ended) || hour.town.house.iter().any(restored);
+            if n >= new && !before.answer_lost && !forgotten {
                 broken.push(format!("{} got {:?} {} and again {}", mail.to, mail.subject, before.at, mail.at));
             }
         }
