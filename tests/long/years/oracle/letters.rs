@@ -108,13 +108,10 @@ impl Oracle {
         let mut broken = Vec::new();
         for owed in due {
             let Some(person) = town.people.iter().find(|person| person.name == owed.name) else { continue };
-            // Who has taken the invite up, or lost it, needs no letter about it.
-            if owed.subject == INVITED && !person.is_invited(rig) {
-                continue;
-            }
-            // Nor does who was back meanwhile need one about what is over.
-            let back = self.been_in.get(&owed.name).is_some_and(|at| *at > owed.since + HOUR);
-            if owed.subject == REMOVED && back {
+            // Who has taken the invite up, or lost it, needs no letter about it. Nor
+            // does who was back meanwhile need one about what is over.
+            let been_in = self.been_in.get(&owed.name).is_some_and(|at| *at > owed.since + HOUR);
+            if been_in || owed.subject == INVITED && !person.is_invited(rig) {
                 continue;
             }
             // After a fortnight no letter is worth sending.
