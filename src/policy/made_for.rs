@@ -19,7 +19,7 @@ use crate::ledger::{Act, Book, EndCause, GrantKind, Intent, InviteOut, MadeFor, 
 use crate::member::MemberId;
 
 /// An invite that was given up may show for so long after its last try.
-const SHOWS_WITHIN: TimeDelta = TimeDelta::hours(1);
+pub(super) const SHOWS_WITHIN: TimeDelta = TimeDelta::hours(1);
 /// One that plex.tv refused is known by the date of its row, however late a
 /// listing shows it: a listing that lacks people may do so for days.
 const REFUSED_SHOWS_WITHIN: TimeDelta = TimeDelta::days(30);

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::{Rules, confirm::LISTED_WITHIN};
+use super::{Rules, confirm::LISTED_WITHIN, made_for::SHOWS_WITHIN};
 use crate::facts::{Moment, Share, ShareId, ShareState, Source};
 use crate::ledger::{Act, Book, Index, IntentState, InviteTo, Letter, MadeFor, Member, Owed, ShareRecord};
 use crate::member::MemberId;
@@ -119,6 +119,8 @@ struct Tried<'a> {
     refused: Option<(Moment, Moment)>,
     /// No intent is left of it.
     given_up: bool,
+    /// So lately that plex.tv may show it with an older date of acceptance.
+    of_late: bool,
 }
 
 impl Tried<'_> {
@@ -131,8 +133,11 @@ impl Tried<'_> {
                 ShareState::Pending { invited_at: Some(began) } => {
                     began >= tried - BEGAN_WITHIN && began <= refused + BEGAN_WITHIN
                 }
-                // plex.tv may keep an older date of acceptance.
-                ShareState::Accepted { accepted_at: Some(began) } => began <= refused + BEGAN_WITHIN,
+                // plex.tv may keep an older date of acceptance: also for what the
+                // operator shares by hand, so that it shows nothing for long.
+                ShareState::Accepted { accepted_at: Some(began) } => {
+                    began <= refused + BEGAN_WITHIN && (self.of_late || began >= tried - BEGAN_WITHIN)
+                }
                 ShareState::Pending { invited_at: None } | ShareState::Accepted { accepted_at: None } => {
                     self.may_yet_show
                 }
@@ -159,7 +164,7 @@ fn tried_invites(now: Moment, book: &Book) -> impl Iterator<Item = Tried<'_>> {
             let tried = intent.last_try.filter(|_| !intent.may_have_had_effect());
             let refused = tried
                 .map(|last| (intent.first_try.unwrap_or(last), intent.ended.map_or(last, |ended| ended.max(last))));
-            Some(Tried { member: &intent.member, to, made_for, may_yet_show, refused, given_up: false })
+            Some(Tried { member: &intent.member, to, made_for, may_yet_show, refused, given_up: false, of_late: true })
         }
         _ => None,
     });
@@ -174,6 +179,7 @@ fn tried_invites(now: Moment, book: &Book) -> impl Iterator<Item = Tried<'_>> {
             },
             refused: out.refused.map(|refused| (out.at, refused)),
             given_up: true,
+            of_late: out.refused.is_none_or(|refused| now - refused < SHOWS_WITHIN),
         })
     });
     intents.chain(given_up)

@@ -97,18 +97,7 @@ impl MemberMove {
             return false;
         }
         let made = match self {
-            Self::PayByLink
-            | Self::PayTwice
-            | Self::PayUnderAnotherAddress
-            | Self::PayBehindARelay
-            | Self::PayInCapitals
-            | Self::PayByInvoice
-            | Self::FailToPay
-            | Self::BeginATrial
-            | Self::BeginATrialWithoutACard
-            | Self::BuySeveral
-            | Self::BuyBothTiers
-            | Self::PayOnTheOldCustomer => self.buy(rig, town, who, dice),
+            _ if self.is_bought_by_link() => self.buy(rig, town, who, dice),
             Self::PayForSomebodyElse | Self::PayUnderAStrangersAddress => self.give(rig, town, who, dice),
             Self::PayAndCancelAtOnce => buys::pay_and_cancel(rig, town, who, dice),
             Self::TakeAnothersNameAsTitle => accounts::take_a_title(rig, town, who, dice),
@@ -152,6 +141,12 @@ impl MemberMove {
 
     /// Whether they pay for themselves by it.
     fn is_a_purchase(self) -> bool {
+        let elsewhere =
+            [Self::PayAndCancelAtOnce, Self::UpgradeByANewCheckout, Self::JoinByThePage, Self::JoinWithPlex];
+        self.is_bought_by_link() || elsewhere.contains(&self)
+    }
+
+    fn is_bought_by_link(self) -> bool {
         matches!(
             self,
             Self::PayByLink
@@ -160,16 +155,12 @@ impl MemberMove {
                 | Self::PayBehindARelay
                 | Self::PayInCapitals
                 | Self::PayByInvoice
-                | Self::PayAndCancelAtOnce
                 | Self::FailToPay
                 | Self::BeginATrial
                 | Self::BeginATrialWithoutACard
                 | Self::BuySeveral
                 | Self::BuyBothTiers
                 | Self::PayOnTheOldCustomer
-                | Self::UpgradeByANewCheckout
-                | Self::JoinByThePage
-                | Self::JoinWithPlex
         )
     }
 }

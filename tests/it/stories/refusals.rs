@@ -98,6 +98,23 @@ async fn an_invite_that_the_operator_makes_after_a_refusal_is_theirs() {
     all_is_well(&rig);
 }
 
+/// plex.tv keeps the date of acceptance of years ago for what is shared anew.
+#[tokio::test(start_paused = true)]
+async fn what_the_operator_shares_days_after_a_refusal_is_by_hand_whatever_date_plex_keeps() {
+    let rig = ann_pays("by-hand-old-date", |rig| {
+        rig.plex.faults().once(invites(), Fault::says(422, NO));
+    })
+    .await;
+    rig.minutes(4).await;
+    let sub = rig.stripe.subscriptions_of("cus_S000001").pop().expect("hers");
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.hours(30).await;
+    rig.plex.share_with(usher::facts::PlexId(2_000_001), &[rig.movies], rig.now() - TimeDelta::days(500));
+    rig.days(3).await;
+    assert!(rig.plex.has_access(usher::facts::PlexId(2_000_001)), "{}", super::why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
 /// The first try took effect and its answer was lost; the listing lags so far
 /// behind that a second try is made, and Plex says "already".
 #[tokio::test(start_paused = true)]
