@@ -187,6 +187,7 @@ fn share(now: Moment, number: u64) -> Share {
         downloads: Some(false),
         settings: None,
         state: ShareState::Accepted { accepted_at: Some(now - TimeDelta::days(200)) },
+        invited_at: None,
         home: false,
         restricted: false,
     }

@@ -72,6 +72,10 @@ pub struct Share {
     pub settings: Option<SharingSettings>,
     /// Pending or accepted, and since when.
     pub state: ShareState,
+    /// Once it is taken up: when the invite was made, where plex.tv says so. Its
+    /// older listing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited_at: Option<Moment>,
     /// A member of the owner's Plex Home.
     pub home: bool,
     /// A managed account with a restriction profile.

@@ -311,6 +311,7 @@ impl Paper {
             downloads: Some(downloads),
             settings,
             state: ShareState::Pending { invited_at: Some(self.now) },
+            invited_at: None,
             home: false,
             restricted: false,
         }

@@ -2,7 +2,8 @@
 //!
 //! Promises: a row is nobody's by its number alone where its account is another's;
 //! one that names nobody is tied only while a try of ours may have made it; the
-//! same account with unbroken access under another number keeps its share.
+//! same account with unbroken access under another number keeps its share; an
+//! invite is known by the second in which it was made, whoever takes it up.
 
 use std::collections::BTreeSet;
 
@@ -90,7 +91,7 @@ pub(super) fn whose(now: Moment, book: &Book, index: &Index, row: &Share) -> Opt
         owner.and_then(|owner| owner.share.as_ref()).is_some_and(|share| has_number(share, row.id))
     };
     let by_number = || index.share(row.id).find(has_it).or_else(|| index.share(row.id).find(may_be));
-    let by_share = holder.or_else(by_number);
+    let by_share = holder.or_else(by_number).or_else(|| invited_in_that_second(book, row));
     // A row that appears after our attempt with a lost answer is ours.
     let by_attempt =
         || tried_invites(now, book).find(|tried| tried.fits(book, row)).map(|tried| tried.member).filter(may_be);
@@ -106,6 +107,25 @@ pub(super) fn whose(now: Moment, book: &Book, index: &Index, row: &Share) -> Opt
         _ => None,
     };
     by_share.or_else(by_attempt).or_else(by_account).or_else(by_address).or_else(by_elimination).cloned()
+}
+
+/// Whose invite to a mere address this share was before it was taken up. The
+/// older listing has numbers of its own, and an address is worth nothing once
+/// another account has taken the invite up: there, the second in which it was
+/// made is all that tells which one it was.
+fn invited_in_that_second<'a>(book: &'a Book, row: &Share) -> Option<&'a MemberId> {
+    let made = row.invited_at?.timestamp();
+    let waits = |member: &&Member| {
+        let invited_at = |share: &ShareRecord| match share.row.state {
+            ShareState::Pending { invited_at } => invited_at,
+            ShareState::Accepted { .. } => None,
+        };
+        member.share.as_ref().and_then(invited_at).is_some_and(|at| at.timestamp() == made)
+    };
+    let mut waiting = book.members.values().filter(waits);
+    let one = waiting.next().filter(|_| waiting.next().is_none())?;
+    let is_to_an_address = one.plex.is_none() && one.share.as_ref().is_some_and(|share| share.row.account.is_none());
+    (is_to_an_address && one.has_made_share()).then_some(&one.id)
 }
 
 /// An invite of which a try may have had an effect.
@@ -135,8 +155,11 @@ impl Tried<'_> {
                 }
                 // plex.tv may keep an older date of acceptance: also for what the
                 // operator shares by hand, so that it shows nothing for long.
+                ShareState::Accepted { accepted_at: Some(began) } if began <= refused + BEGAN_WITHIN => {
+                    self.of_late || began >= tried - BEGAN_WITHIN
+                }
                 ShareState::Accepted { accepted_at: Some(began) } => {
-                    began <= refused + BEGAN_WITHIN && (self.of_late || began >= tried - BEGAN_WITHIN)
+                    self.is_first_share(book, row) && was_hidden(book, began - tried, began)
                 }
                 ShareState::Pending { invited_at: None } | ShareState::Accepted { accepted_at: None } => {
                     self.may_yet_show
@@ -145,6 +168,22 @@ impl Tried<'_> {
         };
         is_of_the_try && is_to(book, self.to, row)
     }
+
+    /// Nobody has seen them in, or invited, before. plex.tv may keep the date of
+    /// an earlier share.
+    fn is_first_share(&self, book: &Book, row: &Share) -> bool {
+        let is_new = |member: &Member| member.share.is_none() && member.gone.is_none();
+        let holder = row.account.and_then(|account| book.by_account(account));
+        holder.is_none_or(is_new) && book.members.get(self.member).is_some_and(is_new)
+    }
+}
+
+/// Whole listings have lacked this row for longer after it was taken up than it
+/// had been on its way since the try: so they would have lacked the invite that
+/// was tried, too, and that none of them showed it says nothing.
+fn was_hidden(book: &Book, on_its_way: TimeDelta, taken_up: Moment) -> bool {
+    let listed = book.marks.last_whole.get(&Source::Plex);
+    listed.is_some_and(|listed| *listed - taken_up >= on_its_way)
 }
 
 /// Our clock and plex.tv's may differ by so much where a row is dated.

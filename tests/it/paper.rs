@@ -170,6 +170,7 @@ impl Paper {
             downloads: Some(false),
             settings: Some(BTreeMap::new()),
             state: ShareState::Accepted { accepted_at: Some(now - ago) },
+            invited_at: None,
             home: false,
             restricted: false,
         };

@@ -188,7 +188,8 @@ impl Plex {
             })
         };
         let invites = invites.into_iter().filter(|invite| !is_listed(invite)).collect();
-        Ok(Shares { ours: joined(listed.clone(), invites), elsewhere: BTreeSet::new(), tells_home: false })
+        let ours = told_apart(joined(listed.clone(), invites));
+        Ok(Shares { ours, elsewhere: BTreeSet::new(), tells_home: false })
     }
 
     /// The rows of v1's listing of shares: those carry the ids that v1 deletes by.
@@ -256,6 +257,21 @@ fn joined(accepted: Vec<Share>, pending: Vec<Share>) -> Vec<Share> {
         }
     }
     shares.into_values().collect()
+}
+
+/// When its invite was made tells which one a share was before it was taken up,
+/// unless another of the listing was made in the same second.
+fn told_apart(mut shares: Vec<Share>) -> Vec<Share> {
+    let made = |share: &Share| match share.state {
+        ShareState::Pending { invited_at } => invited_at,
+        ShareState::Accepted { .. } => share.invited_at,
+    };
+    let made: Vec<i64> = shares.iter().filter_map(made).map(|at| at.timestamp()).collect();
+    let is_the_only_one = |at: &Moment| made.iter().filter(|other| **other == at.timestamp()).count() == 1;
+    for share in &mut shares {
+        share.invited_at = share.invited_at.filter(is_the_only_one);
+    }
+    shares
 }
 
 /// plex.tv lists people twice. A third missing from the listing of shares is

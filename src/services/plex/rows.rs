@@ -112,6 +112,7 @@ pub fn share_v2(row: &Value, ours: &ServerId, accepted_list: bool) -> Result<Opt
         } else {
             ShareState::Pending { invited_at: moment(&row["invitedAt"]).or_else(|| moment(&row["createdAt"])) }
         },
+        invited_at: None,
         home: flag(&invited["home"]).unwrap_or(false),
         restricted: flag(&invited["restricted"]).unwrap_or(false),
     }))
@@ -140,7 +141,8 @@ fn picked(row: Option<&Map<String, Value>>) -> SharingSettings {
 /// One `SharedServer` of v1. Its settings are incomplete, so they are none.
 pub fn share_v1(row: &Value) -> Option<Share> {
     let shared = |section: &&Value| flag(&section["shared"]) == Some(true);
-    let accepted_at = moment(&row["acceptedAt"]);
+    let (accepted_at, invited_at) = (moment(&row["acceptedAt"]), moment(&row["invitedAt"]));
+    let is_accepted = flag(&row["accepted"]).unwrap_or(accepted_at.is_some());
     Some(Share {
         id: ShareId(num(&row["id"])?),
         account: num(&row["userID"]).filter(|id| *id != 0).map(PlexId),
@@ -156,11 +158,11 @@ pub fn share_v1(row: &Value) -> Option<Share> {
         all_libraries: flag(&row["allLibraries"]).unwrap_or(false),
         downloads: flag(&row["allowSync"]),
         settings: None,
-        state: if flag(&row["accepted"]).unwrap_or(accepted_at.is_some()) {
-            ShareState::Accepted { accepted_at }
-        } else {
-            ShareState::Pending { invited_at: moment(&row["invitedAt"]) }
+        state: match is_accepted {
+            true => ShareState::Accepted { accepted_at },
+            false => ShareState::Pending { invited_at },
         },
+        invited_at: invited_at.filter(|_| is_accepted),
         home: false,
         restricted: false,
     })
@@ -185,6 +187,7 @@ pub fn invite_v1(row: &Value, ours: &str) -> Option<Share> {
         downloads: None,
         settings: None,
         state: ShareState::Pending { invited_at: moment(&row["createdAt"]) },
+        invited_at: None,
         home: flag(&row["home"]).unwrap_or(false),
         restricted: false,
     })

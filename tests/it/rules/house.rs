@@ -195,6 +195,7 @@ impl House {
             downloads: Some(false),
             settings: Some(settings),
             state: ShareState::Accepted { accepted_at: Some(self.now - ago) },
+            invited_at: None,
             home: false,
             restricted: false,
         });

@@ -336,3 +336,67 @@ async fn promise_08_an_invite_that_is_taken_back_ends_no_access_by_another() {
     assert!(rig.plex.deletions().iter().all(|gone| !gone.was_accepted), "{:?}", rig.plex.deletions());
     all_is_well(&rig);
 }
+
+/// plex.tv's older listing has numbers of its own, and an invite that goes to a mere
+/// address is a stranger's once a stranger has taken it up.
+#[tokio::test(start_paused = true)]
+async fn an_invite_that_a_stranger_takes_up_is_over_with_its_subscription_also_where_the_older_listing_is_all_there_is()
+{
+    for v2_until_then in [false, true] {
+        let mut rig = Rig::new(&format!("stranger-v1-{v2_until_then}")).await;
+        unhurried(&mut rig, 1);
+        rig.plex.switch(|switches| (switches.v1_ids_differ, switches.v1_delete_ends_pending) = (true, true));
+        for n in 0..4 {
+            rig.old_friend(2_000_101 + n, &format!("friend{n}"), 400);
+        }
+        let v2 = || Matching::when(|request| request.path.contains("/api/v2/shared_servers/owned"));
+        let mut gone = Vec::new();
+        if !v2_until_then {
+            gone.push(rig.plex.faults().always(v2(), Fault::status(410)));
+        }
+        rig.open().await;
+        let bob = rig.person(2_000_002, "bob");
+        let customer = rig.stripe.customer("ann@example.com", "Ann");
+        let sub = rig.stripe.subscribe(&customer, &rig.basic);
+        rig.hours(2).await;
+        if v2_until_then {
+            gone.push(rig.plex.faults().always(v2(), Fault::status(410)));
+        }
+        rig.plex.accept_invite_as("ann@example.com", bob).expect("ann's invite");
+        rig.hours(10).await;
+        assert!(rig.plex.has_access(bob));
+        rig.stripe.cancel_now(&sub, "cancellation_requested");
+        rig.days(1).await;
+        if v2_until_then {
+            gone.into_iter().for_each(|fault| rig.plex.faults().remove(fault));
+        }
+        rig.days(3).await;
+        assert!(!rig.plex.has_access(bob), "{v2_until_then}: {}", why(&rig, "bob").await);
+        all_is_well(&rig);
+    }
+}
+
+/// The operator invites somebody in the very second in which Usher invites Ann.
+#[tokio::test(start_paused = true)]
+async fn what_the_operator_shares_in_the_second_of_an_invite_of_ours_is_by_hand_in_the_older_listing() {
+    let mut rig = Rig::new("same-second-v1").await;
+    unhurried(&mut rig, 1);
+    rig.plex.switch(|switches| switches.v1_ids_differ = true);
+    let v2 = Matching::when(|request| request.path.contains("/api/v2/shared_servers/owned"));
+    rig.plex.faults().always(v2, Fault::status(410));
+    let (ann, sub) = ann_is_invited(&mut rig).await;
+    let bob = rig.person(2_000_002, "bob");
+    while rig.plex.invites_sent().is_empty() {
+        rig.pass(std::time::Duration::from_millis(20)).await;
+    }
+    rig.plex.invite_by_hand("bob@example.com", &[rig.movies]);
+    rig.plex.accept_invite(bob).expect("the operator's");
+    rig.hours(5).await;
+    assert!(why(&rig, "bob").await.contains("shared by hand"), "{}", why(&rig, "bob").await);
+    rig.plex.accept_invite(ann).expect("hers");
+    rig.hours(5).await;
+    rig.stripe.cancel_now(&sub, "cancellation_requested");
+    rig.days(4).await;
+    assert!(rig.plex.has_access(bob) && !rig.plex.has_access(ann), "{}", rig.get("/api/members").await["text"]);
+    all_is_well(&rig);
+}

@@ -328,3 +328,52 @@ async fn a_guest_whose_invite_was_refused_and_whom_i_let_in_myself_is_that_guest
         all_is_well(&rig);
     }
 }
+
+/// plex.tv makes the invite, answers that it won't, and lists it only two days later.
+/// She has cancelled by then, and taken it up.
+#[tokio::test(start_paused = true)]
+async fn an_invite_that_plex_refused_and_hid_is_ours_though_it_was_taken_up_before_it_showed() {
+    for code in [422, 404, 400, 500] {
+        let mut rig = Rig::new(&format!("hidden-{code}")).await;
+        super::unhurried(&mut rig, 1);
+        rig.set("CHECK_NEW_USERS_SECS", "900");
+        for n in 0..4 {
+            rig.old_friend(2_000_101 + n, &format!("friend{n}"), 400);
+        }
+        rig.open().await;
+        let ann = rig.person(2_000_001, "ann");
+        rig.plex.switch(|switches| switches.lag = TimeDelta::days(2));
+        rig.plex.faults().once(invites(), Fault::EffectThenStatus(code));
+        let customer = rig.stripe.customer("ann@example.com", "Ann");
+        let sub = rig.stripe.subscribe(&customer, &rig.basic.clone());
+        rig.hours(5).await;
+        rig.stripe.cancel_now(&sub, "cancellation_requested");
+        rig.hours(2).await;
+        rig.plex.accept_invite(ann).expect("she took it");
+        rig.days(5).await;
+        assert!(!rig.plex.has_access(ann), "{code}: {}", super::why(&rig, "ann").await);
+        all_is_well(&rig);
+    }
+}
+
+/// He lets her in for old times' sake, and she is in before the next listing.
+#[tokio::test(start_paused = true)]
+async fn what_the_operator_shares_after_a_refusal_and_a_cancellation_is_by_hand() {
+    for hours in [2, 30] {
+        let rig = ann_pays(&format!("old-times-{hours}"), |rig| {
+            rig.plex.faults().once(invites(), Fault::says(422, NO));
+        })
+        .await;
+        rig.minutes(4).await;
+        let sub = rig.stripe.subscriptions_of("cus_S000001").pop().expect("hers");
+        rig.stripe.cancel_now(&sub, "cancellation_requested");
+        rig.hours(hours).await;
+        // plex.tv's listings lag by two minutes at most.
+        rig.plex.switch(|switches| switches.lag = TimeDelta::minutes(2));
+        rig.plex.invite_by_hand(address("ann").as_str(), &[rig.movies]);
+        rig.plex.accept_invite(address("ann").as_str()).expect("his");
+        rig.days(4).await;
+        assert!(rig.plex.has_access(usher::facts::PlexId(2_000_001)), "{}", super::why(&rig, "ann").await);
+        all_is_well(&rig);
+    }
+}

@@ -119,6 +119,7 @@ impl House {
             downloads: Some(downloads),
             settings: Some([("allowSync".to_owned(), serde_json::json!(downloads))].into()),
             state,
+            invited_at: None,
             home: false,
             restricted: false,
         });

@@ -82,6 +82,7 @@ fn v1_lists_every_section_and_only_the_shared_ones_count() {
     let share = share_v1(&value["SharedServer"][0]).unwrap();
     assert_eq!(share.sections, BTreeSet::from([SectionId(128000001)]));
     assert!(share.is_accepted() && share.settings.is_none() && share.downloads == Some(true));
+    assert_eq!(share.invited_at, moment(&json!("1719700000")), "which invite it was");
 }
 
 #[test]

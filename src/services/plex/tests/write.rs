@@ -26,6 +26,7 @@ fn share() -> Share {
         downloads: Some(false),
         settings: Some(BTreeMap::from([("allowSync".to_owned(), json!(false)), ("filterAll".to_owned(), Value::Null)])),
         state: ShareState::Pending { invited_at: None },
+        invited_at: None,
         home: false,
         restricted: false,
     }
