@@ -31,6 +31,9 @@ pub struct Member {
     pub title: Option<String>,
     /// The Plex account's address.
     pub email: Option<Email>,
+    /// When a listing first showed it in the place of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_since: Option<Moment>,
     /// The address that the operator gave for an invite.
     #[serde(default)]
     pub given_email: Option<Email>,
@@ -356,6 +359,7 @@ impl Member {
             username: None,
             title: None,
             email: None,
+            email_since: None,
             given_email: None,
             home: false,
             addresses: BTreeSet::new(),

@@ -252,6 +252,7 @@ fn see_row(now: Moment, rules: &Rules, book: &mut Book, index: &mut Index, row: 
         let email = row.email.clone().or(member.email.clone());
         if email != member.email {
             member.bounces.clear(); // They were another address's.
+            member.email_since = member.email.is_some().then_some(now);
             member.email = email;
         }
     }

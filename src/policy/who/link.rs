@@ -4,10 +4,13 @@
 //! payer's own address that was accepted, and the address itself: a share that
 //! stood under it when the subscription began, or a customer with the very same
 //! address who is theirs already. The first two are taken up where they are
-//! said; this is about the others. Where two members have an equal claim,
-//! nobody gets the customer, and the operator is told.
+//! said; this is about the others. Where two members have an equal claim, or the
+//! address became a member's only after the subscription began, nobody gets the
+//! customer, and the operator is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
 
 use super::merge;
 use crate::facts::{CustomerId, Email, Moment, PlexId, Source};
@@ -33,6 +36,10 @@ enum Claim {
     Revoked,
 }
 
+/// Between two listings nobody sees when an address changes: who pays with one that
+/// is theirs for so long, or will be, is believed to have had it.
+const SEEN_WITHIN: TimeDelta = TimeDelta::hours(1);
+
 /// Who has which claim to an address.
 type Claims = BTreeMap<Email, BTreeSet<(Claim, MemberId)>>;
 
@@ -41,7 +48,8 @@ enum Verdict {
     /// They are this member, by proof or because both wait for the same invite.
     Is { member: MemberId, proof: Option<Proof>, why: &'static str },
     /// They may be any of these: by proofs of equal rank, or because one whom the
-    /// operator revoked is known under the address they paid with.
+    /// operator revoked is known under the address they paid with, or has come to
+    /// it since.
     Disputed(BTreeSet<MemberId>),
     /// Nothing shows who they are.
     Unknown,
@@ -178,7 +186,10 @@ fn verdict(book: &Book, claims: &Claims, adopted: Moment, id: &MemberId) -> Verd
     let mut waits: BTreeSet<(Claim, &MemberId)> = BTreeSet::new();
     let mut shared: BTreeSet<MemberId> = BTreeSet::new();
     let mut revoked: BTreeSet<MemberId> = BTreeSet::new();
+    let mut since_then: BTreeSet<MemberId> = BTreeSet::new();
     for (customer, bought) in payer.customers.iter().filter(|(_, customer)| customer.unlinked.is_none()) {
+        let began = payer.subscriptions.values().filter(|billed| billed.now.customer == *customer);
+        let began = began.map(|billed| billed.now.created).min().unwrap_or(bought.since);
         let same = bought.email.as_ref().and_then(|email| claims.get(email)).into_iter().flatten();
         for (claim, other) in same.filter(|(_, other)| other != id) {
             let Some(member) = book.members.get(other) else { continue };
@@ -186,6 +197,9 @@ fn verdict(book: &Book, claims: &Claims, adopted: Moment, id: &MemberId) -> Verd
                 continue; // The operator said that they aren't.
             }
             match claim {
+                Claim::Share if !had_address(member, began) => {
+                    since_then.insert(other.clone());
+                }
                 Claim::Share if stood(member, adopted, bought.since) => {
                     proofs.insert(other.clone(), Proof::ShareStood);
                 }
@@ -219,6 +233,7 @@ fn verdict(book: &Book, claims: &Claims, adopted: Moment, id: &MemberId) -> Verd
             Verdict::Is { member, proof: Some(proof), why }
         }
         (0, _) if !revoked.is_empty() => Verdict::Disputed(revoked),
+        (0, _) if !since_then.is_empty() => Verdict::Disputed(since_then),
         (0, _) => wait_together(book, &waits, payer),
         _ => Verdict::Disputed(proofs.into_keys().collect()),
     }
@@ -228,6 +243,12 @@ fn verdict(book: &Book, claims: &Claims, adopted: Moment, id: &MemberId) -> Verd
 fn stood(member: &Member, adopted: Moment, since: Moment) -> bool {
     member.share.as_ref().is_some_and(|share| share.first_seen <= adopted)
         || member.joined().is_some_and(|joined| joined <= since)
+}
+
+/// Whether their address was theirs when a subscription began. One that changed
+/// later proves nothing (RULES R2): two may swap theirs.
+fn had_address(member: &Member, began: Moment) -> bool {
+    member.email_since.is_none_or(|since| since - SEEN_WITHIN <= began)
 }
 
 /// Who waits for an invite to one address waits for the same invite: whoever
@@ -258,7 +279,10 @@ pub(super) fn whose_address(book: &Book, email: &Email, since: Moment) -> Option
     let adopted = book.adopted.get(&Source::Plex).copied()?;
     let claims = claims(book);
     let proves = |(claim, id): &&(Claim, MemberId)| match claim {
-        Claim::Share => book.members.get(id).is_some_and(|member| stood(member, adopted, since)),
+        Claim::Share => {
+            let member = book.members.get(id);
+            member.is_some_and(|member| stood(member, adopted, since) && had_address(member, since))
+        }
         Claim::Customer => true,
         Claim::Shared | Claim::Invite | Claim::Unknown | Claim::Revoked => false,
     };
@@ -299,6 +323,22 @@ fn dispute(book: &Book, customer: &str, members: &BTreeSet<MemberId>) -> (String
                 "If it is them, `usher link {id} --stripe {customer}`, and then `usher restore {id}` to let them in or \
                  `usher revoke {id} --cancel now` to end what they pay. If it is somebody else, `usher unlink {id} \
                  --stripe {customer}`."
+            ),
+        );
+    }
+    let one = members.first().and_then(|id| book.members.get(id)).filter(|_| members.len() == 1);
+    if let Some(member) = one {
+        let id = &member.id;
+        return (
+            format!("{customer} pays, and could be {}", member.name()),
+            format!(
+                "The address it pays with is that of {} now, and was not when the subscription began. Nobody gets it by \
+                 itself.",
+                super::in_full(member)
+            ),
+            format!(
+                "If it is them, `usher link {id} --stripe {customer}`; if not, the same with the id of whose it is, or \
+                 `usher unlink {id} --stripe {customer}`."
             ),
         );
     }

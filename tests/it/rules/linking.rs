@@ -316,6 +316,28 @@ fn who_was_here_when_usher_came_stood_before_any_subscription() {
 }
 
 #[test]
+fn an_address_that_became_theirs_only_after_a_subscription_began_proves_nothing() {
+    let told = |seen_after: Option<TimeDelta>| {
+        let mut paper = Paper::new();
+        let ann = paper.ann.clone();
+        paper.shares(&ann, &[MOVIES], days(400));
+        let payer = paper.payer("payer");
+        let address = paper.member().email.clone();
+        paper.of(&payer).customers.values_mut().next().unwrap().email = address;
+        let began = paper.of(&payer).subscriptions.values().next().unwrap().now.created;
+        paper.member().email_since = seen_after.map(|after| began + after);
+        who::link_by_standing_share(paper.now, &mut paper.book);
+        match paper.book.members.get(&payer) {
+            Some(payer) => payer.disputed == [ann].into(),
+            None => false,
+        }
+    };
+    assert!(!told(None) && !told(Some(-days(3))), "it was theirs when it began");
+    assert!(!told(Some(TimeDelta::minutes(30))), "no listing in between");
+    assert!(told(Some(TimeDelta::hours(2))) && told(Some(days(3))));
+}
+
+#[test]
 fn a_payer_is_found_by_either_address_that_stripe_has_had() {
     let mut paper = Paper::new();
     let payer = paper.payer("payer");

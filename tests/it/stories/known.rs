@@ -5,7 +5,7 @@ use sandbox::rig::Rig;
 use serde_json::json;
 use usher::facts::PlexId;
 
-use super::{all_is_well, asked, days, heard, refused, told, unhurried, why};
+use super::{accept, all_is_well, asked, days, heard, payer, refused, told, unhurried, why};
 
 /// Ann, whose Plex account has `ann@example.com`, pays as `work@example.com`
 /// and has taken up the invite that went there.
@@ -300,5 +300,52 @@ async fn who_pays_with_the_address_of_an_account_that_is_invited_already_is_told
     rig.plex.accept_invite(ann);
     rig.days(2).await;
     assert_eq!(rig.plex.share_of(ann).expect("a share").sections.len(), 2, "{}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+/// The second came after the book was copied, and their addresses at Plex were
+/// swapped since: what shows whose money it is was only in the newer book.
+#[tokio::test(start_paused = true)]
+async fn two_who_swapped_addresses_get_nothing_of_each_other_when_an_old_book_is_put_back() {
+    let mut rig = Rig::new("swapped-old-book").await;
+    unhurried(&mut rig, 1);
+    for n in 0..9 {
+        let friend = rig.old_friend(2_000_101 + n, &format!("friend{n}"), 400);
+        rig.watched(friend, days(1));
+    }
+    rig.open().await;
+    let (ann, anns) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    rig.hours(5).await;
+    rig.close().await;
+    let file = rig.state().join("state.json");
+    let old = std::fs::read(&file).expect("the book");
+    rig.open().await;
+    let (bob, bobs) = payer(&rig, 2_000_002, "bob", &rig.premium.clone()).await;
+    rig.hours(5).await;
+    rig.plex.swap_addresses(ann, bob);
+    rig.days(2).await;
+    rig.close().await;
+    std::fs::write(&file, old).expect("put back");
+    let invites = rig.plex.invites_sent().len();
+    rig.open().await;
+    rig.days(1).await;
+    accept(&rig, "state").await;
+    rig.days(3).await;
+    let sections = |account| rig.plex.share_of(account).map(|share| share.sections.len());
+    assert_eq!((sections(ann), sections(bob)), (Some(1), Some(2)), "{}", why(&rig, "2000001").await);
+    assert_eq!(heard(&rig, "pays, and could be ann"), 1, "{:?}", rig.operator_subjects());
+    assert_eq!(rig.plex.invites_sent().len(), invites);
+    // Her own subscription ends: as long as Bob's may be hers, she stays.
+    rig.stripe.cancel_now(&anns, "cancellation_requested");
+    rig.days(4).await;
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "2000001").await);
+    let bobs_customer = rig.stripe.object(&bobs)["customer"].as_str().expect("a customer").to_owned();
+    asked(&rig, json!({ "ask": "link", "who": "2000002", "stripe": bobs_customer })).await;
+    rig.days(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "2000001").await);
+    assert_eq!(sections(bob), Some(2), "{}", why(&rig, "2000002").await);
+    rig.stripe.cancel_now(&bobs, "cancellation_requested");
+    rig.days(4).await;
+    assert!(!rig.plex.has_access(bob), "{}", why(&rig, "2000002").await);
     all_is_well(&rig);
 }
