@@ -11,7 +11,7 @@ use super::{
     reasons::{self, ReasonKind, Standing},
     undo, unmanaged, unpaid,
 };
-use crate::facts::{CancelWhen, Moment, ShareId, SubscriptionId};
+use crate::facts::{CancelWhen, Email, Moment, ShareId, SubscriptionId};
 use crate::ledger::{Book, Channel, Delivery, EndedBecause, IdleSpell, Letter, Member, MemberTold, NoticeKey, Owed};
 use crate::member::MemberId;
 
@@ -91,10 +91,21 @@ pub(super) fn keep_promise(
     Some(*day)
 }
 
-/// A letter that could not be sent for want of a way goes after all once there
-/// is one: another address, or SMTP is on. True when it does.
+/// An access letter that could not be sent for want of a way goes after all
+/// once there is one: another address, or SMTP is on. True when it does.
 pub(super) fn find_a_way(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, key: &NoticeKey) -> bool {
     let address = book.members.get(id).and_then(Member::access_email).cloned();
+    find_a_way_to(now, rules, book, address, key)
+}
+
+/// The same for a letter that goes to this address.
+pub(super) fn find_a_way_to(
+    now: Moment,
+    rules: &Rules,
+    book: &mut Book,
+    address: Option<Email>,
+    key: &NoticeKey,
+) -> bool {
     let Some(address) = address.filter(|address| rules.ways.mail && !book.is_dead(address)) else { return false };
     let Some(notice) = book.outbox.get(key) else { return false };
     let no_way = match notice.deliveries.get(&Channel::Mail) {
@@ -305,11 +316,13 @@ fn withdraw_access_ending(now: Moment, book: &mut Book, id: &MemberId, end: Opti
 
 /// A letter about the end of their access has gone out, or may have.
 pub(super) fn was_told_of_an_end(book: &Book, id: &MemberId) -> bool {
-    let is_out = |key: &NoticeKey| {
-        let maybe = book.outbox.get(key).is_some_and(|notice| notice.first_sending.is_some());
-        maybe || fate(book, key).is_some_and(|fate| fate.accepted_at().is_some())
-    };
-    about_an_end(book, id).any(is_out)
+    about_an_end(book, id).any(|key| may_be_out(book, key))
+}
+
+/// It has gone out, or may have.
+pub(super) fn may_be_out(book: &Book, key: &NoticeKey) -> bool {
+    let maybe = book.outbox.get(key).is_some_and(|notice| notice.first_sending.is_some());
+    maybe || fate(book, key).is_some_and(|fate| fate.accepted_at().is_some())
 }
 
 fn prefix_about_an_end(id: &MemberId) -> String {
@@ -318,7 +331,15 @@ fn prefix_about_an_end(id: &MemberId) -> String {
 
 /// Letters that were ever owed about an end of this member's access.
 fn about_an_end<'a>(book: &'a Book, id: &MemberId) -> impl Iterator<Item = &'a NoticeKey> {
-    let prefix = prefix_about_an_end(id);
+    with_prefix(book, prefix_about_an_end(id))
+}
+
+/// Reminders that were ever owed about an invite of this member's.
+pub(super) fn about_invites<'a>(book: &'a Book, id: &MemberId) -> impl Iterator<Item = &'a NoticeKey> {
+    with_prefix(book, format!("{id}/invite_reminder/"))
+}
+
+fn with_prefix(book: &Book, prefix: String) -> impl Iterator<Item = &NoticeKey> {
     let from = std::ops::Bound::Included(NoticeKey(prefix.clone()));
     let owed = book.outbox.range((from, std::ops::Bound::Unbounded)).map(|(key, _)| key);
     owed.take_while(move |key| key.0.starts_with(&prefix))

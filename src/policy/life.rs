@@ -15,7 +15,7 @@ use super::{
     reasons::{self, Standing},
     sharing,
 };
-use crate::facts::{Moment, SectionId, SectionSet, Status, SubscriptionId};
+use crate::facts::{Email, Moment, SectionId, SectionSet, Status, SubscriptionId};
 use crate::ledger::{
     Act, Audience, Billed, Book, Delivery, Heard, HeardEnd, Letter, Member, NoticeKey, Owed, Payer, ShareRecord,
 };
@@ -222,11 +222,16 @@ pub(super) fn to_payer(
         member: Some(member.id.clone()),
         audience: Audience::Member,
         occasion,
-        to: payer(book, member, billed).and_then(|payer| payer.mail_to.clone()),
+        to: payers_address(book, member, billed),
         customer: Some(customer.clone()),
         letter,
         shelf,
     }
+}
+
+/// Where a money letter about this subscription goes.
+pub(super) fn payers_address(book: &Book, member: &Member, billed: &Billed) -> Option<Email> {
+    payer(book, member, billed).and_then(|payer| payer.mail_to.clone())
 }
 
 fn payer<'a>(book: &'a Book, member: &'a Member, billed: &Billed) -> Option<&'a Payer> {

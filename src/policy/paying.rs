@@ -70,7 +70,7 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
     match &sub.status {
         Status::Active | Status::Trialing => match billed.paused_since {
             Some(since) if rules.paused_collection_ends && sub.collection_paused => {
-                over(now, rules, member, billed, since, EndedBecause::Canceled, false)
+                collection_paused(now, rules, member, billed, since)
             }
             _ => Stands::Paying,
         },
@@ -100,6 +100,20 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
     }
 }
 
+/// Its collection is paused, and that counts as no payment
+/// (`PAUSED_COLLECTION=end`): it ends with the period in which it was paused,
+/// which is paid for. Later periods are nobody's payment.
+fn collection_paused(now: Moment, rules: &Rules, member: &Member, billed: &Billed, since: Moment) -> Stands {
+    let sub = &billed.now;
+    let is_this_period = sub.period_start().is_some_and(|start| start <= since);
+    let paid_until = sub.period_end().filter(|_| is_this_period).map_or(since, |end| end.max(since));
+    if now < paid_until {
+        let why = format!("the collection of {} is paused; paid for until {}", sub.id, rules.day_of(paid_until));
+        return Stands::Grace { until: Some(paid_until + rules.settle), why, kind: Grace::Paid };
+    }
+    over(now, rules, member, billed, paid_until, EndedBecause::Paused, false)
+}
+
 /// It was canceled when its trial ended, without having been asked for before:
 /// no way to pay had been added.
 fn ended_with_the_trial(sub: &Subscription, ended: Moment) -> bool {
@@ -118,9 +132,12 @@ pub(super) fn over(
     because: EndedBecause,
     stated: bool,
 ) -> Stands {
-    // A day that a letter named as the last is over before anything happens.
+    // A day that a letter named as the last is over before anything happens,
+    // also if the letter was about a payment, and it ended for another reason.
     let settled = ended + rules.settle;
-    let due = billed.promised_end.map_or(settled, |promised| settled.max(promised));
+    let spell = member.unpaid.get(&billed.now.id).filter(|spell| spell.told_at.is_some());
+    let promised = billed.promised_end.max(spell.and_then(|spell| spell.promised_end));
+    let due = promised.map_or(settled, |promised| settled.max(promised));
     if now < due {
         let why = format!("{} ended; settling", billed.now.id);
         return Stands::Grace { until: Some(due), why, kind: Grace::Ending };

@@ -3,16 +3,18 @@
 //! Only invites that Usher made have a life here: one that the operator made in
 //! Plex is theirs to take back.
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 
 use super::{
-    Rules, Scene, World, libraries,
+    Rules, Scene, World, letters, libraries,
     plan::{Class, Doing, Plan, Problem, Proposal},
     reasons::{self, ReasonKind, Standing},
     sharing,
 };
 use crate::facts::{Moment, Source};
-use crate::ledger::{Act, ActKey, Book, EndCause, Grant, GrantKind, IntentState, Letter, Member, Owed, ShareRecord};
+use crate::ledger::{
+    Act, ActKey, Book, EndCause, Grant, GrantKind, IntentState, Letter, Member, NoticeKey, Owed, ShareRecord,
+};
 use crate::member::MemberId;
 
 /// Days after which a reminder goes out.
@@ -31,10 +33,30 @@ fn ours_waiting(member: &Member) -> Option<&ShareRecord> {
 
 /// When time alone changes something about it.
 pub fn deadlines(scene: Scene<'_>, member: &Member) -> impl Iterator<Item = Moment> {
-    let began = ours_waiting(member).map(|share| share.first_seen);
-    let days = REMIND_ON_DAYS.into_iter().chain([scene.rules.invite_days]);
+    let waiting = ours_waiting(member);
+    let began = waiting.map(|share| share.first_seen);
+    let lapses = waiting.map(|share| lapses_at(scene, member, share));
     let refused = refused_until(scene.now, scene.rules, member);
-    began.into_iter().flat_map(move |began| days.clone().map(move |days| began + TimeDelta::days(days))).chain(refused)
+    let reminders = |began| REMIND_ON_DAYS.into_iter().map(move |days| began + TimeDelta::days(days));
+    began.into_iter().flat_map(reminders).chain(lapses).chain(refused)
+}
+
+/// When an invite lapses: after `INVITE_DAYS`, and not before the day is over
+/// that a reminder has named.
+fn lapses_at(scene: Scene<'_>, member: &Member, share: &ShareRecord) -> Moment {
+    let due = share.first_seen + TimeDelta::days(scene.rules.invite_days);
+    named(scene.book, member, share).map_or(due, |day| due.max(scene.rules.end_of_day(day)))
+}
+
+/// The last day of an invite, as the reminders that are out name it.
+fn named(book: &Book, member: &Member, share: &ShareRecord) -> Option<NaiveDate> {
+    let is_of_this = |key: &&NoticeKey| key.0.contains(&format!("/share-{}-day-", share.id()));
+    let out = letters::about_invites(book, &member.id).filter(is_of_this).filter(|key| letters::may_be_out(book, key));
+    let day = |key: &NoticeKey| match book.outbox.get(key)?.letter {
+        Letter::InviteReminder { lapses, .. } => lapses,
+        _ => None,
+    };
+    out.filter_map(day).max()
 }
 
 /// Nothing but grants calls for the invite: it lapses. A payer's never does.
@@ -63,12 +85,13 @@ pub fn remind(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
         let standing = reasons::standing(Scene { now, rules, book, world }, member);
         let Some(share) = ours_waiting(member).filter(|_| standing.is_in()) else { continue };
         let Some(address) = share.row.email.as_ref().or(member.access_email()).cloned() else { continue };
-        let end = share.first_seen + TimeDelta::days(rules.invite_days);
+        let end = rules.day_of(share.first_seen + TimeDelta::days(rules.invite_days));
+        let end = named(book, member, share).map_or(end, |named| named.max(end));
         let letter = Letter::InviteReminder {
             libraries: libraries::titles(&book.libraries, &share.row.libraries(&book.libraries.known)),
             address,
             days_ago: (now - share.first_seen).num_days(),
-            lapses: lapses(&standing).then(|| rules.day_of(end)),
+            lapses: lapses(&standing).then_some(end),
         };
         let occasion = format!("share-{}-day-{day}", share.id());
         let owed = Owed::to_member(member, occasion, letter, INVITE_SHELF);
@@ -80,7 +103,7 @@ pub fn remind(now: Moment, rules: &Rules, world: &World, book: &mut Book) {
 /// uses the grant up; a payer's stays, and the operator is told.
 pub fn lapse(scene: Scene<'_>, member: &Member, standing: &Standing, plan: &mut Plan) -> Option<Proposal> {
     let share = ours_waiting(member)?;
-    let due = share.first_seen + TimeDelta::days(scene.rules.invite_days);
+    let due = lapses_at(scene, member, share);
     if scene.now < due || !standing.is_in() {
         return None;
     }

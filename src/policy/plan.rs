@@ -311,6 +311,15 @@ pub fn unmatched(member: &Member) -> Option<String> {
             Some("they paid with a relay address, behind which another Plex account hides".into())
         }
         _ if member.is_invited() => Some("invited, not yet accepted".into()),
-        _ => None,
+        _ => buys_no_tier(member),
     }
+}
+
+/// What they pay for stands in no tier.
+#[must_use]
+pub fn buys_no_tier(member: &Member) -> Option<String> {
+    let mut running = member.subscriptions.values().filter(|billed| billed.now.status.is_running()).peekable();
+    let first = running.peek().map(|billed| &billed.now.id)?;
+    let nothing = running.all(|billed| billed.tiers.is_empty() && billed.vanished.is_none());
+    nothing.then(|| format!("the price of {first} is in no tier"))
 }

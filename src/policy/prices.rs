@@ -91,7 +91,8 @@ fn match_price(rules: &Rules, catalogue: Option<&Catalogue>, price: &PriceId, pr
     if let Some(tier) = tier_by_product(&rules.tiers, catalogue, product) {
         return Match::Tier(tier);
     }
-    match (rules.tiers.default_tier(), is_product_of_ours(rules, catalogue, product)) {
+    let ours = || is_product_of_ours(rules, catalogue, product) || has_prices_of_ours(&rules.tiers, catalogue, product);
+    match (rules.tiers.default_tier(), ours()) {
         (_, false) => Match::Foreign,
         (Some(tier), true) => Match::Tier(tier.name.clone()),
         (None, true) => Match::NoTier,
@@ -108,6 +109,13 @@ fn tier_by_product(tiers: &Tiers, catalogue: Option<&Catalogue>, product: &Produ
         (Some(one), None) => Some(one.name.clone()),
         _ => None,
     }
+}
+
+/// Other prices of this product stand in tiers: in several, so that none can be
+/// taken for this one.
+fn has_prices_of_ours(tiers: &Tiers, catalogue: Option<&Catalogue>, product: &ProductId) -> bool {
+    let named = |price: &PriceId| tiers.all().iter().any(|tier| tier.prices.contains(price));
+    catalogue.is_some_and(|known| known.prices.iter().any(|(price, of)| of == product && named(price)))
 }
 
 fn is_product_of_ours(rules: &Rules, catalogue: Option<&Catalogue>, product: &ProductId) -> bool {

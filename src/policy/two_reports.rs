@@ -46,10 +46,11 @@ pub fn paid_from_the_house(scene: Scene<'_>, member: &Member) -> Option<String> 
 }
 
 /// Past due beyond its grace, and Stripe has stopped trying (RULES R4): they
-/// were let go for not paying, and nothing is taken from them.
+/// were let go for not paying, and nothing is taken from them. So it is while
+/// collection is paused (`PAUSED_COLLECTION=end`).
 fn is_given_up(scene: Scene<'_>, member: &Member, billed: &Billed) -> bool {
     let ended = || matches!(paying::stands(scene.now, scene.rules, member, billed), Stands::Ended(_));
-    billed.now.status.is_failing() && ended()
+    (billed.now.status.is_failing() || billed.now.collection_paused) && ended()
 }
 
 /// Who is in, and nothing stands for it, and nothing is known to have ended.
@@ -144,7 +145,9 @@ fn tell_charged(now: Moment, rules: &Rules, world: &World, book: &mut Book, wait
             id: member.id.clone(),
             name: member.name(),
             why,
-            hopeless: plan::unmatched(member).or_else(|| paid_from_the_house(scene, member)).is_some(),
+            // Of a price in no tier the operator heard when it was bought.
+            hopeless: plan::unmatched(member).or_else(|| paid_from_the_house(scene, member)).is_some()
+                && plan::buys_no_tier(member).is_none(),
             mend: mend(book, member),
         })
         .collect();

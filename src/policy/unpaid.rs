@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::{
     Rules, Scene,
-    letters::{fate, keep_promise},
+    letters::{fate, find_a_way_to, keep_promise},
     life, pausing, paying,
     plan::Problem,
 };
@@ -45,7 +45,10 @@ fn end_if_paid(now: Moment, book: &mut Book, id: &MemberId, subscription: &Subsc
 
 fn note_letter(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, subscription: &SubscriptionId) {
     let spell = |book: &Book| book.members.get(id).and_then(|member| member.unpaid.get(subscription)).cloned();
-    let Some(spell) = spell(book).filter(|spell| spell.told_at.is_none() && !spell.no_channel) else { return };
+    let Some(spell) = spell(book).filter(|spell| spell.told_at.is_none()) else { return };
+    if spell.no_channel && !finds_a_way(now, rules, book, id, &spell) {
+        return;
+    }
     let Some(fate) = fate(book, &spell.notice) else { return };
     let earliest = rules.day_of(now + paying::AFTER_LETTER);
     let until = keep_promise(now, rules, book, &spell.notice, |day| day.max(earliest));
@@ -59,6 +62,18 @@ fn note_letter(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, subsc
     if let Some(billed) = member.subscriptions.get_mut(subscription) {
         pausing::keep_word(rules, billed, &spell);
     }
+}
+
+/// Its letter could not be sent, and goes after all now that it can be: to the
+/// payer's own address about money, to the member's about a break.
+fn finds_a_way(now: Moment, rules: &Rules, book: &mut Book, id: &MemberId, spell: &UnpaidSpell) -> bool {
+    let Some(member) = book.members.get(id) else { return false };
+    let to = match (spell.kind, member.subscriptions.get(&spell.subscription)) {
+        (SpellKind::Unpaid, Some(billed)) => life::payers_address(book, member, billed),
+        (SpellKind::Unpaid, None) => None,
+        (SpellKind::Break | SpellKind::Narrowing, _) => member.access_email().cloned(),
+    };
+    find_a_way_to(now, rules, book, to, &spell.notice)
 }
 
 /// Owes a letter for each subscription that is failing, and opens its spell.

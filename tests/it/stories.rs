@@ -58,6 +58,13 @@ fn unhurried(rig: &mut Rig, hours: u64) {
     }
 }
 
+/// No mail from the next start on; what is given back sets it up again.
+fn without_mail(rig: &mut Rig) -> std::collections::BTreeMap<String, String> {
+    let with_mail = rig.env.clone();
+    rig.env.retain(|name, _| !name.starts_with("SMTP_") && name != "ADMIN_EMAIL");
+    with_mail
+}
+
 /// Somebody with a Plex account pays, is invited and accepts. The daemon runs.
 async fn payer(rig: &Rig, id: u64, name: &str, price: &str) -> (PlexId, String) {
     let account = rig.person(id, name);

@@ -230,9 +230,10 @@ fn is_endless(kind: ReasonKind, until: Option<Moment>) -> bool {
 }
 
 /// The last of all their ends, past or to come; for who pays on, that of the
-/// paid period.
+/// paid period. A period that isn't paid gives none: its grace ends sooner.
 fn last_end(scene: Scene<'_>, member: &Member, standing: &Standing) -> Option<Moment> {
-    let paid = member.subscriptions.values().filter(|billed| billed.now.status.is_running());
+    let is_paid = |billed: &&Billed| billed.now.status.is_running() && !billed.now.status.is_failing();
+    let paid = member.subscriptions.values().filter(is_paid);
     let paid = paid.filter_map(|billed| billed.now.scheduled_end().or(billed.now.period_end()));
     let ended = standing.ended.iter().map(|(_, ended)| ended.ended);
     let over = standing.over.iter().map(|(_, over)| *over);

@@ -70,7 +70,7 @@ fn a_code_with_one_use_lets_one_in() {
 fn an_invite_that_lapses_frees_the_use() {
     let mut house = with_code(1, None);
     ok(&mut house, "ann");
-    house.days(14);
+    house.days(15);
     house.carry_out();
     house.settle();
     assert_eq!(invite(&house, "ann"), None);

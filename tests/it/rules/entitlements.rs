@@ -158,7 +158,10 @@ fn an_entitlement_does_not_outlive_the_subscription_nor_end_before_it() {
     let ended = house.now;
     house.cancel(&sub, ended);
     answer(&mut house, "ann", Ok(&["plus"]));
+    // Until the day is over that the letter about the payment named.
     house.days(4);
+    assert!(house.ends().is_empty());
+    house.days(3);
     assert_eq!(house.payer("ann").subscriptions[&sub].now.status, Status::Canceled);
     assert_eq!(house.ends().len(), 1, "{:?} {:?}", house.decided(), house.waiting);
 }

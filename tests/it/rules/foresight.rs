@@ -113,7 +113,7 @@ fn an_invite_that_nobody_takes_up_is_taken_back_and_not_called_a_removal() {
     paper.waits(&ann, days(10));
     let granted = Grant::new(GrantKind::Complimentary, paper.now - days(10));
     paper.member().grants.push(granted);
-    assert_eq!(done(&paper, days(30), "take back the invite of ann"), Some(days(4)));
+    assert_eq!(done(&paper, days(30), "take back the invite of ann"), Some(days(4) + TimeDelta::hours(12)));
     assert_eq!(done(&paper, days(30), "remove ann"), None);
 }
 

@@ -86,7 +86,7 @@ fn an_invite_that_is_taken_up_while_it_is_taken_back_gives_nothing_for_ever() {
     let id = house.book.members.values().find(|member| member.given_email.is_some()).unwrap().id.clone();
     house.carry_out();
     let row = house.friends.shares.last().unwrap().clone();
-    house.days(14);
+    house.days(15);
     assert_eq!(house.ends().len(), 1);
     house.carry_out();
     house.settle();

@@ -89,8 +89,8 @@ fn a_grants_invite_lapses_and_uses_the_grant_up() {
     let letter = house.letters("invite_reminder").into_iter().next_back().unwrap();
     let Letter::InviteReminder { lapses, .. } = &house.book.outbox[letter].letter else { panic!() };
     assert!(lapses.is_some(), "the letter says so");
-    house.days(2);
-    assert_eq!(house.decided(), Vec::<String>::new());
+    house.days(3);
+    assert_eq!(house.decided(), Vec::<String>::new(), "the day that the letter names is not over");
     house.days(1);
     assert_eq!(house.ends().len(), 1);
     house.carry_out();

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use sandbox::rig::Rig;
+use sandbox::stripe::AfterRetries;
 use serde_json::json;
 use usher::facts::Moment;
 
@@ -287,4 +288,72 @@ async fn a_payers_time_as_a_guest_ends_with_its_day_and_without_a_question() {
     assert_eq!(rig.plex.share_of(ann).expect("a share").sections, [rig.movies], "{}", why(&rig, "ann").await);
     assert_eq!(super::holds(&rig).await, Vec::new());
     all_is_well(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_of_who_does_not_pay_counts_from_the_end_of_their_grace() {
+    let mut rig = Rig::new("extended-unpaid").await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    rig.hours(3).await;
+    rig.stripe.card_fails(&sub);
+    rig.stripe.retries_exhausted(&sub, AfterRetries::Unpaid);
+    rig.days(5).await;
+    // The period that nobody paid ends in February; their grace on 10 January.
+    let answer = asked(&rig, json!({ "ask": "extend", "who": "ann", "days": 10 })).await;
+    assert!(answer.contains("from 2026-01-10 until the end of 2026-01-20"), "{answer}");
+    let end = midnight(NaiveDate::from_ymd_opt(2026, 1, 21).expect("a day"));
+    rig.pass((end - rig.now() - hours(1)).to_std().expect("later")).await;
+    assert!(rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    rig.hours(3).await;
+    assert!(!rig.plex.has_access(ann), "{}", why(&rig, "ann").await);
+    let answer = asked(&rig, json!({ "ask": "extend", "who": "ann", "days": 3 })).await;
+    assert!(answer.contains("from today until the end of 2026-01-24"), "{answer}");
+    rig.minutes(5).await;
+    assert!(rig.plex.accept_invite(ann).is_some());
+    rig.days(1).await;
+    rig.stripe.retry_succeeds(&sub);
+    rig.days(10).await;
+    assert!(rig.plex.has_access(ann), "paid: {}", why(&rig, "ann").await);
+    all_is_well(&rig);
+}
+
+/// A guest hears on the third day until when the invite waits.
+async fn reminded_of_an_invite(name: &str) -> Rig {
+    let mut rig = Rig::new(name).await;
+    unhurried(&mut rig, 1);
+    rig.open().await;
+    rig.person(2_000_001, "ann");
+    asked(&rig, json!({ "ask": "invite", "who": "ann@example.com", "tier": "Basic" })).await;
+    rig.days(4).await;
+    let letter = rig.smtp.received_for("ann@example.com").pop().expect("a reminder").text();
+    assert!(letter.contains("is taken back after Saturday, 17 January 2026"), "{letter}");
+    rig
+}
+
+/// It can be taken up until that day is over, and then no more.
+async fn waits_until_that_day_is_over(rig: &Rig) {
+    let end = midnight(NaiveDate::from_ymd_opt(2026, 1, 18).expect("a day"));
+    rig.pass((end - rig.now() - hours(1)).to_std().expect("later")).await;
+    assert!(rig.plex.pending_of("ann@example.com").is_some(), "{:?}", rig.operator_subjects());
+    rig.hours(4).await;
+    assert!(rig.plex.pending_of("ann@example.com").is_none());
+    assert_eq!(heard(rig, "did not take up the invite"), 1, "{:?}", rig.operator_subjects());
+    all_is_well(rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invite_waits_until_the_day_is_over_that_a_reminder_named() {
+    let rig = reminded_of_an_invite("invite-named-day").await;
+    waits_until_that_day_is_over(&rig).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn fewer_invite_days_after_a_start_shorten_no_invite_whose_last_day_was_named() {
+    let mut rig = reminded_of_an_invite("invite-days-fewer").await;
+    rig.close().await;
+    rig.set("INVITE_DAYS", "3");
+    rig.open().await;
+    waits_until_that_day_is_over(&rig).await;
 }

@@ -382,3 +382,26 @@ async fn a_break_beside_another_subscription_ends_what_it_bought_after_a_letter(
     assert_eq!(rig.plex.invites_sent().len(), 2, "{}", super::why(&rig, "ann").await);
     all_is_well(&rig);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_could_not_be_told_of_the_end_of_a_break_is_told_once_there_is_mail() {
+    let mut rig = Rig::new("break-mail-later").await;
+    unhurried(&mut rig, 2);
+    let with_mail = super::without_mail(&mut rig);
+    rig.open().await;
+    let (ann, sub) = payer(&rig, 2_000_001, "ann", &rig.basic.clone()).await;
+    rig.hours(3).await;
+    rig.stripe.pause(&sub, PausedBy::Request);
+    rig.days(35).await;
+    assert_eq!(holds(&rig).await.len(), 1, "nobody could write to her");
+    rig.close().await;
+    rig.env = with_mail;
+    rig.open().await;
+    rig.days(2).await;
+    assert_eq!(told(&rig, "ann", BREAK), 1, "{}", super::why(&rig, "ann").await);
+    assert!(rig.plex.has_access(ann), "the letter is younger than three days");
+    rig.days(4).await;
+    assert!(!rig.plex.has_access(ann), "{}", super::why(&rig, "ann").await);
+    assert!(rig.plex.deletions()[0].at - told_at(&rig, "ann", BREAK) >= days(3));
+    all_is_well(&rig);
+}
