@@ -7,6 +7,9 @@ use usher::facts::Moment;
 
 use crate::wire;
 
+/// What JSON is sent as.
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
+
 /// A request as it came in.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -119,7 +122,7 @@ impl Answer {
     /// JSON.
     #[must_use]
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self::of(status, "application/json; charset=utf-8", body.to_string())
+        Self::of(status, JSON, serde_json::to_vec(body).unwrap_or_default())
     }
 
     /// XML, with its declaration put in front.

@@ -25,7 +25,7 @@ mod sell;
 mod upgrade;
 mod writes;
 
-use std::{ops::Deref, time::Duration};
+use std::{ops::Deref, sync::MutexGuard, time::Duration};
 
 use serde_json::Value;
 use usher::{clock::Clock, facts::Moment};
@@ -71,43 +71,43 @@ impl Stripe {
 
     /// Another key from now on; `…_live_…` makes every object live.
     pub fn set_key(&self, key: &str) {
-        self.world().key = key.to_owned();
+        self.switches().key = key.to_owned();
     }
 
     /// Objects say this livemode whatever the key says; `None` = as the key.
     pub fn set_livemode(&self, live: Option<bool>) {
-        self.world().livemode = live;
+        self.switches().livemode = live;
     }
 
     /// Another account behind the same address; `None` = the key may not ask (403).
     pub fn set_account_id(&self, id: Option<&str>) {
-        self.world().account_id = id.map(str::to_owned);
+        self.switches().account_id = id.map(str::to_owned);
     }
 
     /// Answers and events in this shape.
     pub fn set_shape(&self, shape: Shape) {
-        let mut account = self.world();
+        let mut account = self.switches();
         (account.shape, account.event_shape) = (shape, shape);
     }
 
     /// Only events in this shape: an endpoint of another API version.
     pub fn set_event_shape(&self, shape: Shape) {
-        self.world().event_shape = shape;
+        self.switches().event_shape = shape;
     }
 
     /// Every list is answered with `data: []`.
     pub fn set_lists_empty(&self, empty: bool) {
-        self.world().lists_empty = empty;
+        self.switches().lists_empty = empty;
     }
 
     /// `starting_after` is ignored: the first page comes again and again.
     pub fn set_paging_stuck(&self, stuck: bool) {
-        self.world().paging_stuck = stuck;
+        self.switches().paging_stuck = stuck;
     }
 
     /// Whether the customer portal was ever set up for this mode. At first: yes.
     pub fn set_portal_configured(&self, configured: bool) {
-        self.world().portal_configured = configured;
+        self.switches().portal_configured = configured;
     }
 
     /// An active billing meter of that `event_name`.
@@ -126,7 +126,7 @@ impl Stripe {
     /// What the account does when retries run out by themselves (4 attempts,
     /// 3 days apart). At first: stays past due.
     pub fn set_after_retries(&self, outcome: AfterRetries) {
-        self.world().after_retries = outcome;
+        self.switches().after_retries = outcome;
     }
 
     /// Where webhooks go. All types; [`Self::set_endpoint_kinds`] narrows them.
@@ -192,7 +192,7 @@ impl Stripe {
 
     /// Does what has fallen due.
     pub fn tick(&self) {
-        self.act(|_, _| ());
+        self.look(|_| ());
     }
 
     /// Ticks for ever in the background, so that webhooks of scheduled changes
@@ -213,6 +213,13 @@ impl Stripe {
         let mut account = self.world();
         account.tick(at);
         read(&account)
+    }
+
+    /// The account, to be changed without letting time pass.
+    fn switches(&self) -> MutexGuard<'_, Account> {
+        let mut account = self.world();
+        account.touch();
+        account
     }
 
     fn act<R>(&self, change: impl FnOnce(&mut Account, i64) -> R) -> R {

@@ -242,8 +242,8 @@ impl Engine {
             return; // The whole reading, which is on its way, says it.
         }
         let rules = self.parts.rules.clone();
-        let billing = self.world.stripe.value().cloned();
-        customers::fold_look(now, &rules, book, billing.as_ref().and_then(|billing| billing.catalogue.as_ref()), look);
+        let catalogue = self.world.stripe.value().and_then(|billing| billing.catalogue.as_ref());
+        customers::fold_look(now, &rules, book, catalogue, look);
         self.world.customers_looked.insert(look.id.clone(), look.begun);
     }
 

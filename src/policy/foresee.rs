@@ -120,8 +120,8 @@ impl Paper {
 
     /// The last readings, as if taken now for the second time.
     fn hold_fresh(&mut self) {
-        fn fresh<T>(now: Moment, seen: &mut Seen<T>) {
-            let Some(last) = &mut seen.last else { return };
+        fn fresh<T: Clone>(now: Moment, seen: &mut Seen<T>) {
+            let Some(last) = seen.whole_mut() else { return };
             (last.begun, last.at) = (now, now);
             seen.wholes = seen.wholes.max(2);
             (seen.failures, seen.failing_since, seen.last_error) = (0, None, None);
@@ -252,7 +252,7 @@ impl Paper {
         match act {
             Act::Unfriend { plex } => {
                 member.unfriend_at = None;
-                if let Some(whole) = self.world.plex.last.as_mut() {
+                if let Some(whole) = self.world.plex.whole_mut() {
                     whole.value.friends =
                         whole.value.friends.take().map(|all| all.into_iter().filter(|one| one != plex).collect());
                 }

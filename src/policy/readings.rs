@@ -26,14 +26,12 @@ pub fn fold_plex(now: Moment, rules: &Rules, world: &mut World, book: &mut Book)
     if !is_ours(now, rules, world, book, Source::Plex) {
         return;
     }
-    // Taken out while it is folded, and put back: it may be large.
-    let Some(whole) = world.plex.last.take() else { return };
+    let Some(whole) = world.plex.last.clone() else { return };
     comings::settle_ours(now, book, &whole);
     continuity::measure(whole.begun, world, book, Population::Friends, comings::with_access(&whole.value));
     comings::fold_friends(now, rules, world, book, &whole);
     world.listed.retain(|_, looked| *looked > whole.begun);
     book.marks.last_whole.insert(Source::Plex, whole.at);
-    world.plex.last = Some(whole);
 }
 
 /// Takes up the last whole reading of Stripe.
@@ -41,15 +39,13 @@ pub fn fold_stripe(now: Moment, rules: &Rules, world: &mut World, book: &mut Boo
     if !is_ours(now, rules, world, book, Source::Stripe) {
         return;
     }
-    // Taken out while it is folded, and put back: it may be large.
-    let Some(whole) = world.stripe.last.take() else { return };
+    let Some(whole) = world.stripe.last.clone() else { return };
     world.hearing.note(now, &whole.value);
     customers::fold_billing(now, rules, world, book, &whole);
     let running = customers::running(rules, book, &whole.value);
     continuity::measure(whole.begun, world, book, Population::Subscriptions, running);
     world.customers_looked.retain(|_, looked| *looked > whole.begun);
     book.marks.last_whole.insert(Source::Stripe, whole.at);
-    world.stripe.last = Some(whole);
 }
 
 /// Takes up the last whole reading of Tautulli. One that isn't believed (of
@@ -60,8 +56,7 @@ pub fn fold_tautulli(now: Moment, rules: &Rules, world: &mut World, book: &mut B
         inactivity::open_blind(book, now);
         return;
     }
-    // Taken out while it is folded, and put back: it may be large.
-    let Some(whole) = world.tautulli.last.take() else { return };
+    let Some(whole) = world.tautulli.last.clone() else { return };
     continuity::measure_history(whole.begun, world, book, &whole.value);
     if world.drops.keys().any(|population| population.source() == Source::Tautulli) {
         inactivity::open_blind(book, whole.begun);
@@ -72,7 +67,6 @@ pub fn fold_tautulli(now: Moment, rules: &Rules, world: &mut World, book: &mut B
             book.marks.last_whole.insert(Source::Tautulli, whole.at);
         }
     }
-    world.tautulli.last = Some(whole);
 }
 
 /// While Tautulli can't be read, nobody's plays are seen.

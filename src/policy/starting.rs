@@ -324,8 +324,8 @@ fn newly(rules: &Rules, book: &Book) -> BTreeSet<Matter> {
 /// The services as the book last had them from them.
 fn as_last_read(book: &Book) -> World {
     fn seen<T>(now: Moment, value: T) -> Seen<T> {
-        let last = Some(Whole { begun: now, at: now, skew_secs: None, value });
-        Seen { last, wholes: 2, ..Seen::default() }
+        let last = Whole { begun: now, at: now, skew_secs: None, value };
+        Seen { last: Some(last.into()), wholes: 2, ..Seen::default() }
     }
     let now = book.committed;
     let server = book.identities.plex_server.clone().unwrap_or_else(|| "".into());

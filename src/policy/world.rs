@@ -2,6 +2,7 @@
 //! restart it is empty, and so the first whole readings only look.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
@@ -72,8 +73,9 @@ pub struct Stalled {
 /// One source as last seen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen<T> {
-    /// The last whole reading.
-    pub last: Option<Whole<T>>,
+    /// The last whole reading; shared, since it may be large and what is published
+    /// after each pass holds it too.
+    pub last: Option<Arc<Whole<T>>>,
     /// Whole readings in this process that were taken up.
     pub wholes: u32,
     /// Failures since the last whole reading.
@@ -95,7 +97,7 @@ impl<T> Seen<T> {
     pub fn see(&mut self, reading: Reading<T>) {
         match reading {
             Reading::Read(whole) => {
-                self.last = Some(whole);
+                self.last = Some(Arc::new(whole));
                 self.wholes = self.wholes.saturating_add(1);
                 self.failures = 0;
                 self.failing_since = None;
@@ -107,6 +109,14 @@ impl<T> Seen<T> {
                 self.last_error = Some(unread);
             }
         }
+    }
+
+    /// The last whole reading, to be changed (a copy, where somebody else holds it).
+    pub fn whole_mut(&mut self) -> Option<&mut Whole<T>>
+    where
+        T: Clone,
+    {
+        self.last.as_mut().map(Arc::make_mut)
     }
 
     /// The last whole value.

@@ -111,7 +111,7 @@ fn build(any: &Any) -> (Paper, Vec<MemberId>) {
     let ids: Vec<MemberId> = any.people.iter().enumerate().map(|(n, someone)| enter(&mut paper, n, someone)).collect();
     let now = paper.now;
     let read = |minutes: i64| now - chrono::TimeDelta::minutes(minutes);
-    if let Some(tautulli) = paper.world.tautulli.last.as_mut() {
+    if let Some(tautulli) = paper.world.tautulli.whole_mut() {
         tautulli.value.connected = any.connected;
     }
     let [plex, stripe, tautulli] = any.read.map(|minutes| minutes.map(read));
@@ -122,8 +122,8 @@ fn build(any: &Any) -> (Paper, Vec<MemberId>) {
     (paper, ids)
 }
 
-fn age<T>(seen: &mut usher::policy::Seen<T>, at: Option<usher::facts::Moment>) {
-    match (at, seen.last.as_mut()) {
+fn age<T: Clone>(seen: &mut usher::policy::Seen<T>, at: Option<usher::facts::Moment>) {
+    match (at, seen.whole_mut()) {
         (Some(at), Some(whole)) => {
             whole.begun = at - chrono::TimeDelta::seconds(1);
             whole.at = at;
@@ -158,7 +158,7 @@ fn enter(paper: &mut Paper, n: usize, someone: &Someone) -> MemberId {
     warn(paper, &id, someone.warned);
     let account = paper.of(&id).plex.unwrap();
     if !someone.listed {
-        paper.world.tautulli.last.as_mut().unwrap().value.people.remove(&account);
+        paper.world.tautulli.whole_mut().unwrap().value.people.remove(&account);
     }
     match someone.protected {
         1 => {

@@ -116,37 +116,37 @@ fn brake_01_looked_lets_through() {
 fn brake_02_fresh_holds() {
     let old = Paper::new().now - TimeDelta::minutes(91);
     let mut paper = ann_is_due();
-    paper.world.plex.last.as_mut().unwrap().at = old;
+    paper.world.plex.whole_mut().unwrap().at = old;
     assert_eq!(rule(&paper), Some("fresh"));
     let mut paper = ann_is_due();
-    paper.world.stripe.last.as_mut().unwrap().at = old;
+    paper.world.stripe.whole_mut().unwrap().at = old;
     assert_eq!(rule(&paper), Some("fresh"));
     let mut paper = ann_is_due();
-    paper.world.tautulli.last.as_mut().unwrap().at = old;
+    paper.world.tautulli.whole_mut().unwrap().at = old;
     assert_eq!(rule(&paper), Some("fresh"));
 }
 
 #[test]
 fn brake_02_fresh_lets_through() {
     let mut paper = ann_is_due();
-    paper.world.tautulli.last.as_mut().unwrap().at = paper.now - TimeDelta::minutes(89);
+    paper.world.tautulli.whole_mut().unwrap().at = paper.now - TimeDelta::minutes(89);
     assert_eq!(rule(&paper), None, "within three intervals of 30 min");
     let mut paper = ann_is_due();
-    paper.world.plex.last.as_mut().unwrap().at = paper.now - TimeDelta::minutes(9);
+    paper.world.plex.whole_mut().unwrap().at = paper.now - TimeDelta::minutes(9);
     assert_eq!(rule(&paper), None, "never less than 10 min");
     let mut paper = ann_pays();
-    paper.world.stripe.last.as_mut().unwrap().at = paper.now - TimeDelta::hours(9);
+    paper.world.stripe.whole_mut().unwrap().at = paper.now - TimeDelta::hours(9);
     assert_eq!(rule(&paper), None, "an invite takes nothing away");
 }
 
 #[test]
 fn brake_03_identity_holds() {
     let spoil: [(Source, Change); 5] = [
-        (Source::Plex, |paper| paper.world.plex.last.as_mut().unwrap().value.server = "another".into()),
-        (Source::Stripe, |paper| paper.world.stripe.last.as_mut().unwrap().value.account = Some("acct_2".into())),
-        (Source::Stripe, |paper| paper.world.stripe.last.as_mut().unwrap().value.key_livemode = true),
-        (Source::Stripe, |paper| paper.world.stripe.last.as_mut().unwrap().value.livemode_fits = false),
-        (Source::Tautulli, |paper| paper.world.tautulli.last.as_mut().unwrap().value.server = "another".into()),
+        (Source::Plex, |paper| paper.world.plex.whole_mut().unwrap().value.server = "another".into()),
+        (Source::Stripe, |paper| paper.world.stripe.whole_mut().unwrap().value.account = Some("acct_2".into())),
+        (Source::Stripe, |paper| paper.world.stripe.whole_mut().unwrap().value.key_livemode = true),
+        (Source::Stripe, |paper| paper.world.stripe.whole_mut().unwrap().value.livemode_fits = false),
+        (Source::Tautulli, |paper| paper.world.tautulli.whole_mut().unwrap().value.server = "another".into()),
     ];
     for (source, spoil) in spoil {
         let mut paper = ann_is_due();
@@ -167,9 +167,9 @@ fn brake_03_identity_holds() {
 #[test]
 fn brake_03_identity_lets_through() {
     let mut paper = ann_is_due();
-    paper.world.stripe.last.as_mut().unwrap().value.account = None;
+    paper.world.stripe.whole_mut().unwrap().value.account = None;
     assert_eq!(rule(&paper), None, "not known is never a mismatch");
-    paper.world.tautulli.last.as_mut().unwrap().value.server = "another".into();
+    paper.world.tautulli.whole_mut().unwrap().value.server = "another".into();
     paper.book.identities.tautulli_server = Some("another".into());
     assert_eq!(rule(&paper), None, "`usher accept tautulli`");
 }
@@ -178,10 +178,10 @@ fn brake_03_identity_lets_through() {
 fn brake_04_clock_holds() {
     for skew in [301, -301, 86_400, -86_400] {
         let mut paper = ann_is_due();
-        paper.world.plex.last.as_mut().unwrap().skew_secs = Some(skew);
+        paper.world.plex.whole_mut().unwrap().skew_secs = Some(skew);
         assert_eq!(rule(&paper), Some("clock"));
         let mut paper = ann_pays();
-        paper.world.stripe.last.as_mut().unwrap().skew_secs = Some(skew);
+        paper.world.stripe.whole_mut().unwrap().skew_secs = Some(skew);
         assert_eq!(rule(&paper), Some("clock"), "grants, too");
     }
     let mut paper = ann_pays();
@@ -192,9 +192,9 @@ fn brake_04_clock_holds() {
 #[test]
 fn brake_04_clock_lets_through() {
     let mut paper = ann_is_due();
-    paper.world.plex.last.as_mut().unwrap().skew_secs = Some(300);
-    paper.world.stripe.last.as_mut().unwrap().skew_secs = Some(-299);
-    paper.world.tautulli.last.as_mut().unwrap().skew_secs = Some(9999);
+    paper.world.plex.whole_mut().unwrap().skew_secs = Some(300);
+    paper.world.stripe.whole_mut().unwrap().skew_secs = Some(-299);
+    paper.world.tautulli.whole_mut().unwrap().skew_secs = Some(9999);
     assert_eq!(rule(&paper), None, "Tautulli's clock is nobody's measure");
 }
 
@@ -541,7 +541,7 @@ fn brake_revoke_answers_only_to_identity_clock_protected_and_second_look() {
         paper
     };
     let mut paper = revoked();
-    paper.world.plex.last.as_mut().unwrap().at = paper.now - days(2);
+    paper.world.plex.whole_mut().unwrap().at = paper.now - days(2);
     paper.world.drops.insert(Population::Friends, fewer());
     let removal = Removal { at: paper.now - TimeDelta::hours(1), member: MemberId::number(99), stated: false };
     paper.book.removals = vec![removal.clone(), removal];
@@ -567,10 +567,10 @@ fn brake_revoke_answers_only_to_identity_clock_protected_and_second_look() {
     }
     assert_eq!(rules_of(&crowd), [], "rule 9");
     let mut paper = revoked();
-    paper.world.plex.last.as_mut().unwrap().skew_secs = Some(999);
+    paper.world.plex.whole_mut().unwrap().skew_secs = Some(999);
     assert_eq!(rule(&paper), Some("clock"));
     let mut paper = revoked();
-    paper.world.plex.last.as_mut().unwrap().value.server = "another".into();
+    paper.world.plex.whole_mut().unwrap().value.server = "another".into();
     assert_eq!(rule(&paper), Some("identity"));
 }
 

@@ -137,7 +137,7 @@ impl Paper {
         member.plex = Some(account);
         member.username = Some(name.to_owned());
         member.email = Email::parse(&format!("{name}@example.com"));
-        if let Some(whole) = self.world.tautulli.last.as_mut() {
+        if let Some(whole) = self.world.tautulli.whole_mut() {
             whole.value.people.insert(account, Watcher { last_play: None, keep_history: true });
         }
         id
@@ -410,7 +410,7 @@ fn rules() -> Rules {
 fn seen<T>(now: Moment, value: T) -> Seen<T> {
     let begun = now - TimeDelta::seconds(30);
     let whole = Whole { begun, at: now - TimeDelta::seconds(29), skew_secs: Some(0), value };
-    Seen { last: Some(whole), wholes: 2, ..Seen::default() }
+    Seen { last: Some(whole.into()), wholes: 2, ..Seen::default() }
 }
 
 fn world(now: Moment) -> World {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use hyper::body::Bytes;
 use serde_json::Value;
 
 use super::{features::Attached, hooks::Hooks, records::*, render, upgrade};
@@ -56,6 +57,9 @@ pub struct Account {
     numbers: BTreeMap<&'static str, u64>,
     /// When the next thing falls due; `None` = has to be found out.
     next_due: Option<i64>,
+    /// What reading requests were answered since the last change, by their target:
+    /// who polls asks the same again and again.
+    pub(super) answered: BTreeMap<String, Bytes>,
 }
 
 /// What time brings, in the order in which it goes at the same second.
@@ -107,6 +111,7 @@ impl Account {
             hooks,
             numbers: BTreeMap::new(),
             next_due: None,
+            answered: BTreeMap::new(),
         }
     }
 
@@ -121,9 +126,11 @@ impl Account {
         format!("{prefix}_S{number:06}")
     }
 
-    /// Something changed, so the next due time isn't known any more.
+    /// Something changed: the next due time isn't known any more, and answers of
+    /// before don't stand.
     pub(super) fn touch(&mut self) {
         self.next_due = None;
+        self.answered.clear();
     }
 
     /// Does all that has fallen due by `now`.
@@ -133,7 +140,10 @@ impl Account {
                 return;
             }
             match self.due() {
-                Some((at, due, place)) if at <= now => self.apply(at, due, place),
+                Some((at, due, place)) if at <= now => {
+                    self.touch();
+                    self.apply(at, due, place);
+                }
                 next => {
                     self.next_due = Some(next.map_or(i64::MAX, |(at, ..)| at));
                     return;

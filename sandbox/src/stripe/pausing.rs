@@ -14,7 +14,7 @@ impl Stripe {
     /// Whether answers say why a subscription is paused, as newer API versions
     /// do. At first: no.
     pub fn set_tells_pauses(&self, tells: bool) {
-        self.world().tells_pauses = tells;
+        self.switches().tells_pauses = tells;
     }
 
     /// Pauses a subscription.

@@ -37,22 +37,22 @@ fn a_server_an_account_or_a_tautulli_is_ours_when_the_operator_says_so() {
     let fails = |paper: &Paper, source| brake::identity_failure(paper.scene(), source).is_some();
     ends_it(
         Accept::Stripe,
-        |paper| paper.world.stripe.last.as_mut().unwrap().value.account = Some("acct_2".into()),
+        |paper| paper.world.stripe.whole_mut().unwrap().value.account = Some("acct_2".into()),
         |paper| brake::identity_failure(paper.scene(), Source::Stripe).is_some(),
     );
     ends_it(
         Accept::Stripe,
-        |paper| paper.world.stripe.last.as_mut().unwrap().value.key_livemode = true,
+        |paper| paper.world.stripe.whole_mut().unwrap().value.key_livemode = true,
         |paper| brake::identity_failure(paper.scene(), Source::Stripe).is_some(),
     );
     ends_it(
         Accept::Tautulli,
-        |paper| paper.world.tautulli.last.as_mut().unwrap().value.server = "another".into(),
+        |paper| paper.world.tautulli.whole_mut().unwrap().value.server = "another".into(),
         |paper| brake::identity_failure(paper.scene(), Source::Tautulli).is_some(),
     );
     // With the server its Tautulli moves too.
     let mut paper = Paper::new();
-    paper.world.plex.last.as_mut().unwrap().value.server = "another".into();
+    paper.world.plex.whole_mut().unwrap().value.server = "another".into();
     paper.book.marks.populations.insert(Population::Friends, [].into());
     assert!(fails(&paper, Source::Plex));
     assert_eq!(accept(&mut paper, Accept::Server).len(), 1);
@@ -110,11 +110,11 @@ fn fewer_people_are_believed_for_just_the_source_that_was_named() {
 #[test]
 fn a_key_that_may_not_name_its_account_makes_the_known_one_not_forgotten() {
     let mut paper = Paper::new();
-    paper.world.stripe.last.as_mut().unwrap().value.account = None;
+    paper.world.stripe.whole_mut().unwrap().value.account = None;
     assert_eq!(accept(&mut paper, Accept::Stripe), Vec::<String>::new());
     assert_eq!(paper.book.identities.stripe_account, Some(StripeAccountId::from("acct_1")));
     // Another mode is another house, whatever its name.
-    paper.world.stripe.last.as_mut().unwrap().value.key_livemode = true;
+    paper.world.stripe.whole_mut().unwrap().value.key_livemode = true;
     assert_eq!(accept(&mut paper, Accept::Stripe).len(), 1);
     assert_eq!((paper.book.identities.stripe_livemode, &paper.book.identities.stripe_account), (Some(true), &None));
 }

@@ -187,7 +187,7 @@ fn a_friendship_ends_at_its_instant_and_not_before() {
     let mut paper = Paper::new();
     paper.rules.unfriend_days = Some(5);
     let (now, account) = (paper.now, paper.member().plex.unwrap());
-    paper.world.plex.last.as_mut().unwrap().value.friends = Some([account].into());
+    paper.world.plex.whole_mut().unwrap().value.friends = Some([account].into());
     paper.member().unfriend_at = Some(now + TimeDelta::seconds(1));
     assert_eq!(classes(&paper), []);
     paper.member().unfriend_at = Some(now);

@@ -57,7 +57,7 @@ fn a_listing_shows_that_a_try_had_no_effect_only_when_it_was_begun_two_and_a_hal
         let intent = paper.book.intents.values_mut().next().unwrap();
         intent.state = IntentState::Attempted { at };
         intent.ended = Some(at + TimeDelta::seconds(call_lasted));
-        paper.world.plex.last.as_mut().unwrap().begun = at + TimeDelta::seconds(begun);
+        paper.world.plex.whole_mut().unwrap().begun = at + TimeDelta::seconds(begun);
         // Another member's call just now changes nothing for Ann.
         paper.world.call_ended = Some(paper.now);
         assert!(!is_done(&mut paper));
@@ -75,11 +75,11 @@ fn listings_are_taken_soon_after_a_try_and_at_last_when_it_must_be_shown() {
     tried(&mut paper, Act::End { share, cause: EndCause::Revoked });
     let at = paper.now - TimeDelta::minutes(3);
     for (listed, next) in [(-40, 3), (0, 3), (3, 10), (12, 30), (30, 70), (100, 150)] {
-        paper.world.plex.last.as_mut().unwrap().begun = at + TimeDelta::seconds(listed);
+        paper.world.plex.whole_mut().unwrap().begun = at + TimeDelta::seconds(listed);
         let wanted = confirm::next_listing(&paper.world, &paper.book);
         assert_eq!(wanted, Some(at + TimeDelta::seconds(next)), "after the one at {listed} s");
     }
-    paper.world.plex.last.as_mut().unwrap().begun = at + TimeDelta::seconds(150);
+    paper.world.plex.whole_mut().unwrap().begun = at + TimeDelta::seconds(150);
     assert_eq!(confirm::next_listing(&paper.world, &paper.book), None);
 }
 
@@ -142,7 +142,7 @@ fn a_friendship_is_over_when_a_listing_begun_after_the_try_lacks_them() {
         let (now, account) = (paper.now, paper.member().plex.unwrap());
         paper.member().unfriend_at = Some(now);
         tried(&mut paper, Act::Unfriend { plex: account });
-        let whole = paper.world.plex.last.as_mut().unwrap();
+        let whole = paper.world.plex.whole_mut().unwrap();
         whole.begun = now - TimeDelta::minutes(3) + TimeDelta::seconds(since_try);
         whole.value.friends = Some(if listed { [account].into() } else { BTreeSet::new() });
         is_done(&mut paper) && paper.member().unfriend_at.is_none()

@@ -156,7 +156,7 @@ fn friendships_end_one_by_one_each_on_its_day() {
     let bob = paper.person("bob");
     let now = paper.now;
     let accounts: Vec<PlexId> = paper.book.members.values().filter_map(|member| member.plex).collect();
-    paper.world.plex.last.as_mut().unwrap().value.friends = Some(accounts.into_iter().collect());
+    paper.world.plex.whole_mut().unwrap().value.friends = Some(accounts.into_iter().collect());
     paper.member().unfriend_at = Some(now + days(2));
     paper.of(&bob).unfriend_at = Some(now + days(3));
     assert_eq!(done(&paper, days(9), "end the friendship with ann"), Some(days(2)));

@@ -15,7 +15,7 @@ fn hours(hours: i64) -> TimeDelta {
 
 /// A reading shows the newest event, and when this process last got a webhook.
 fn reads(paper: &mut Paper, event: Option<Moment>, heard: Option<Moment>) {
-    let billing = &mut paper.world.stripe.last.as_mut().unwrap().value;
+    let billing = &mut paper.world.stripe.whole_mut().unwrap().value;
     (billing.newest_event, billing.webhook_heard) = (event, heard);
     let billing = billing.clone();
     paper.world.hearing.note(paper.now, &billing);

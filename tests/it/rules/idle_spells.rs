@@ -27,7 +27,7 @@ fn idle_days(paper: &Paper) -> i64 {
 }
 
 fn activity(paper: &mut Paper) -> &mut Activity {
-    &mut paper.world.tautulli.last.as_mut().unwrap().value
+    &mut paper.world.tautulli.whole_mut().unwrap().value
 }
 
 fn holiday(paper: &mut Paper, from: TimeDelta, until: Option<Moment>) {
@@ -106,7 +106,7 @@ fn watching_decides_only_where_nothing_else_does() {
 
 /// A reading of Tautulli, begun and ended so long ago.
 fn reading(paper: &Paper, ago: TimeDelta, spoil: fn(&mut Activity)) -> Whole<Activity> {
-    let mut whole = paper.world.tautulli.last.clone().unwrap();
+    let mut whole = Whole::clone(paper.world.tautulli.last.as_ref().unwrap());
     (whole.begun, whole.at) = (paper.now - ago - TimeDelta::minutes(1), paper.now - ago);
     spoil(&mut whole.value);
     whole

@@ -184,7 +184,7 @@ fn promise_08_forgetting_and_unfriending_are_removals_to_looked_fresh_continuity
         let mut paper = Paper::new();
         let (now, account) = (paper.now, paper.member().plex.unwrap());
         paper.rules.unfriend_days = Some(5);
-        paper.world.plex.last.as_mut().unwrap().value.friends = Some([account].into());
+        paper.world.plex.whole_mut().unwrap().value.friends = Some([account].into());
         paper.member().forget_at = Some(now);
         paper.member().unfriend_at = Some(now);
         paper
@@ -197,7 +197,7 @@ fn promise_08_forgetting_and_unfriending_are_removals_to_looked_fresh_continuity
     assert_eq!(held(&gone()), (2, vec![]));
     let mut stale = gone();
     let read = stale.now - days(3);
-    let whole = stale.world.plex.last.as_mut().unwrap();
+    let whole = stale.world.plex.whole_mut().unwrap();
     (whole.begun, whole.at) = (read, read);
     assert_eq!(held(&stale), (0, vec!["fresh", "fresh"]));
     let mut home = gone();
@@ -463,11 +463,11 @@ fn promise_01_a_warning_dies_with_its_spell_also_where_the_next_one_begins_at_th
     pass(&mut paper);
     assert!(paper.member().idle.is_none());
     paper.now += days(10);
-    let whole = paper.world.plex.last.as_mut().unwrap();
+    let whole = paper.world.plex.whole_mut().unwrap();
     (whole.begun, whole.at) = (paper.now, paper.now);
-    let whole = paper.world.stripe.last.as_mut().unwrap();
+    let whole = paper.world.stripe.whole_mut().unwrap();
     (whole.begun, whole.at) = (paper.now, paper.now);
-    let whole = paper.world.tautulli.last.as_mut().unwrap();
+    let whole = paper.world.tautulli.whole_mut().unwrap();
     (whole.begun, whole.at) = (paper.now, paper.now);
     paper.member().home = false;
     pass(&mut paper);

@@ -74,12 +74,12 @@ fn a_reading_that_can_have_missed_plays_is_no_good_one() {
         (paper.book.marks.last_whole.contains_key(&Source::Tautulli), paper.book.blind.is_blind())
     };
     assert_eq!(good(|_| ()), (true, false));
-    let cut_off: Change = |paper| paper.world.tautulli.last.as_mut().unwrap().value.connected = false;
+    let cut_off: Change = |paper| paper.world.tautulli.whole_mut().unwrap().value.connected = false;
     assert_eq!(good(cut_off), (false, true));
-    let no_sessions: Change = |paper| paper.world.tautulli.last.as_mut().unwrap().value.watching_now = None;
+    let no_sessions: Change = |paper| paper.world.tautulli.whole_mut().unwrap().value.watching_now = None;
     assert_eq!(good(no_sessions), (false, true));
     assert_eq!(
-        good(|paper| paper.world.tautulli.last.as_mut().unwrap().value.watching_now = Some(BTreeSet::new())),
+        good(|paper| paper.world.tautulli.whole_mut().unwrap().value.watching_now = Some(BTreeSet::new())),
         (true, false)
     );
 }
@@ -130,7 +130,7 @@ fn nothing_is_done_before_our_clock_was_held_against_another() {
 /// A further reading of Tautulli, an hour after the one before.
 fn an_hour_later(paper: &mut Paper, change: impl FnOnce(&mut usher::facts::Activity)) {
     paper.now += TimeDelta::hours(1);
-    let whole = paper.world.tautulli.last.as_mut().unwrap();
+    let whole = paper.world.tautulli.whole_mut().unwrap();
     (whole.begun, whole.at) = (paper.now, paper.now);
     change(&mut whole.value);
     tautulli(paper);
@@ -155,11 +155,11 @@ fn hours_observed(held: fn(&mut Paper), believed: fn(&mut Paper)) -> i64 {
 }
 
 fn shows(paper: &mut Paper, plays: u64) {
-    paper.world.tautulli.last.as_mut().unwrap().value.history_total = plays;
+    paper.world.tautulli.whole_mut().unwrap().value.history_total = plays;
 }
 
 fn watches(paper: &mut Paper, server: &str) {
-    paper.world.tautulli.last.as_mut().unwrap().value.server = server.into();
+    paper.world.tautulli.whole_mut().unwrap().value.server = server.into();
 }
 
 fn accept(paper: &mut Paper) {

@@ -154,7 +154,7 @@ fn an_account_that_plex_lists_or_that_was_refused_otherwise_stays_theirs() {
     type Change = fn(&mut Paper, &mut Intent);
     let kept: [(&str, Change); 4] = [
         ("a friend", |paper, _| {
-            let friends = &mut paper.world.plex.last.as_mut().unwrap().value.friends;
+            let friends = &mut paper.world.plex.whole_mut().unwrap().value.friends;
             friends.get_or_insert_default().insert(PlexId(200));
         }),
         ("no 404", |paper, _| paper.member().invite_refused.as_mut().unwrap().unknown = None),

@@ -358,7 +358,7 @@ fn the_billing_page_is_that_of_the_customer_who_pays_now() {
     let deleted: Change = |paper| {
         let id = CustomerId::from("cus_runs");
         let gone = Customer { id: id.clone(), email: None, name: None, deleted: true };
-        paper.world.stripe.last.as_mut().unwrap().value.customers.insert(id, gone);
+        paper.world.stripe.whole_mut().unwrap().value.customers.insert(id, gone);
     };
     assert_eq!(page(deleted), "cus_young", "it is gone at Stripe");
 }

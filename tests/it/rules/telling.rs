@@ -65,7 +65,7 @@ fn an_outage_is_told_once_and_so_is_its_end() {
     tell_sources(&mut paper);
     assert_eq!(letters(&mut paper), []);
 
-    paper.world.tautulli.see(Reading::Read(reading));
+    paper.world.tautulli.see(Reading::Read((*reading).clone()));
     tell_sources(&mut paper);
     let back = Letter::SourceRecovered { source: source(), since, down_for: "5 hours".into() };
     assert_eq!(letters(&mut paper), [back]);
@@ -149,12 +149,12 @@ fn a_tautulli_that_is_cut_off_from_plex_is_told_after_two_intervals() {
         let mut paper = Paper::new();
         let since = paper.now - ago;
         paper.book.blind.open(since);
-        paper.world.tautulli.last.as_mut().unwrap().value.connected = false;
+        paper.world.tautulli.whole_mut().unwrap().value.connected = false;
         paper
     };
     let hour = TimeDelta::hours(1);
     let mut unbelieved = cut_off(hour);
-    unbelieved.world.tautulli.last.as_mut().unwrap().value.connected = true;
+    unbelieved.world.tautulli.whole_mut().unwrap().value.connected = true;
     assert!(told(&mut unbelieved).is_empty(), "what isn't believed is told as that");
     assert!(told(&mut cut_off(hour - TimeDelta::seconds(1))).is_empty());
     let mut paper = cut_off(hour);

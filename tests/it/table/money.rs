@@ -112,7 +112,7 @@ pub(super) fn the_end_of_paying(table: &mut Table) {
     });
     table.row("unpaid since 10 days, letter accepted 9 days ago; Stripe shows no invoices now (403)", |paper| {
         owes(paper, Status::Unpaid, 10, None, Some(9));
-        paper.world.stripe.last.as_mut().unwrap().value.invoices_denied = true;
+        paper.world.stripe.whole_mut().unwrap().value.invoices_denied = true;
     });
     table.row("sent invoice, opened 20 days ago, due 2 days ago", |paper| {
         owes(paper, Status::PastDue, 20, None, Some(9));
@@ -511,7 +511,7 @@ pub(super) fn making_it_so(table: &mut Table) {
     table.row("Premium, has all, downloads off, and shares on our other servers", |paper| {
         has(paper, "Premium", &[MOVIES, TV], Some(false));
         let account = paper.member().plex.unwrap();
-        paper.world.plex.last.as_mut().unwrap().value.on_other_servers.insert(account);
+        paper.world.plex.whole_mut().unwrap().value.on_other_servers.insert(account);
     });
     table.row("Basic, has all, part of it by hand since before", |paper| {
         has(paper, "Basic", &[MOVIES, TV], Some(false));

@@ -370,7 +370,7 @@ pub(super) fn inactivity(table: &mut Table) {
         by_hand(paper, 1);
         paper.member().last_play = None;
         let oldest = paper.now - days(10);
-        paper.world.tautulli.last.as_mut().unwrap().value.oldest_play = Some(oldest);
+        paper.world.tautulli.whole_mut().unwrap().value.oldest_play = Some(oldest);
     });
     table.row("never watched; shared with 20 days ago", |paper| {
         by_hand(paper, 1);
@@ -558,32 +558,31 @@ fn unknowable(table: &mut Table) {
     table.group("by hand, idle for 31 days, warned 4 days ago, but it can't be known");
     table.row("Tautulli doesn't list them", |paper| {
         warned_long_ago(paper);
-        paper.world.tautulli.last.as_mut().unwrap().value.people.clear();
+        paper.world.tautulli.whole_mut().unwrap().value.people.clear();
     });
     table.row("keep_history=0", |paper| {
         warned_long_ago(paper);
         let account = paper.member().plex.unwrap_or(PlexId(0));
-        let people = &mut paper.world.tautulli.last.as_mut().unwrap().value.people;
+        let people = &mut paper.world.tautulli.whole_mut().unwrap().value.people;
         people.get_mut(&account).unwrap().keep_history = false;
     });
     table.row("a library shared with them has no history", |paper| {
         warned_long_ago(paper);
-        paper.world.tautulli.last.as_mut().unwrap().value.unlogged_keys.insert(TV.0);
+        paper.world.tautulli.whole_mut().unwrap().value.unlogged_keys.insert(TV.0);
     });
     table.row("a library not shared with them has no history", |paper| {
         warned_long_ago(paper);
-        paper.world.tautulli.last.as_mut().unwrap().value.unlogged_keys.insert(99);
+        paper.world.tautulli.whole_mut().unwrap().value.unlogged_keys.insert(99);
     });
     table.row("Tautulli is cut off from Plex", |paper| {
         warned_long_ago(paper);
-        paper.world.tautulli.last.as_mut().unwrap().value.connected = false;
+        paper.world.tautulli.whole_mut().unwrap().value.connected = false;
     });
     table.row("Tautulli's history was begun anew, and nobody has accepted it", |paper| {
         warned_long_ago(paper);
         (paper.book.marks.history_fell, paper.book.marks.history_since) = (true, Some(paper.now - days(900)));
-        let mut whole = paper.world.tautulli.last.clone().unwrap();
+        let whole = paper.world.tautulli.whole_mut().unwrap();
         whole.value.oldest_play = Some(paper.now - days(1));
-        paper.world.tautulli.last = Some(whole);
         usher::policy::readings::fold_tautulli(paper.now, &paper.rules, &mut paper.world, &mut paper.book);
     });
     table.row("Tautulli has not been read since the start", |paper| {
@@ -618,7 +617,7 @@ fn unknowable(table: &mut Table) {
     table.row("never watched, and Tautulli's history is empty", |paper| {
         warned_long_ago(paper);
         paper.member().last_play = None;
-        paper.world.tautulli.last.as_mut().unwrap().value.oldest_play = None;
+        paper.world.tautulli.whole_mut().unwrap().value.oldest_play = None;
     });
 }
 

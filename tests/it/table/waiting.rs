@@ -138,7 +138,7 @@ const DUE: [(&str, Make); 7] = [
     ("gone, and the friendship is to end", |paper| {
         let (now, account) = (paper.now, paper.member().plex.unwrap());
         paper.rules.unfriend_days = Some(5);
-        paper.world.plex.last.as_mut().unwrap().value.friends = Some([account].into());
+        paper.world.plex.whole_mut().unwrap().value.friends = Some([account].into());
         paper.member().unfriend_at = Some(now - TimeDelta::hours(1));
     }),
 ];
@@ -157,18 +157,18 @@ const CONDITIONS: [(&str, Make); 25] = [
     ("2 fresh: Stripe an hour ago", |paper| stale(paper, Source::Stripe)),
     ("2 fresh: Tautulli two hours ago", |paper| stale(paper, Source::Tautulli)),
     ("3 identity: another Plex server", |paper| {
-        paper.world.plex.last.as_mut().unwrap().value.server = "other".into();
+        paper.world.plex.whole_mut().unwrap().value.server = "other".into();
     }),
     ("3 identity: another Stripe account", |paper| {
-        paper.world.stripe.last.as_mut().unwrap().value.account = Some("acct_2".into());
+        paper.world.stripe.whole_mut().unwrap().value.account = Some("acct_2".into());
     }),
     ("3 identity: the key may not name its account", |paper| {
-        paper.world.stripe.last.as_mut().unwrap().value.account = None;
+        paper.world.stripe.whole_mut().unwrap().value.account = None;
     }),
     ("3 identity: Tautulli of another server", |paper| {
-        paper.world.tautulli.last.as_mut().unwrap().value.server = "other".into();
+        paper.world.tautulli.whole_mut().unwrap().value.server = "other".into();
     }),
-    ("4 clock: 6 minutes off plex.tv's", |paper| paper.world.plex.last.as_mut().unwrap().skew_secs = Some(360)),
+    ("4 clock: 6 minutes off plex.tv's", |paper| paper.world.plex.whole_mut().unwrap().skew_secs = Some(360)),
     ("4 clock: before the last commit", |paper| paper.book.committed = paper.now + days(1)),
     ("5 continuity: 3 of 10 friends", |paper| fewer(Population::Friends, paper)),
     ("5 continuity: 3 of 10 subscriptions", |paper| fewer(Population::Subscriptions, paper)),
@@ -185,7 +185,7 @@ const CONDITIONS: [(&str, Make); 25] = [
     }),
     ("6 protected: in the owner's Plex Home by now", |paper| {
         let account = paper.member().plex.unwrap();
-        paper.world.plex.last.as_mut().unwrap().value.home = [account].into();
+        paper.world.plex.whole_mut().unwrap().value.home = [account].into();
     }),
     ("9 budget: one removal 5 hours ago", |paper| removed(paper, TimeDelta::hours(5), false)),
     ("9 budget: an end that Stripe stated, 5 hours ago", |paper| removed(paper, TimeDelta::hours(5), true)),
@@ -196,9 +196,9 @@ const CONDITIONS: [(&str, Make); 25] = [
 fn stale(paper: &mut Paper, source: Source) {
     let at = paper.now - if source == Source::Tautulli { TimeDelta::hours(2) } else { TimeDelta::hours(1) };
     match source {
-        Source::Plex => paper.world.plex.last.as_mut().unwrap().at = at,
-        Source::Stripe => paper.world.stripe.last.as_mut().unwrap().at = at,
-        Source::Tautulli => paper.world.tautulli.last.as_mut().unwrap().at = at,
+        Source::Plex => paper.world.plex.whole_mut().unwrap().at = at,
+        Source::Stripe => paper.world.stripe.whole_mut().unwrap().at = at,
+        Source::Tautulli => paper.world.tautulli.whole_mut().unwrap().at = at,
     }
 }
 

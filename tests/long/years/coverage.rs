@@ -14,8 +14,6 @@ pub struct Lived {
     joins: usize,
     lapsed: usize,
     let_go: usize,
-    /// Both together.
-    pub went: usize,
     /// How many people were in for a month without watching anything.
     idled: usize,
     /// To watch, or asked to subscribe.
@@ -58,7 +56,6 @@ impl Lived {
             joins: oracle.stays.keys().filter(|share| oracle.is_ours(**share)).count(),
             lapsed: lapsed.len(),
             let_go: let_go.len(),
-            went: lapsed.len() + let_go.len(),
             idled: year.idled.len(),
             warned: warnings.map(|mail| &mail.message_id).collect::<BTreeSet<_>>().len(),
             struck,
