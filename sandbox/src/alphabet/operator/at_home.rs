@@ -39,10 +39,15 @@ impl OperatorMove {
         let Some(section) = dice.pick(&extra(rig)) else { return false };
         match self {
             Self::RenameALibrary => {
-                let title = town.fresh("Extra");
+                let (title, named) = (town.fresh("Extra"), town.tiers.open(&section.title));
                 town.tiers.rename(&section.title, &title);
                 if town.lots.rename_changes_the_id {
                     recreate(rig, &section);
+                    if named {
+                        // Nobody can follow that: the file has to say the new title.
+                        town.tiers.spoilt.get_or_insert(rig.now());
+                        mend_later(rig, town, dice, true);
+                    }
                     let new = extra(rig).into_iter().find(|other| other.title == section.title);
                     new.iter().for_each(|new| rig.plex.rename_section(new.id, &title));
                     return new.is_some();
