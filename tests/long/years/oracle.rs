@@ -13,6 +13,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::TimeDelta;
 use sandbox::alphabet::{Bought, LINKED_WRONGLY, Person, Town};
+use sandbox::http::Recorded;
 use sandbox::plex::{Deleted, Who};
 use sandbox::rig::{OPERATOR, Rig};
 use sandbox::stripe::Status;
@@ -100,6 +101,9 @@ pub struct Oracle {
     /// When each invite through the API was made.
     invited: BTreeMap<ShareId, Moment>,
     invites: usize,
+    /// When plex.tv answered 403 or 404 to an invite of somebody: it is tried again
+    /// after a day (R6).
+    turned_away: BTreeMap<String, Moment>,
     pub stays: BTreeMap<ShareId, Stay>,
     /// How each subscription stands, and between which two looks that began.
     stood: BTreeMap<String, (Status, Moment, Moment)>,
@@ -157,6 +161,7 @@ impl Oracle {
             updates: 0,
             full: None,
             failing: BTreeMap::new(),
+            turned_away: BTreeMap::new(),
         }
     }
 
@@ -262,6 +267,12 @@ impl Oracle {
             if !stay.gave.contains(&gives) {
                 stay.gave.push(gives);
             }
+        }
+        let shut = |call: &Recorded| call.method == "POST" && matches!(call.status, Some(403 | 404));
+        for body in rig.plex.changes().iter().filter(|call| shut(call)).filter_map(|call| call.json()) {
+            let by_id = body["invitedId"].as_u64().and_then(|id| town.with_account(PlexId(id)));
+            let whom = by_id.or_else(|| town.with_address(body["invitedEmail"].as_str()?));
+            self.turned_away.extend(whom.map(|person| (person.name.clone(), now)));
         }
         for person in town.people.iter().filter(|person| person.account_in(rig).is_some()) {
             self.been_in.insert(person.name.clone(), now);

@@ -9,7 +9,7 @@ use sandbox::rig::OPERATOR;
 use sandbox::stripe::Status;
 use usher::facts::{Moment, SectionId};
 
-use super::{HOUR, Hour, Oracle, Since, is_sold, is_unclear};
+use super::{DAY, HOUR, Hour, Oracle, Since, is_sold, is_unclear};
 
 /// So long after the last trouble a payer is in: the operator looks once a day.
 const PAYERS_IN_AFTER: TimeDelta = TimeDelta::hours(36);
@@ -93,6 +93,7 @@ impl Oracle {
         let tiers = &hour.town.tiers;
         let mended = tiers.was_spoilt.last().map(|(_, mended)| *mended);
         let from = from.max(linked.unwrap_or(from)).max(tiers.spoilt.map_or(mended.unwrap_or(from), |_| now));
+        let from = from.max(self.turned_away.get(&person.name).map_or(from, |at| *at + DAY));
         if now - from.max(self.waiting) < KNOWN_PAYERS_IN_AFTER || person.wish.revoked.is_some() {
             return Vec::new();
         }
