@@ -415,6 +415,7 @@ fn live_through(seeds: impl Iterator<Item = u64> + Send, days: u64) -> Vec<Lived
         let mut lived = Vec::new();
         while let Some(seed) = next() {
             let one = virtual_time().block_on(async { live(seed, days, QUIET_DAYS).await.end().await });
+            one.write_pairs();
             one.saw_enough(days);
             lived.push(one);
         }
@@ -452,15 +453,6 @@ fn ten_years_keep_the_promises() {
     let lived = years(1..=10, YEAR_DAYS);
     if lived.len() == 10 {
         coverage::together(&lived, 60);
-    }
-}
-
-#[test]
-#[ignore = "fifty years: cargo test --profile long --test long fifty_years -- --ignored"]
-fn fifty_years_keep_the_promises() {
-    let lived = years(1..=50, YEAR_DAYS);
-    if lived.len() == 50 {
-        coverage::together(&lived, 95);
     }
 }
 

@@ -67,6 +67,18 @@ impl Lived {
         }
     }
 
+    /// Where `USHER_PAIRS` names files, the pairs of moves go there, a line each: those
+    /// that make sense, and those that this seed has lived.
+    pub fn write_pairs(&self) {
+        let Some(path) = std::env::var_os("USHER_PAIRS").map(std::path::PathBuf::from) else { return };
+        let sensible = pairs::sensible();
+        let lived = sensible.intersection(&self.pairs).copied().collect();
+        for (kind, these) in [("sensible", &sensible), ("lived", &lived)] {
+            let lines: String = these.iter().map(|(a, b)| format!("{a} + {b}\n")).collect();
+            std::fs::write(path.with_extension(kind), lines).expect("the file of USHER_PAIRS");
+        }
+    }
+
     /// What each seed must have seen in a year.
     pub fn saw_enough(&self, days: u64) {
         let sensible = pairs::sensible();
