@@ -289,8 +289,8 @@ impl Year {
     fn doze(&mut self, who: usize) {
         let person = &self.town.people[who];
         let (next, days) = match person.awake {
-            true => (MemberMove::FallAsleep, 15),
-            false => (MemberMove::WakeUp, 45),
+            true => (MemberMove::FallAsleep, 12),
+            false => (MemberMove::WakeUp, 90),
         };
         if !person.buys && !person.protected && self.dice.one_in(24 * days) {
             next.make(&self.rig, &mut self.town, who, &mut self.dice);
@@ -300,7 +300,12 @@ impl Year {
     async fn operator(&mut self) {
         let mut all = Vec::new();
         for next in OperatorMove::ALL {
-            all.push((next, self.dice.index(self.town.people.len())));
+            let mut who = self.dice.index(self.town.people.len());
+            // Who never buys is mostly left alone: they are there to fall idle.
+            if !self.town.people[who].buys && !self.dice.one_in(5) {
+                who = self.dice.index(self.town.people.len());
+            }
+            all.push((next, who));
         }
         self.dice.shuffle(&mut all);
         all.truncate(16);
@@ -362,7 +367,10 @@ impl Year {
             let share = person.account_in(&self.rig).and_then(|account| self.rig.plex.share_of(account));
             let stay = share.and_then(|share| self.oracle.stays.get(&share.id));
             let saw = stay.map(|stay| member::last_play(&person.plays, now).unwrap_or(stay.from).max(stay.from));
-            if saw.is_some_and(|saw| now - saw >= IDLE_DAYS) {
+            // Who has another reason may sleep.
+            let wish = &person.wish;
+            let stays = person.protected || wish.grandfathered || wish.holiday.is_some_and(|until| until > now);
+            if !stays && person.subs(&self.rig).is_empty() && saw.is_some_and(|saw| now - saw >= IDLE_DAYS) {
                 self.idled.insert(who);
             }
         }

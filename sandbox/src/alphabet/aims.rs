@@ -127,9 +127,13 @@ impl Aim {
         let active = person.sub(rig, &[Status::Active]);
         let live = !scene.present.rehearses;
         match self {
-            Self::LetInAfterARemoval => outside && was_removed && !pays,
+            Self::LetInAfterARemoval => outside && !pays && (was_removed || !person.buys),
             Self::TakenIntoTheHome => outside && was_removed,
-            Self::NotSeenForWeeks => by_hand && person.temper == super::Temper::Calm && !person.protected,
+            Self::NotSeenForWeeks => {
+                // One at a time: the others' idleness is to be seen.
+                let all_seen = town.people.iter().all(|person| person.unseen_since.is_none());
+                by_hand && all_seen && person.temper == super::Temper::Calm && !person.protected
+            }
             Self::InviteAGuest => outside && !pays,
             Self::NameTheGuestAgain => person.wish.guest.as_ref().is_some_and(|guest| guest.until.is_some()),
             Self::RenameATier => !town.refused.is_empty(),
