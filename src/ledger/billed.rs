@@ -29,6 +29,10 @@ pub struct Billed {
     pub unpaid_from: Option<InvoiceId>,
     /// Since when its collection has been paused, as far as we saw.
     pub paused_since: Option<Moment>,
+    /// Until when it was paid for when that was first seen. (Books of before didn't
+    /// keep it.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_paid_until: Option<Moment>,
     /// While it is `paused` as a whole: what the book knows of that pause.
     #[serde(default)]
     pub pause: Option<Pause>,

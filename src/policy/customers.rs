@@ -161,6 +161,8 @@ fn see_subscription(
     }
     let paused_since =
         sub.collection_paused.then(|| was.as_ref().and_then(|billed| billed.paused_since).unwrap_or(now));
+    let paused_before = was.as_ref().filter(|billed| billed.paused_since.is_some());
+    let paused_paid_until = paused_before.map_or(sub.period_end(), |billed| billed.paused_paid_until);
     let last_paid = was.as_ref().map(|billed| billed.tiers.clone()).unwrap_or_default();
     let mut tiers = what_it_gives(rules, sub, &bought, last_paid);
     tiers.extend(entitled.iter().cloned());
@@ -180,6 +182,7 @@ fn see_subscription(
         unclear: bought.unclear,
         unpaid_from,
         paused_since,
+        paused_paid_until: paused_paid_until.filter(|_| sub.collection_paused),
         pause,
         ran: sub.status.is_running() || was.as_ref().is_some_and(|billed| billed.ran),
         cut_off: was.as_ref().and_then(|billed| billed.cut_off),

@@ -105,8 +105,7 @@ pub fn stands(now: Moment, rules: &Rules, member: &Member, billed: &Billed) -> S
 /// which is paid for. Later periods are nobody's payment.
 fn collection_paused(now: Moment, rules: &Rules, member: &Member, billed: &Billed, since: Moment) -> Stands {
     let sub = &billed.now;
-    let is_this_period = sub.period_start().is_some_and(|start| start <= since);
-    let paid_until = sub.period_end().filter(|_| is_this_period).map_or(since, |end| end.max(since));
+    let paid_until = billed.paused_paid_until.map_or(since, |end| end.max(since));
     if now < paid_until {
         let why = format!("the collection of {} is paused; paid for until {}", sub.id, rules.day_of(paid_until));
         return Stands::Grace { until: Some(paid_until + rules.settle), why, kind: Grace::Paid };

@@ -286,6 +286,7 @@ impl Paper {
             unclear: BTreeSet::new(),
             unpaid_from: None,
             paused_since: None,
+            paused_paid_until: None,
             pause: None,
             ran: true,
             cut_off: None,

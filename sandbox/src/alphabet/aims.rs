@@ -127,7 +127,9 @@ impl Aim {
         let active = person.sub(rig, &[Status::Active]);
         let live = !scene.present.rehearses;
         match self {
-            Self::LetInAfterARemoval => outside && !pays && (was_removed || !person.buys),
+            Self::LetInAfterARemoval => {
+                outside && !pays && (was_removed || !person.buys && person.wish.revoked.is_none())
+            }
             Self::TakenIntoTheHome => outside && was_removed,
             Self::NotSeenForWeeks => {
                 // One at a time: the others' idleness is to be seen.
