@@ -457,7 +457,7 @@ impl Member {
     /// Where access letters go: the Plex address, else the one they paid with.
     #[must_use]
     pub fn access_email(&self) -> Option<&Email> {
-        let invited = || self.share.as_ref().and_then(|share| share.row.email.as_ref());
+        let invited = || self.corrected_email().or_else(|| self.share.as_ref()?.row.email.as_ref());
         self.email
             .as_ref()
             .or_else(invited)

@@ -80,6 +80,17 @@ impl Member {
         all
     }
 
+    /// The address at Stripe by now of a payer who was invited under the one
+    /// that they paid with, which they have changed since. The invite stays where
+    /// it is (RULES R2), and they read where that is.
+    #[must_use]
+    pub fn corrected_email(&self) -> Option<&Email> {
+        let row = &self.share.as_ref()?.row;
+        let to = row.email.as_ref().filter(|_| !row.is_accepted() && row.account.is_none())?;
+        let (_, payer) = self.customers_in_order().into_iter().find(|(_, payer)| payer.unlinked.is_none())?;
+        payer.mail_to.as_ref().filter(|now| payer.email.as_ref() == Some(to) && *now != to)
+    }
+
     /// The payer's own address for an invite: that of the customer who counts,
     /// as first seen. Not of one who signed in with Plex: the account is known,
     /// and the address could be another account's.

@@ -310,8 +310,22 @@ pub fn unmatched(member: &Member) -> Option<String> {
         Some(email) if who::is_relay(email) && !who::has_had_account(member) => {
             Some("they paid with a relay address, behind which another Plex account hides".into())
         }
-        _ if member.is_invited() => Some("invited, not yet accepted".into()),
+        _ if member.is_invited() => Some(invited(member)),
         _ => buys_no_tier(member),
+    }
+}
+
+/// Invited; under an address that they have changed at Stripe since, it may be
+/// that nobody reads what Plex wrote there.
+fn invited(member: &Member) -> String {
+    let to = member.share.as_ref().and_then(|share| share.row.email.as_ref());
+    match (to, member.corrected_email()) {
+        (Some(to), Some(now)) => format!(
+            "invited as {to}, not yet accepted; their address at Stripe is {now} by now \
+             (`usher link {} --plex ACCOUNT` invites that account)",
+            member.id
+        ),
+        _ => "invited, not yet accepted".into(),
     }
 }
 

@@ -83,41 +83,49 @@ fn link_plex(
     can_be_one(book, id, &target)?;
     let theirs = of(book, &target)?.name();
     prove(book, id);
+    let astray = leave_invite(now, book, id, account);
     who::merge(now, book, id, &target, "you linked them");
     if let Some(member) = book.members.get_mut(&target) {
         who::set_account(member, account);
     }
     said.about.push(target.clone());
     said.lines.push(format!("{name} ({id}) and {theirs} ({target}) are one"));
+    said.lines.extend(astray);
     Ok(target)
 }
 
-/// The invite that is out went to another account than they are said to be: it
-/// is no longer theirs, and they are invited as the account that they are. It
-/// stays what it was made for, and is over with that.
+/// The invite that is out went to another account than they are said to be, or
+/// to an address that no account is known to have: it is no longer theirs, and
+/// they are invited as the account that they are. It stays what it was made for,
+/// and is over with that.
 fn leave_invite(now: Moment, book: &mut Book, id: &MemberId, account: PlexId) -> Option<String> {
+    let theirs = book.by_account(account).and_then(|member| member.email.clone());
     let member = book.members.get_mut(id)?;
-    let goes_elsewhere = |theirs: PlexId| theirs != account;
-    let is_astray = |row: &Share| !row.is_accepted() && row.account.is_some_and(goes_elsewhere);
-    let astray = member.share.take_if(|share| is_astray(&share.row))?;
-    let ours = member.made.contains(&astray.id());
-    let made_for = member.made_for.get(&astray.id()).cloned().unwrap_or_default();
+    let is_for_them = |row: &Share| match row.account {
+        Some(to) => to == account,
+        None => row.email.is_some() && row.email == theirs,
+    };
+    let astray = member.share.take_if(|share| !share.row.is_accepted() && !is_for_them(&share.row))?;
+    let ours = member.made.remove(&astray.id());
+    let made_for = member.made_for.remove(&astray.id()).unwrap_or_default();
     let to = match &astray.row.email {
         Some(address) => address.to_string(),
         None => astray.row.account.map_or_else(String::new, |account| format!("Plex account {account}")),
+    };
+    let (which, went) = match astray.row.account {
+        Some(_) => ("which is another account", "account"),
+        None => ("which is not known to be this account's", "address"),
     };
     let holder = astray.row.account.and_then(|account| book.by_account(account)).map(|holder| holder.id.clone());
     let meant = Meant { plex: astray.row.account, ..Meant::at(astray.row.email.clone()) };
     let holder = holder.unwrap_or_else(|| book.enter_known(now, &meant));
     let other = book.members.get_mut(&holder)?;
-    other.note(now, format!("the invite of {id} is theirs: it went to their account"));
+    other.note(now, format!("the invite of {id} is theirs: it went to their {went}"));
     if ours {
         other.note_made(astray.id(), made_for);
     }
     other.share.get_or_insert(astray);
-    Some(format!(
-        "an invite for {to}, which is another account, is out ({holder}); take it back in Plex, unless it should stay"
-    ))
+    Some(format!("an invite for {to}, {which}, is out ({holder}); take it back in Plex, unless it should stay"))
 }
 
 /// An account by its number, or by who has it.

@@ -2,6 +2,7 @@
 
 use sandbox::rig::Rig;
 use serde_json::{Value, json};
+use usher::facts::PlexId;
 
 use super::{all_is_well, asked, days, heard, nothing_was_done, payer, refused, told, unhurried, why};
 
@@ -317,5 +318,92 @@ async fn a_second_subscription_is_given_to_a_new_account_by_the_commands_that_us
     rig.stripe.cancel_now(&second, "cancellation_requested");
     rig.days(3).await;
     assert!(rig.plex.has_access(ann) && !rig.plex.has_access(bob), "{}", why(&rig, "bob").await);
+    all_is_well(&rig);
+}
+
+/// Zoe has paid with a typing error in her address, which nobody's account has.
+async fn zoe_mistyped(name: &str) -> (Rig, String, String) {
+    let mut rig = Rig::new(name).await;
+    unhurried(&mut rig, 1);
+    for n in 0..4 {
+        rig.old_friend(2_000_011 + n, &format!("friend{n}"), 400);
+    }
+    rig.open().await;
+    rig.person(2_000_001, "zoe");
+    let customer = rig.stripe.customer("zoo@example.com", "Zoe");
+    let sub = rig.stripe.subscribe(&customer, &rig.basic);
+    rig.hours(3).await;
+    assert!(rig.plex.pending_of("zoo@example.com").is_some());
+    (rig, customer, sub)
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_04_who_mistyped_their_address_is_invited_as_the_account_that_i_say() {
+    let zoe = PlexId(2_000_001);
+    // Or she takes up the one that was mailed: at once, or when both are out.
+    for (takes_up, later) in [("hers", true), ("the mailed one", false), ("the mailed one", true)] {
+        let (rig, customer, sub) = zoe_mistyped("link-mistyped").await;
+        let answer = asked(&rig, json!({ "ask": "link", "who": customer, "plex": "2000001" })).await;
+        assert!(answer.contains("next: invite") && answer.contains("zoo@example.com"), "{answer}");
+        if later {
+            rig.hours(3).await;
+            assert!(rig.plex.pending_of(zoe).is_some(), "{}", why(&rig, &customer).await);
+        }
+        match takes_up {
+            "hers" => rig.plex.accept_invite(zoe),
+            _ => rig.plex.accept_invite_as("zoo@example.com", zoe),
+        };
+        rig.days(2).await;
+        assert!(rig.plex.has_access(zoe), "{}", why(&rig, "zoe").await);
+        assert_eq!((heard(&rig, "zoe is in"), unmatched(&rig).await), (1, Vec::new()));
+        rig.stripe.cancel_now(&sub, "cancellation_requested");
+        rig.days(4).await;
+        assert!(!rig.plex.has_access(zoe), "{}", why(&rig, "zoe").await);
+        let waits = |to: Option<sandbox::plex::ShareView>| to.is_some();
+        assert!(!waits(rig.plex.pending_of("zoo@example.com")) && !waits(rig.plex.pending_of(zoe)), "both are over");
+        all_is_well(&rig);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_04_who_was_here_before_and_mistyped_their_address_is_invited_when_i_say_who_they_are() {
+    // Nobody has that address; or somebody else does.
+    for somebody in [false, true] {
+        let mut rig = Rig::new(&format!("link-mistyped-again-{somebody}")).await;
+        unhurried(&mut rig, 1);
+        rig.open().await;
+        let (zoe, old) = payer(&rig, 2_000_001, "zoe", &rig.basic.clone()).await;
+        if somebody {
+            rig.person(2_000_002, "zoo");
+        }
+        rig.hours(2).await;
+        rig.stripe.cancel_now(&old, "cancellation_requested");
+        rig.days(3).await;
+        let customer = rig.stripe.customer("zoo@example.com", "Z");
+        let sub = rig.stripe.subscribe(&customer, &rig.basic);
+        rig.hours(2).await;
+        asked(&rig, json!({ "ask": "link", "who": customer, "plex": "zoe" })).await;
+        rig.hours(3).await;
+        assert!(rig.plex.accept_invite(zoe).is_some(), "{}", why(&rig, "zoe").await);
+        rig.days(1).await;
+        rig.stripe.cancel_now(&sub, "cancellation_requested");
+        rig.days(4).await;
+        assert!(!rig.plex.has_access(zoe), "{}", why(&rig, "zoe").await);
+        assert!(rig.plex.pending_of("zoo@example.com").is_none(), "what it was made for is over");
+        all_is_well(&rig);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_corrects_their_address_at_stripe_reads_there_where_the_invite_waits() {
+    let (rig, customer, _) = zoe_mistyped("address-corrected").await;
+    rig.stripe.change_email(&customer, "zoe@example.com");
+    rig.days(4).await;
+    let mails = rig.smtp.received_for("zoe@example.com");
+    assert_eq!(mails.len(), 1, "the reminder, which could not reach her where the invite went");
+    assert!(mails[0].text().contains("zoo@example.com"), "{}", mails[0].text());
+    assert_eq!(rig.subjects_to("zoo").len(), 1, "what was written before: {:?}", rig.subjects_to("zoo"));
+    let page = rig.get("/api/unmatched").await["text"].to_string();
+    assert!(page.contains("invited as zoo@example.com") && page.contains("usher link m-"), "{page}");
     all_is_well(&rig);
 }
