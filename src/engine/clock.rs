@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::Engine;
+use super::{Engine, outcomes};
 use crate::facts::{Moment, Source};
 use crate::ledger::Book;
 use crate::policy::brake;
@@ -20,6 +20,17 @@ const COMPARED_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// was wished for.
 const WISHED_AHEAD_MAX: TimeDelta = TimeDelta::hours(1);
 
+/// Nor does the next try of a letter: the end of its schedule, and what is added by
+/// hash to it.
+const LETTER_AHEAD_MAX: TimeDelta = TimeDelta::minutes(130);
+
+/// A clock that is kept right goes back by seconds at most.
+const SET_BACK: TimeDelta = TimeDelta::minutes(1);
+
+/// The longest that a service may ask for, or that something denied waits, and the
+/// second by which it is rounded up.
+const WAIT_MAX: TimeDelta = TimeDelta::seconds(24 * 3600 + 1);
+
 /// When the clock was last right, and when it was found wrong.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watch {
@@ -27,12 +38,14 @@ pub(super) struct Watch {
     pub(super) right: Moment,
     /// By the wrong one; `None` while it is right.
     wrong: Option<Moment>,
+    /// What it said at the last pass.
+    seen: Moment,
 }
 
 impl Watch {
     /// `written`: when the book was, which was by the right time.
     pub(super) fn begun(written: Moment) -> Self {
-        Self { right: written, wrong: None }
+        Self { right: written, wrong: None, seen: written }
     }
 
     /// The clocks disagree.
@@ -52,10 +65,18 @@ impl Watch {
     }
 }
 
+/// At a start: our clock may have been ahead, and set while Usher was down. What waits
+/// for longer than anything does was put off by it.
+pub(super) fn forget_times_ahead(now: Moment, book: &mut Book) {
+    book.rests.retain(|_, until| *until <= now + WAIT_MAX);
+    book.wait_no_longer_than(WAIT_MAX, now);
+    outcomes::put_off_no_longer_than(WAIT_MAX, now, book);
+}
+
 impl Engine {
     /// The clocks agree. What was read or wished for by a wrong one counts for
-    /// nothing: each source is looked at anew, at once.
-    pub(super) fn note_right_clock(&mut self, now: Moment) {
+    /// nothing: each source is looked at anew, at once, and what it put off is tried.
+    pub(super) fn note_right_clock(&mut self, now: Moment, book: &mut Book) {
         // A clock that was set a moment ago isn't found out yet: right is what a
         // service agreed with.
         let agreed = [Source::Plex, Source::Stripe].into_iter().filter_map(|source| self.world.state(source).read_at);
@@ -68,10 +89,32 @@ impl Engine {
         tracing::info!("the clocks agree again");
         self.aside.untell(CLOCK);
         self.wanted.retain(|_, wanted| *wanted <= now + WISHED_AHEAD_MAX);
+        self.end_waits(now, book);
         let unseen =
             |source: &Source| self.world.state(*source).read_at.is_some_and(|_| self.world.state(*source).wholes == 0);
         let anew: Vec<Source> = Source::ALL.into_iter().filter(unseen).collect();
         self.wanted.extend(anew.into_iter().map(|source| (source, now)));
+    }
+
+    /// Our clock is set back, whether or not anybody had found it wrong.
+    pub(super) fn note_time(&mut self, now: Moment, book: &mut Book) {
+        let before = std::mem::replace(&mut self.clock.seen, now);
+        if before - now >= SET_BACK {
+            self.end_waits(now, book);
+        }
+    }
+
+    /// What was put off by a clock that was ahead is tried. While a service truly
+    /// rests, its client knows, which counts otherwise.
+    fn end_waits(&mut self, now: Moment, book: &mut Book) {
+        self.paused.clear();
+        book.rests.clear();
+        for stalled in self.world.stalled.values_mut() {
+            stalled.until = stalled.until.min(now + WISHED_AHEAD_MAX);
+        }
+        book.wait_no_longer_than(LETTER_AHEAD_MAX, now);
+        self.aside.wait_no_longer_than(LETTER_AHEAD_MAX, now);
+        outcomes::put_off_no_longer_than(WISHED_AHEAD_MAX, now, book);
     }
 
     /// Nothing about members is committed; its one notice goes out from memory.

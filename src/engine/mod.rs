@@ -143,6 +143,7 @@ impl Engine {
         let now = parts.clock.now();
         let mut book = parts.book.clone();
         let repeats = book.reopen_sendings(now);
+        clock::forget_times_ahead(now, &mut book);
         if repeats > 0 {
             tracing::warn!(
                 letters = repeats,
@@ -221,6 +222,7 @@ impl Engine {
     fn pass(&mut self, drained: Drained) -> Result<(), StoreError> {
         let now = self.parts.clock.now();
         let mut book = (*self.book).clone();
+        self.note_time(now, &mut book);
         let mut orders = Vec::new();
         let sound = self.see(&drained.plex, &drained.stripe, &drained.tautulli);
         let mut answers = Vec::new();
@@ -232,7 +234,7 @@ impl Engine {
         let clock_stands = compared && !clock_fails;
         self.early |= sound;
         if clock_stands {
-            self.note_right_clock(now);
+            self.note_right_clock(now, &mut book);
             let sound = std::mem::take(&mut self.early);
             self.fold_readings(now, &mut book, sound);
         } else if clock_fails {

@@ -154,6 +154,17 @@ pub(super) fn begin_anew(now: Moment, book: &mut Book) {
     }
 }
 
+/// What is put off for longer than that was put off by a clock that was ahead: it is
+/// tried now.
+pub(super) fn put_off_no_longer_than(longest: TimeDelta, now: Moment, book: &mut Book) {
+    for intent in book.intents.values_mut() {
+        let longest = if intent.hindered.denied { DENIED_FOR } else { longest };
+        if intent.state == IntentState::Decided && intent.not_before > now + longest {
+            intent.not_before = now;
+        }
+    }
+}
+
 /// What held these has changed: they are looked at again now.
 fn free_held_by(now: Moment, book: &mut Book, source: Source, looks_max: u32) {
     for intent in book.intents.values_mut() {

@@ -292,6 +292,18 @@ impl Book {
         reopened
     }
 
+    /// A letter that waits for a time farther ahead than `longest` is tried now: a
+    /// clock that was ahead has set it.
+    pub fn wait_no_longer_than(&mut self, longest: TimeDelta, now: Moment) {
+        for delivery in self.outbox.values_mut().flat_map(|notice| notice.deliveries.values_mut()) {
+            if let Delivery::Due { not_before, .. } = delivery
+                && *not_before > now + longest
+            {
+                *not_before = now;
+            }
+        }
+    }
+
     /// Writes down what became of a try. Returns the channel's pause in
     /// seconds when the whole channel is down, or asks for one.
     pub fn delivered(&mut self, report: &Delivered, now: Moment) -> Option<u64> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use sandbox::faults::{Fault, Matching};
 use sandbox::rig::{Rig, address};
+use sandbox::smtp::{self, Stay};
 
 use super::{all_is_well, days, heard, heard_on_discord, hours};
 
@@ -38,6 +39,61 @@ async fn who_paid_is_invited_within_two_minutes_after_the_clock_was_set_right() 
             assert!(is_invited(&rig, "zoe"), "{offset} for {wrong_for} min: {:?}", rig.operator_subjects());
             all_is_well(&rig);
         }
+    }
+}
+
+/// The clock is ahead while mail is down: what failed meanwhile would wait for a day
+/// that is to come, were it tried again by that clock.
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_failed_by_a_clock_ahead_goes_out_soon_after_both_are_right() {
+    for (offset, starts_anew) in [(days(1), false), (days(400), false), (days(400), true)] {
+        let mut rig = Rig::new(&format!("letter-ahead-{}-{starts_anew}", offset.num_days())).await;
+        rig.open().await;
+        rig.smtp.fault(smtp::Fault::Down, Stay::UntilCleared);
+        zoe_pays(&rig);
+        rig.hours(5).await;
+        assert!(is_invited(&rig, "zoe"));
+        rig.time.set_offset(offset);
+        rig.hours(3).await;
+        if starts_anew {
+            rig.close().await;
+        }
+        rig.time.set_offset(TimeDelta::zero());
+        if starts_anew {
+            rig.open().await;
+        }
+        rig.minutes(10).await;
+        rig.smtp.clear_faults();
+        rig.hours(3).await;
+        assert_eq!(rig.subjects_to("zoe"), ["Your invitation to Attic Cinema"], "{offset}, {starts_anew}");
+        all_is_well(&rig);
+    }
+}
+
+/// plex.tv asks for a quarter of an hour of rest while the clock is ahead, which nobody
+/// finds out: counted by that clock, nobody would be let in for as long as it was ahead.
+#[tokio::test(start_paused = true)]
+async fn a_rest_that_was_asked_for_by_a_clock_ahead_ends_with_it() {
+    for (offset, starts_anew) in [(days(1), false), (days(400), false), (days(400), true)] {
+        let mut rig = Rig::new(&format!("rest-ahead-{}-{starts_anew}", offset.num_days())).await;
+        rig.open().await;
+        rig.minutes(2).await;
+        rig.time.set_offset(offset);
+        rig.minutes(1).await;
+        rig.plex.faults().always(Matching::All, Fault::too_many(900));
+        rig.minutes(10).await;
+        rig.plex.faults().clear();
+        if starts_anew {
+            rig.close().await;
+        }
+        rig.time.set_offset(TimeDelta::zero());
+        if starts_anew {
+            rig.open().await;
+        }
+        zoe_pays(&rig);
+        rig.minutes(20).await;
+        assert!(is_invited(&rig, "zoe"), "{offset}, {starts_anew}: {:?}", rig.operator_subjects());
+        all_is_well(&rig);
     }
 }
 
