@@ -92,11 +92,17 @@ pub struct Wish {
     pub guest: Option<Guest>,
     /// A holiday: nothing ends before that.
     pub holiday: Option<Moment>,
+    /// In for some days more, until then at the latest.
+    pub extended: Option<Moment>,
 }
 
 /// Why a case is unclear for good: the operator said that something of theirs
 /// is another's.
 pub const LINKED_WRONGLY: &str = "linked wrongly";
+
+/// And another one: with the invite went the address, which proves from then on
+/// who its buyer is.
+pub const TAKEN_BY_A_STRANGER: &str = "a stranger took up an invite";
 
 /// Somebody, as they truly are.
 #[derive(Debug, Clone)]
@@ -114,7 +120,8 @@ pub struct Person {
     pub bought: Vec<Bought>,
     /// How often they do something.
     pub temper: Temper,
-    /// Whether they would ever pay: some stay for what the operator gives them.
+    /// Whether they would ever pay: most of the calm ones stay for what the operator
+    /// gives them.
     pub buys: bool,
     /// Whether they watch, these weeks.
     pub awake: bool,
@@ -299,14 +306,9 @@ impl Person {
         names
     }
 
-    /// How long they could not be seen between these two.
-    #[must_use]
-    pub fn unseen_between(&self, from: Moment, to: Moment) -> TimeDelta {
-        let open = self.unseen_since.map(|since| (since, to));
-        let spans = self.unseen.iter().copied().chain(open);
-        spans.fold(TimeDelta::zero(), |sum, (since, until)| {
-            sum + (until.min(to) - since.max(from)).max(TimeDelta::zero())
-        })
+    /// When they could not be seen, until now.
+    pub fn unseen_until(&self, now: Moment) -> impl Iterator<Item = (Moment, Moment)> {
+        self.unseen.iter().copied().chain(self.unseen_since.map(|since| (since, now)))
     }
 }
 
@@ -335,7 +337,7 @@ impl Town {
             let account = 2_000_001 + u64::try_from(n).unwrap_or(0);
             let mut person = Person {
                 temper: if n % 2 == 0 { Temper::Calm } else { Temper::Lively },
-                buys: !(here && n % 2 == 0),
+                buys: n % 2 == 1 || n % 12 == 2,
                 awake: !dice.one_in(6),
                 protected: n == 0,
                 ..Person::new(&name)

@@ -142,7 +142,7 @@ impl Year {
             self.oracle.ends.push(began);
         }
         let slept = self.rig.now() - began > TimeDelta::hours(1);
-        self.oracle.rehearses(self.machine.dry_until.is_some());
+        self.oracle.rehearses(self.machine.dry_until.map(|_| self.machine.dry_since));
         self.oracle.live_since = self.machine.live_since;
         if !quiet && self.dice.one_in(40) {
             self.blink().await;
@@ -303,7 +303,7 @@ impl Year {
         for next in OperatorMove::ALL {
             let mut who = self.dice.index(self.town.people.len());
             // Who never buys is mostly left alone: they are there to fall idle.
-            if !self.town.people[who].buys && !self.dice.one_in(5) {
+            while !self.town.people[who].buys && !self.dice.one_in(12) {
                 who = self.dice.index(self.town.people.len());
             }
             all.push((next, who));

@@ -53,9 +53,10 @@ enum Aim {
     TakeATitle,
     FallAsleep,
     Forgive,
+    LeaveTheHome,
 }
 
-const ALL: [Aim; 24] = [
+const ALL: [Aim; 25] = [
     Aim::LetInAfterARemoval,
     Aim::TakenIntoTheHome,
     Aim::NotSeenForWeeks,
@@ -80,6 +81,7 @@ const ALL: [Aim; 24] = [
     Aim::TakeATitle,
     Aim::FallAsleep,
     Aim::Forgive,
+    Aim::LeaveTheHome,
 ];
 
 /// So many people are looked at for one aim.
@@ -150,13 +152,14 @@ impl Aim {
             Self::FailWhileInvoicesAreHidden => scene.present.invoices_hidden && is_in && active.is_some(),
             Self::SayAWordInARehearsal => !live && is_in && !pays,
             Self::NoteInARehearsal => !live,
-            Self::UseANote => live && is_in && !town.noted.is_empty(),
+            Self::UseANote => live && is_in && person.buys && !town.noted.is_empty(),
             Self::SubscribeWhileIn => scene.present.seats && by_hand,
             Self::AddALibrary => town.refused.is_empty() && rig.plex.sections().len() < 5,
             Self::LinkWhoPays => pays && person.main().is_some(),
             Self::TakeATitle => person.main().is_some(),
             // Or before long nobody would be left who could fall idle.
             Self::Forgive => person.wish.revoked.is_some_and(|since| rig.now() - since > TimeDelta::days(7)),
+            Self::LeaveTheHome => person.protected && !person.buys,
             Self::FallAsleep => is_in && !pays && person.awake && !person.protected,
         }
     }
@@ -178,6 +181,7 @@ impl Aim {
             Self::BeQuick => MemberMove::PayAndCancelAtOnce,
             Self::TakeATitle => MemberMove::TakeAnothersNameAsTitle,
             Self::FallAsleep => MemberMove::FallAsleep,
+            Self::LeaveTheHome => MemberMove::LeaveTheHome,
             _ => return self.says(rig, town, who, dice).await,
         };
         member.make(rig, town, who, dice)

@@ -15,7 +15,7 @@ macro_rules! alphabet {
 
             /// In words.
             #[must_use]
-            pub fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $words,)*
                 }

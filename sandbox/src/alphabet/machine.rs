@@ -102,6 +102,8 @@ pub struct Machine {
     pub down_until: Option<Moment>,
     /// Usher rehearses until then.
     pub dry_until: Option<Moment>,
+    /// When the last rehearsal began.
+    pub dry_since: Moment,
     /// When it went live last.
     pub live_since: Option<Moment>,
     wrong_until: Option<Moment>,
@@ -206,6 +208,7 @@ impl Machine {
                 rig.tautulli.clear();
                 rig.set("DRY_RUN", "true");
                 self.dry_until = Some(now + hours(dice.between(5, 24 * 9)));
+                self.dry_since = rig.now();
                 rig.open().await;
             }
         }

@@ -167,6 +167,31 @@ impl OperatorMove {
         )
     }
 
+    /// Whether the move of this name is a word about somebody.
+    #[must_use]
+    pub fn is_word(name: &str) -> bool {
+        let words = [
+            Self::Revoke,
+            Self::RevokeAndCancel,
+            Self::RevokeWithThePeriod,
+            Self::RevokeByNumber,
+            Self::Restore,
+            Self::Grandfather,
+            Self::InviteAsAGuest,
+            Self::InviteForGood,
+            Self::InviteAgain,
+            Self::Extend,
+            Self::GiveAHoliday,
+            Self::LinkRightly,
+            Self::LinkTheAccount,
+            Self::LinkWrongly,
+            Self::Unlink,
+            Self::UnlinkEverything,
+            Self::RedeemForThem,
+        ];
+        words.iter().any(|word| word.name() == name)
+    }
+
     /// Makes the move. `false`: it makes no sense now, or Usher refused it.
     pub async fn make(self, rig: &Rig, town: &mut Town, who: usize, dice: &mut Dice) -> bool {
         let now = rig.now();

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::TimeDelta;
-use sandbox::alphabet::{Bought, LINKED_WRONGLY, Person, Town};
+use sandbox::alphabet::{Bought, LINKED_WRONGLY, Person, TAKEN_BY_A_STRANGER, Town};
 use sandbox::http::Recorded;
 use sandbox::plex::{Deleted, Who};
 use sandbox::rig::{OPERATOR, Rig};
@@ -101,16 +101,16 @@ pub struct Oracle {
     /// When each invite through the API was made.
     invited: BTreeMap<ShareId, Moment>,
     invites: usize,
-    /// When plex.tv answered 403 or 404 to an invite of somebody: it is tried again
-    /// after a day (R6).
+    /// When plex.tv answered 403 or 404 to an invite of somebody, or to a removal
+    /// while they were revoked: it is tried again after a day (R6).
     turned_away: BTreeMap<String, Moment>,
     pub stays: BTreeMap<ShareId, Stay>,
     /// How each subscription stands, and between which two looks that began.
     stood: BTreeMap<String, (Status, Moment, Moment)>,
     looked: Moment,
     told: BTreeSet<String>,
-    /// Whether Usher rehearses.
-    dry: bool,
+    /// Since when Usher rehearses, if it does.
+    dry: Option<Moment>,
     owed: Vec<Owed>,
     /// When the daemon ended in the midst of work, or found the disk full.
     pub ends: Vec<Moment>,
@@ -149,7 +149,7 @@ impl Oracle {
             stood: BTreeMap::new(),
             looked: now,
             told: BTreeSet::new(),
-            dry: false,
+            dry: None,
             owed: Vec::new(),
             ends: Vec::new(),
             approvals: Vec::new(),
@@ -180,9 +180,9 @@ impl Oracle {
         self.waiting = now;
     }
 
-    /// Usher rehearses, or doesn't.
-    pub fn rehearses(&mut self, dry: bool) {
-        self.dry = dry;
+    /// Usher rehearses since then, or doesn't.
+    pub fn rehearses(&mut self, since: Option<Moment>) {
+        self.dry = since;
     }
 
     /// Made through the API.
@@ -216,7 +216,7 @@ impl Oracle {
     pub fn look(&mut self, hour: &Hour<'_>) -> Vec<String> {
         let Hour { rig, town, now, .. } = *hour;
         let mut broken = Vec::new();
-        if !rig.is_running() || self.dry {
+        if !rig.is_running() || self.dry.is_some() {
             self.troubled = now;
         }
         let new = self.mails.len();
@@ -233,8 +233,8 @@ impl Oracle {
         broken.extend(self.judge_invites(hour));
         self.people_in = rig.plex.shares().iter().filter(|share| share.accepted_at.is_some()).count();
         broken.extend(self.unwritten(rig, town));
-        if self.dry {
-            broken.extend(self.acted_in_rehearsal(rig, new));
+        if let Some(since) = self.dry {
+            broken.extend(self.acted_in_rehearsal(rig, new, since));
         }
         broken.extend(self.judge_mails(hour, new));
         for person in &town.people {
@@ -268,11 +268,16 @@ impl Oracle {
                 stay.gave.push(gives);
             }
         }
-        let shut = |call: &Recorded| call.method == "POST" && matches!(call.status, Some(403 | 404));
-        for body in rig.plex.changes().iter().filter(|call| shut(call)).filter_map(|call| call.json()) {
+        let changes = rig.plex.changes();
+        let shut = |call: &Recorded, method: &str| call.method == method && matches!(call.status, Some(403 | 404));
+        for body in changes.iter().filter(|call| shut(call, "POST")).filter_map(|call| call.json()) {
             let by_id = body["invitedId"].as_u64().and_then(|id| town.with_account(PlexId(id)));
             let whom = by_id.or_else(|| town.with_address(body["invitedEmail"].as_str()?));
             self.turned_away.extend(whom.map(|person| (person.name.clone(), now)));
+        }
+        if changes.iter().any(|call| shut(call, "DELETE")) {
+            let revoked = town.people.iter().filter(|person| person.wish.revoked.is_some());
+            self.turned_away.extend(revoked.map(|person| (person.name.clone(), now)));
         }
         for person in town.people.iter().filter(|person| person.account_in(rig).is_some()) {
             self.been_in.insert(person.name.clone(), now);
@@ -338,6 +343,7 @@ impl Oracle {
         };
         person.bought.iter().any(lately)
             || wish.grandfathered
+            || wish.extended.is_some_and(|until| until > at)
             || self.guest(person).is_some_and(|until| until.is_none_or(|until| until > at - HOUR))
             || !person.subs(rig).is_empty()
     }
@@ -390,9 +396,9 @@ impl Oracle {
         broken
     }
 
-    /// A rehearsal touches nobody.
-    fn acted_in_rehearsal(&self, rig: &Rig, new: usize) -> Vec<String> {
-        let members = self.mails[new..].iter().filter(|mail| mail.to != OPERATOR);
+    /// A rehearsal touches nobody. What went out before it began is another's.
+    fn acted_in_rehearsal(&self, rig: &Rig, new: usize, since: Moment) -> Vec<String> {
+        let members = self.mails[new..].iter().filter(|mail| mail.to != OPERATOR && mail.at > since);
         let mut broken: Vec<String> =
             members.map(|mail| format!("{} was written to in a rehearsal: {}", mail.to, mail.subject)).collect();
         for (service, calls) in [("Plex", rig.plex.changes()), ("Tautulli", rig.tautulli.changes())] {
@@ -451,10 +457,13 @@ pub fn names(line: &str, name: &str) -> bool {
 
 /// Whether it is honestly unclear what is right for them now: lately, or as long
 /// as they have something that they bought before. An address that was linked
-/// wrongly stays the other one's, whatever is bought with it.
+/// wrongly, or with which a stranger took up an invite, stays the other one's,
+/// whatever is bought with it.
 pub fn is_unclear(rig: &Rig, person: &Person, now: Moment) -> bool {
     person.disputed.iter().any(|(at, why)| {
         let before = |(bought, _): &(Bought, Status)| bought.began <= *at;
-        *why == LINKED_WRONGLY || now - *at < TimeDelta::days(60) || person.subs(rig).iter().any(before)
+        [LINKED_WRONGLY, TAKEN_BY_A_STRANGER].contains(why)
+            || now - *at < TimeDelta::days(60)
+            || person.subs(rig).iter().any(before)
     })
 }

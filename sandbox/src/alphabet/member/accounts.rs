@@ -52,6 +52,7 @@ impl MemberMove {
                 person.accounts.retain(|other| *other != account);
                 // Who signs up anew is somebody new to everybody.
                 person.proven.clear();
+                person.wish.grandfathered = false;
                 person.went.extend((deleted && was_in).then(|| rig.now()));
                 deleted
             }

@@ -60,7 +60,9 @@ impl MemberMove {
         let price = town.tiers.price_on_sale(rig, dice);
         let Some(giver) = town.people.get(who).map(|person| person.name.clone()) else { return false };
         let now = rig.now();
-        let Some(person) = town.people.get_mut(other).filter(|_| other != who) else { return false };
+        let Some(person) = town.people.get_mut(other).filter(|person| other != who && person.buys) else {
+            return false;
+        };
         let mistake = self == Self::PayUnderAStrangersAddress;
         if person.sub(rig, &RUNNING).is_some() && !mistake {
             return false;

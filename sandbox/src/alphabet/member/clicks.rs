@@ -3,7 +3,7 @@
 use usher::facts::PlexId;
 
 use super::{MemberMove, hours};
-use crate::alphabet::{Later, Person, Town};
+use crate::alphabet::{Later, Person, TAKEN_BY_A_STRANGER, Town};
 use crate::dice::Dice;
 use crate::rig::{Rig, address};
 
@@ -87,7 +87,7 @@ fn accept_with_a_strangers(rig: &Rig, town: &mut Town, who: usize, dice: &mut Di
     }
     for who in [who, other] {
         let person = town.people.get_mut(who);
-        person.into_iter().for_each(|person| person.dispute(now, "a stranger took up an invite"));
+        person.into_iter().for_each(|person| person.dispute(now, TAKEN_BY_A_STRANGER));
     }
     let person = town.people.get_mut(other);
     person.into_iter().for_each(|person| person.strike(now, "takes up somebody else's invite"));

@@ -97,7 +97,7 @@ impl OperatorMove {
         let Some(person) = town.people.get_mut(who) else { return false };
         let running = person.sub(rig, &[Status::Active, Status::Trialing]);
         if self == Self::SubscribeByHand {
-            if running.is_some() {
+            if running.is_some() || !person.buys {
                 return false;
             }
             let email = person.home(rig);

@@ -144,6 +144,8 @@ impl OperatorMove {
             Self::InviteForGood | Self::RedeemForThem => wish.guest = Some(Guest { from: now, until: None }),
             // An end that they have stays as it is.
             Self::InviteAgain => wish.guest = kept(wish.guest.take(), now),
+            // It counts from the end of what they have, a month away at most.
+            Self::Extend => wish.extended = Some(if pays { ends + TimeDelta::days(31) } else { ends }),
             Self::GiveAHoliday => wish.holiday = Some(ends - TimeDelta::days(1)),
             Self::LinkRightly | Self::LinkTheAccount => {
                 let named =
@@ -194,8 +196,9 @@ fn is_unwritten(said: &Value) -> bool {
     said["error"]["message"].as_str().is_some_and(|why| why.contains("kept in memory"))
 }
 
+/// The end that they have; days end at midnight, the last of them the day before.
 fn kept(guest: Option<Guest>, now: Moment) -> Option<Guest> {
-    let running = guest.filter(|guest| guest.until.is_none_or(|until| until > now));
+    let running = guest.filter(|guest| guest.until.is_none_or(|until| until.date_naive() > now.date_naive()));
     running.or(Some(Guest { from: now, until: None }))
 }
 

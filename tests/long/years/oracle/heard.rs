@@ -55,7 +55,7 @@ impl Oracle {
         let free = person.protected || wish.grandfathered || wish.guest.is_some() || wish.holiday.is_some();
         let by_ours = person.account_in(rig).and_then(|account| rig.plex.share_of(account));
         let ours = by_ours.is_some_and(|share| self.is_ours(share.id));
-        if !fails || free || !ours || self.dry || wish.revoked.is_some() || is_unclear(rig, person, now) {
+        if !fails || free || !ours || self.dry.is_some() || wish.revoked.is_some() || is_unclear(rig, person, now) {
             self.failing.remove(&person.name);
             return broken;
         }
@@ -147,7 +147,7 @@ impl Oracle {
     pub(super) fn judge_going_live(&self, hour: &Hour<'_>, new: usize) -> Vec<String> {
         let Hour { rig, town, now, .. } = *hour;
         let Some(live) = self.live_since.filter(|live| now - *live <= HOUR * 2) else { return Vec::new() };
-        if self.approvals.iter().any(|at| *at >= live) || self.dry {
+        if self.approvals.iter().any(|at| *at >= live) || self.dry.is_some() {
             return Vec::new();
         }
         let said = |person: &Person| {
@@ -160,7 +160,7 @@ impl Oracle {
         for mail in self.mails.iter().skip(new).filter(|mail| mail.at >= live && mail.at - live <= HOUR) {
             let Some(person) = town.with_address(&mail.to).filter(|person| !said(person)) else { continue };
             let due = || {
-                let since = last_seen(hour, person, live);
+                let since = last_seen(hour, person, self.is_in_since(rig, person), live);
                 since.is_some_and(|since| idle(hour, person, since, live) > WARN + HOUR)
             };
             if mail.subject.starts_with("Still with us") && due()

@@ -52,7 +52,7 @@ impl Oracle {
                 broken.push(wrong("they pay"));
             }
             // What was played in the last hours may not have been read yet.
-            let since = last_seen(hour, person, mail.at - HOUR * 3);
+            let since = last_seen(hour, person, self.is_in_since(rig, person), mail.at - HOUR * 3);
             if clear && since.is_none_or(|since| idle(hour, person, since, mail.at) < WARN - HOUR) {
                 broken.push(wrong(&format!("last play or coming {since:?}")));
             }
@@ -80,8 +80,7 @@ impl Oracle {
         for (n, mail) in self.mails.iter().enumerate() {
             let Some(before) = first.insert((&mail.to, &mail.message_id), mail) else { continue };
             let ended = |at: &chrono::DateTime<chrono::Utc>| *at >= before.at - HOUR && *at <= mail.at;
-            let restored = |(at, what): &(Moment, &str)| *what == "an old book is restored" && *at >= before.at;
-            let forgotten = self.ends.iter().any(ended) || hour.town.house.iter().any(restored);
+            let forgotten = self.ends.iter().any(ended) || has_an_older_book(hour.town, before.at);
             if n >= new && !before.answer_lost && !forgotten {
                 broken.push(format!("{} got {:?} {} and again {}", mail.to, mail.subject, before.at, mail.at));
             }
@@ -114,8 +113,8 @@ impl Oracle {
             if been_in || owed.subject == INVITED && !person.is_invited(rig) {
                 continue;
             }
-            // After a fortnight no letter is worth sending.
-            if now - owed.since > TimeDelta::days(13) {
+            // After a fortnight no letter is worth sending; an older book owes it no more.
+            if now - owed.since > TimeDelta::days(13) || has_an_older_book(town, owed.since) {
                 continue;
             }
             let wrote = |mail: &Mail| {
@@ -129,6 +128,11 @@ impl Oracle {
         }
         broken
     }
+}
+
+/// An old book was put back since.
+fn has_an_older_book(town: &Town, since: Moment) -> bool {
+    town.house.iter().any(|(at, what)| *what == "an old book is restored" && *at >= since)
 }
 
 /// Days that a letter promises: those after "by", "until", "on" where what

@@ -5,7 +5,7 @@ use sandbox::alphabet::{Bought, Person, member};
 use sandbox::plex::Deleted;
 use sandbox::rig::Rig;
 use sandbox::stripe::Status;
-use usher::facts::Moment;
+use usher::facts::{Moment, ShareId};
 
 use super::{DAY, HOUR, Hour, Mail, Oracle, Owed, Removed, is_sold, is_unclear};
 
@@ -74,7 +74,7 @@ impl Oracle {
             return Err("they are on holiday".into());
         }
         // Who was given access watches all the same (R3).
-        if self.was_idle(hour, person, gone.at) {
+        if self.was_idle(hour, person, gone) {
             return Ok(());
         }
         let guest = self.guest(person);
@@ -142,8 +142,9 @@ impl Oracle {
         end.zip(paused).is_some_and(|(end, paused)| end <= at - SETTLE && paused.contains(&end))
     }
 
-    fn was_idle(&self, hour: &Hour<'_>, person: &Person, at: Moment) -> bool {
-        let Some(since) = last_seen(hour, person, at - HOUR) else { return false };
+    fn was_idle(&self, hour: &Hour<'_>, person: &Person, gone: &Deleted) -> bool {
+        let at = gone.at;
+        let Some(since) = last_seen(hour, person, self.in_since(person, gone.share), at - HOUR) else { return false };
         let warned = |mail: &Mail| {
             mail.subject.starts_with("Still with us")
                 && person.addresses.contains(&mail.to)
@@ -153,6 +154,20 @@ impl Oracle {
         idle(hour, person, since, at) >= KICK - HOUR && self.mails.iter().any(warned)
     }
 
+    /// When they came in by that share. More libraries that the operator gives by
+    /// hand meanwhile are no coming.
+    fn in_since(&self, person: &Person, share: ShareId) -> Option<Moment> {
+        let seen = self.stays.get(&share)?.from;
+        let by_hand = person.by_hand.iter().map(|(at, _)| *at).filter(|at| *at <= seen).max();
+        by_hand.filter(|_| !self.is_ours(share)).or(Some(seen))
+    }
+
+    /// The same, of the share by which they are in now.
+    pub(super) fn is_in_since(&self, rig: &Rig, person: &Person) -> Option<Moment> {
+        let share = person.account_in(rig).and_then(|account| rig.plex.share_of(account))?;
+        self.in_since(person, share.id)
+    }
+
     fn told_before(&self, person: &Person, subject: &str, before: Moment) -> bool {
         self.mails.iter().any(|mail| {
             mail.subject.starts_with(subject) && person.addresses.contains(&mail.to) && mail.at <= before + HOUR
@@ -160,18 +175,24 @@ impl Oracle {
     }
 }
 
-/// The end of their last play that could be seen, or when they came in by hand.
-pub(super) fn last_seen(hour: &Hour<'_>, person: &Person, before: Moment) -> Option<Moment> {
-    let seen = |play: &&Moment| !hour.blind.iter().any(|(from, to)| from <= *play && *play <= to);
+/// The end of their last play that could be seen, or when they came in.
+pub(super) fn last_seen(hour: &Hour<'_>, person: &Person, in_since: Option<Moment>, before: Moment) -> Option<Moment> {
+    let dark: Vec<_> = hour.blind.iter().copied().chain(person.unseen_until(hour.now)).collect();
+    let seen = |play: &&Moment| !dark.iter().any(|(from, to)| from <= *play && *play <= to);
     let plays: Vec<Moment> = person.plays.iter().filter(seen).copied().collect();
-    let came = person.by_hand.iter().map(|(at, _)| *at).filter(|at| *at <= before).max();
-    member::last_play(&plays, before).max(came)
+    member::last_play(&plays, before).max(in_since.filter(|since| *since <= before))
 }
 
 /// How long they were seen to do nothing. The world is looked at hourly, so a
 /// short blindness is not seen by everybody.
 pub(super) fn idle(hour: &Hour<'_>, person: &Person, since: Moment, at: Moment) -> TimeDelta {
     let long = hour.blind.iter().filter(|(from, to)| *to - *from >= HOUR * 4);
-    let dark = long.map(|(from, to)| ((*to).min(at) - (*from).max(since) - HOUR * 2).max(TimeDelta::zero()));
-    at - since - person.unseen_between(since, at) - dark.fold(TimeDelta::zero(), |sum, span| sum + span)
+    let mut dark: Vec<_> = long.map(|(from, to)| (*from + HOUR, *to - HOUR)).chain(person.unseen_until(at)).collect();
+    dark.sort_unstable();
+    let (mut seen, mut from) = (TimeDelta::zero(), since);
+    for (begins, ends) in dark {
+        seen += (begins.min(at) - from).max(TimeDelta::zero());
+        from = from.max(ends);
+    }
+    seen + (at - from).max(TimeDelta::zero())
 }

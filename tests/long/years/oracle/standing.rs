@@ -41,7 +41,8 @@ impl Oracle {
         keep(&mut since.outside, now, !there);
         let share = person.account_in(rig).and_then(|account| rig.plex.share_of(account));
         keep(&mut since.inside, now, share.is_some() && person.accounts.len() == 1);
-        let held = person.protected || wish.grandfathered || guest || wish.holiday.is_some_and(|until| until > now);
+        let lasts = |until: Option<Moment>| until.is_some_and(|until| until > now);
+        let held = person.protected || wish.grandfathered || guest || lasts(wish.holiday) || lasts(wish.extended);
         let ours = share.as_ref().is_some_and(|share| self.invited.contains_key(&share.id));
         // With several accounts it can't be told which one was revoked; and what ends
         // with the period may be undone until then.
@@ -73,7 +74,8 @@ impl Oracle {
         };
         let rejects = |what: &str| what.contains("rejected") || what.contains("book") || what == "goes live";
         let live = self.live_since.is_none_or(|live| live < at);
-        hour.now - at.max(inside).max(self.troubled).max(self.waiting) > KNOWN_PAYERS_IN_AFTER
+        let turned_away = self.turned_away.get(&person.name).map_or(at, |turned_away| *turned_away + DAY);
+        hour.now - at.max(inside).max(turned_away).max(self.troubled).max(self.waiting) > KNOWN_PAYERS_IN_AFTER
             && live
             && said(&person.struck, &|what| plainly.contains(&what))
             && !said(&hour.town.house, &rejects)
