@@ -70,11 +70,6 @@ impl Lived {
         }
     }
 
-    /// How many people Usher let go.
-    pub fn went(&self) -> usize {
-        self.lapsed + self.let_go
-    }
-
     /// Where `USHER_PAIRS` names files, the pairs of moves go there, a line each: those
     /// that make sense, and those that this seed has lived.
     pub fn write_pairs(&self) {
