@@ -20,8 +20,8 @@ const COMPARED_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// was wished for.
 const WISHED_AHEAD_MAX: TimeDelta = TimeDelta::hours(1);
 
-/// Nor does the next try of a letter: the end of its schedule, and what is added by
-/// hash to it.
+/// The next try of a letter never lies farther ahead: the last step of its schedule,
+/// and what its hash adds to it.
 const LETTER_AHEAD_MAX: TimeDelta = TimeDelta::minutes(130);
 
 /// A clock that is kept right goes back by seconds at most.
@@ -65,8 +65,8 @@ impl Watch {
     }
 }
 
-/// At a start: our clock may have been ahead, and set while Usher was down. What waits
-/// for longer than anything does was put off by it.
+/// At a start: our clock may have been ahead, and set right while Usher was down. What
+/// waits for longer than anything waits was put off by that clock.
 pub(super) fn forget_times_ahead(now: Moment, book: &mut Book) {
     book.rests.retain(|_, until| *until <= now + WAIT_MAX);
     book.wait_no_longer_than(WAIT_MAX, now);
@@ -104,8 +104,8 @@ impl Engine {
         }
     }
 
-    /// What was put off by a clock that was ahead is tried. While a service truly
-    /// rests, its client knows, which counts otherwise.
+    /// What was put off by a clock that was ahead is tried. A service that asked for
+    /// rest isn't called all the same: its client counts by a clock that nobody sets.
     fn end_waits(&mut self, now: Moment, book: &mut Book) {
         self.paused.clear();
         book.rests.clear();
