@@ -37,6 +37,10 @@ pub const MAIL_SCHEDULE_END: Duration = minutes(120);
 /// The longest wait that a service may ask for; after it we look again.
 pub const ASKED_FOR_MAX: Duration = minutes(24 * 60);
 
+/// Nothing waits longer by the clock: what a service may ask for, and the second by
+/// which that is rounded up.
+pub const WAIT_MAX: TimeDelta = TimeDelta::seconds(24 * 3600 + 1);
+
 /// How long to wait where a service says how long: nonsense neither silences it
 /// for good nor runs off the calendar.
 #[must_use]

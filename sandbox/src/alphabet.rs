@@ -100,8 +100,8 @@ pub struct Wish {
 /// is another's.
 pub const LINKED_WRONGLY: &str = "linked wrongly";
 
-/// And another one: with the invite went the address, which proves from then on
-/// who its buyer is.
+/// Why a case is unclear for good: somebody else took up their invite, and from then
+/// on the address that it was sent to is that other one's to Usher.
 pub const TAKEN_BY_A_STRANGER: &str = "a stranger took up an invite";
 
 /// Somebody, as they truly are.

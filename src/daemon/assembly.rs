@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use tokio::task::JoinSet;
 
-use crate::backoff;
+use crate::backoff::WAIT_MAX;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::door::{Lobby, Pages, Strangers, Till};
@@ -72,11 +72,11 @@ impl Services {
     }
 
     /// What they asked for before this process began still counts. Nobody asks for more
-    /// than a day: that was counted by a clock that was ahead.
+    /// than a day: what lies farther ahead was counted by a clock that was ahead.
     pub(crate) fn keep_to(&self, rests: &BTreeMap<Source, Moment>, now: Moment) {
         let left = |source| {
-            let left = rests.get(&source).and_then(|until| (*until - now).to_std().ok());
-            left.filter(|left| left.as_secs() <= backoff::ASKED_FOR_MAX.as_secs())
+            let until = rests.get(&source).filter(|until| **until <= now + WAIT_MAX)?;
+            (*until - now).to_std().ok()
         };
         if let Some(wait) = left(Source::Plex) {
             self.plex.rest_for(wait);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::{Engine, outcomes};
+use crate::backoff::WAIT_MAX;
 use crate::facts::{Moment, Source};
 use crate::ledger::Book;
 use crate::policy::brake;
@@ -26,10 +27,6 @@ const LETTER_AHEAD_MAX: TimeDelta = TimeDelta::minutes(130);
 
 /// A clock that is kept right goes back by seconds at most.
 const SET_BACK: TimeDelta = TimeDelta::minutes(1);
-
-/// The longest that a service may ask for, or that something denied waits, and the
-/// second by which it is rounded up.
-const WAIT_MAX: TimeDelta = TimeDelta::seconds(24 * 3600 + 1);
 
 /// When the clock was last right, and when it was found wrong.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +93,7 @@ impl Engine {
         self.wanted.extend(anew.into_iter().map(|source| (source, now)));
     }
 
-    /// Our clock is set back, whether or not anybody had found it wrong.
+    /// Looks whether our clock was set back, which nobody may have found wrong before.
     pub(super) fn note_time(&mut self, now: Moment, book: &mut Book) {
         let before = std::mem::replace(&mut self.clock.seen, now);
         if before - now >= SET_BACK {

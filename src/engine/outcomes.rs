@@ -154,8 +154,8 @@ pub(super) fn begin_anew(now: Moment, book: &mut Book) {
     }
 }
 
-/// What is put off for longer than that was put off by a clock that was ahead: it is
-/// tried now.
+/// An act that waits for longer than `longest` was put off by a clock that was ahead:
+/// it is tried now. One that was denied may wait for a day.
 pub(super) fn put_off_no_longer_than(longest: TimeDelta, now: Moment, book: &mut Book) {
     for intent in book.intents.values_mut() {
         let longest = if intent.hindered.denied { DENIED_FOR } else { longest };

@@ -42,8 +42,19 @@ async fn who_paid_is_invited_within_two_minutes_after_the_clock_was_set_right() 
     }
 }
 
-/// The clock is ahead while mail is down: what failed meanwhile would wait for a day
-/// that is to come, were it tried again by that clock.
+/// The clock is set right, while Usher runs or while it is down.
+async fn set_right(rig: &mut Rig, starts_anew: bool) {
+    if starts_anew {
+        rig.close().await;
+    }
+    rig.time.set_offset(TimeDelta::zero());
+    if starts_anew {
+        rig.open().await;
+    }
+}
+
+/// The clock is ahead while mail is down: counted by that clock, the next try would lie
+/// a day or a year ahead.
 #[tokio::test(start_paused = true)]
 async fn a_letter_that_failed_by_a_clock_ahead_goes_out_soon_after_both_are_right() {
     for (offset, starts_anew) in [(days(1), false), (days(400), false), (days(400), true)] {
@@ -55,13 +66,7 @@ async fn a_letter_that_failed_by_a_clock_ahead_goes_out_soon_after_both_are_righ
         assert!(is_invited(&rig, "zoe"));
         rig.time.set_offset(offset);
         rig.hours(3).await;
-        if starts_anew {
-            rig.close().await;
-        }
-        rig.time.set_offset(TimeDelta::zero());
-        if starts_anew {
-            rig.open().await;
-        }
+        set_right(&mut rig, starts_anew).await;
         rig.minutes(10).await;
         rig.smtp.clear_faults();
         rig.hours(3).await;
@@ -83,13 +88,7 @@ async fn a_rest_that_was_asked_for_by_a_clock_ahead_ends_with_it() {
         rig.plex.faults().always(Matching::All, Fault::too_many(900));
         rig.minutes(10).await;
         rig.plex.faults().clear();
-        if starts_anew {
-            rig.close().await;
-        }
-        rig.time.set_offset(TimeDelta::zero());
-        if starts_anew {
-            rig.open().await;
-        }
+        set_right(&mut rig, starts_anew).await;
         zoe_pays(&rig);
         rig.minutes(20).await;
         assert!(is_invited(&rig, "zoe"), "{offset}, {starts_anew}: {:?}", rig.operator_subjects());

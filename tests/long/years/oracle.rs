@@ -396,7 +396,7 @@ impl Oracle {
         broken
     }
 
-    /// A rehearsal touches nobody. What went out before it began is another's.
+    /// A rehearsal touches nobody. What went out before it began came from the live daemon.
     fn acted_in_rehearsal(&self, rig: &Rig, new: usize, since: Moment) -> Vec<String> {
         let members = self.mails[new..].iter().filter(|mail| mail.to != OPERATOR && mail.at > since);
         let mut broken: Vec<String> =
